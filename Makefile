@@ -1,0 +1,67 @@
+# Every target creates .venv and installs what it needs; a second call installs nothing.
+# Arguments pass through ARGS: make train ARGS="experiment=dcgan_mnist seed=1"
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup train evaluate sample sweep tensorboard test test-integration check format bench lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "genloom needs Python 3.11 or newer; name one: make PYTHON=python3.12 …" >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@echo "installing into $(VENV) (once; about a minute and 6 GB)"
+	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv pip install --quiet --compile-bytecode -r requirements.lock
+	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv pip install --quiet --no-deps --editable .
+	@touch $(STAMP)
+
+setup: $(STAMP) ## create .venv and install what requirements.lock lists
+
+train: $(STAMP) ## train, judge and show: a DCGAN on digits unless ARGS says otherwise
+	@$(BIN)/genloom train $(ARGS)
+
+evaluate: $(STAMP) ## judge a checkpoint or a folder of pictures: ARGS="checkpoint=PATH"
+	@$(BIN)/genloom evaluate $(ARGS)
+
+sample: $(STAMP) ## draw pictures: ARGS="checkpoint=PATH num=64 seed=3"
+	@$(BIN)/genloom sample $(ARGS)
+
+sweep: $(STAMP) ## several runs: ARGS="seed=0,1,2 model=gan/dcgan,gan/dense"
+	@$(BIN)/genloom train --multirun $(ARGS)
+
+tensorboard: $(STAMP) ## open the curves, pictures and hyperparameters of all runs
+	@$(BIN)/tensorboard --logdir runs $(ARGS)
+
+test: $(STAMP) ## run the tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+test-integration: $(STAMP) ## run the tests that open a browser or take minutes
+	@$(BIN)/python -m pytest -m integration $(ARGS)
+
+check: $(STAMP) ## format, lint and types, as they must be
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/basedpyright
+
+format: $(STAMP) ## put the code into shape
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+bench: $(STAMP) ## measure the speed against reference loops
+	@$(BIN)/python scripts/bench/throughput.py $(ARGS)
+
+lock: ## resolve requirements.lock anew, for all platforms
+	@test -x $(BIN)/uv || { $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet uv; }
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-annotate \
+		--custom-compile-command "make lock" --extra dev --upgrade pyproject.toml -o requirements.lock
+
+clean: ## remove caches and builds; runs and .venv stay
+	@rm -rf build dist .pytest_cache .ruff_cache
+	@find src scripts tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Callbacks: they know capabilities, never families."""

@@ -1,0 +1,78 @@
+"""What every callback that looks at a model shares: it names a capability, works now and then, and shows pictures."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
+
+from genloom import randomness, render
+from genloom.capabilities import Capability, require
+from genloom.families.base import Family
+from genloom.render import Picture
+
+
+class Look(Callback):
+    """Looks at the model every so many iterations and once at the end, without disturbing the random state.
+
+    Args:
+        every_iterations: how often; None is the end only.
+    """
+
+    requires: Capability = Capability.SAMPLE
+
+    def __init__(self, *, every_iterations: int | None = None) -> None:
+        if every_iterations is not None and every_iterations < 1:
+            raise ValueError(f"every_iterations: {every_iterations} is below the limit of 1")
+        self.every_iterations = every_iterations
+        self.seconds = 0.0  # spent looking
+        self._last = -1
+
+    def look(self, trainer: Trainer, model: Family) -> None:
+        """Do it; called on rank 0 only."""
+        raise NotImplementedError
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Refuse a model that lacks the capability, before training."""
+        assert isinstance(pl_module, Family)
+        require(type(self).__name__, self.requires, pl_module.capabilities)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Look if it is time."""
+        if self.every_iterations and trainer.global_step % self.every_iterations == 0:
+            self._look_once(trainer, pl_module)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Look at the result."""
+        self._look_once(trainer, pl_module)
+
+    def _look_once(self, trainer: Trainer, model: LightningModule) -> None:
+        if trainer.global_step == self._last or not trainer.is_global_zero:
+            return
+        self._last = trainer.global_step
+        assert isinstance(model, Family)
+        start = time.perf_counter()
+        with randomness.untouched():
+            self.look(trainer, model)
+        self.seconds += time.perf_counter() - start
+
+
+def show(trainer: Trainer, name: str, picture: Picture, *, scale: int = 2) -> None:
+    """Write a picture to the run's samples/ folder and to every logger that takes pictures.
+
+    Args:
+        trainer: its default_root_dir is the run's directory.
+        name: of the picture; the file is samples/NAME-ITERATION.png.
+        picture: 8-bit pixels.
+        scale: enlargement of the file.
+    """
+    step = trainer.global_step
+    render.save_png(picture, Path(trainer.default_root_dir) / "samples" / f"{name}-{step:07d}.png", scale=scale)
+    for logger in trainer.loggers:
+        if isinstance(logger, TensorBoardLogger):
+            logger.experiment.add_image(name, picture.numpy(), step)
+        elif isinstance(logger, WandbLogger):
+            logger.log_image(name, [render.to_image(picture)], step=step)

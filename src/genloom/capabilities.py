@@ -1,0 +1,24 @@
+"""What a model can do. Commands, metrics and callbacks ask for capabilities, never for families."""
+
+from collections.abc import Iterable
+from enum import Enum
+
+from genloom.errors import CapabilityError
+
+
+class Capability(Enum):
+    """An ability that a model offers or lacks, computed from the parts it was built of."""
+
+    SAMPLE = "Sample"  # sample(num, rng=...)
+    LATENT = "Latent"  # draw_latent, decode: a continuous space that can be walked
+    ENCODE = "Encode"  # encode(batch)
+    RECONSTRUCT = "Reconstruct"  # reconstruct(batch)
+    SCORE = "Score"  # log_prob(batch)
+    FORECAST = "Forecast"  # forecast(history)
+
+
+def require(who: str, needed: Capability, offered: Iterable[Capability]) -> None:
+    """Raise a :class:`CapabilityError` that names both sides if ``needed`` is not ``offered``."""
+    names = sorted(capability.value for capability in offered)
+    if needed.value not in names:
+        raise CapabilityError(f"{who} needs {needed.value}; this model offers {', '.join(names) or 'nothing'}")

@@ -1,0 +1,287 @@
+"""Composing a configuration through Hydra, with errors that name the key, the value and the nearest valid names.
+
+Hydra's own errors suggest ``+key=value`` for a misspelt key, which lets the typo pass; so each override is checked
+here before Hydra applies it. This is the one module that uses Hydra's internals (pinned below 1.4).
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra import version
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path
+from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.object_type import ObjectType
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException, MissingConfigException
+from hydra.types import RunMode
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf._utils import split_key
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+
+from genloom.config import schema
+from genloom.config.near import did_you_mean
+from genloom.config.validation import accepts
+from genloom.errors import ConfigError
+
+
+class Composer:
+    """The yaml files of genloom and of the user, as one command sees them. Close it after use.
+
+    Args:
+        command: name of the root file.
+        directory: genloom's own folder of configurations.
+        user_directory: the user's, searched after it.
+
+    Raises:
+        ConfigError: ``user_directory`` is not a folder.
+    """
+
+    errors = (HydraException, OmegaConfBaseException, yaml.YAMLError)
+
+    def __init__(self, command: str, directory: Path, user_directory: str | None = None) -> None:
+        schema.register()
+        version.setbase("1.3")
+        search_path = create_config_search_path(str(directory))
+        if user_directory is not None:
+            folder = Path(user_directory).expanduser().resolve()
+            if not folder.is_dir():
+                raise ConfigError(f"--config-dir: {user_directory} is not a folder")
+            search_path.prepend(
+                provider="command-line", path=f"file://{folder}", anchor=SearchPathQuery(provider="schema")
+            )
+        self.command = command
+        self._search: list[str] = []
+        self.hydra = Hydra.create_main_hydra2(task_name=command, config_search_path=search_path)
+
+    def close(self) -> None:
+        """Forget Hydra's global state."""
+        GlobalHydra.instance().clear()
+
+    def parse(self, overrides: Sequence[str]) -> list[Override]:
+        """Read overrides.
+
+        Raises:
+            ConfigError: naming the malformed one.
+        """
+        parser = OverridesParser.create(config_loader=self.hydra.config_loader)
+        return [self._parse(parser, override) for override in overrides]
+
+    def _parse(self, parser: OverridesParser, override: str) -> Override:
+        try:
+            return parser.parse_overrides([override])[0]
+        except HydraException as error:
+            if "=" not in override:
+                hint = did_you_mean(override, [*self.groups(), "--multirun", "--help", "--cfg"])
+                raise ConfigError(f"{override}: an argument is written KEY=VALUE{hint}") from error
+            key = override.partition("=")[0]
+            reason = str(error).splitlines()[0]
+            raise ConfigError(
+                f"{key}: {override!r} cannot be read ({reason}); put quotes around a value with special characters, "
+                f"as in '{key}=\"…\"'"
+            ) from error
+
+    def compose(self, overrides: Sequence[Override]) -> DictConfig:
+        """Return the configuration, including Hydra's own node.
+
+        Raises:
+            ConfigError: a group, an option, a key or a value is wrong, or a yaml file is.
+        """
+        self._search = [str(item.input_line) for item in overrides if item.key_or_group == "hydra.searchpath"]
+        try:
+            choices = [override for override in overrides if self._is_choice(override)]
+            for choice in choices:
+                self._check_choice(choice)
+            config = self.hydra.compose_config(
+                config_name=self.command,
+                overrides=self._search + [str(choice.input_line) for choice in choices],
+                run_mode=RunMode.RUN,
+                from_shell=False,
+            )
+        except (*self.errors, ValueError) as error:
+            raise self.explain(error) from error
+        for override in overrides:
+            if override not in choices and override.key_or_group != "hydra.searchpath":
+                self._apply(override, config)
+        return config
+
+    # Groups and their options
+
+    def groups(self) -> list[str]:
+        """Return the names of all config groups but Hydra's own."""
+        return [group for group in self.hydra.list_all_config_groups() if not group.startswith("hydra")]
+
+    def options(self, group: str) -> list[str]:
+        """Return a group's options, those of its subgroups as ``subgroup/option``."""
+        found = self._list(group, ObjectType.CONFIG)
+        for subgroup in self._list(group, ObjectType.GROUP):
+            found += [f"{subgroup}/{option}" for option in self.options(f"{group}/{subgroup}")]
+        return found
+
+    def _list(self, group: str, kind: ObjectType) -> list[str]:
+        return self.hydra.config_loader.get_group_options(group, kind, self.command, self._search)
+
+    def _is_choice(self, override: Override) -> bool:
+        is_named_as_one = override.package is not None or "/" in override.key_or_group
+        return not isinstance(override.value(), dict) and (is_named_as_one or bool(self.options(override.key_or_group)))
+
+    def _check_choice(self, override: Override) -> None:
+        key, group, value = _key(override), override.key_or_group, override.value()
+        options = self.options(group)
+        if not options:
+            raise ConfigError(f"{key}: there is no config group {group}{did_you_mean(group, self.groups())}")
+        if override.is_delete():
+            return
+        if override.is_add() and key in self.choosable():
+            raise ConfigError(f"{key}: it is chosen already, so it is changed without the plus: {key}={value}")
+        listed = f"; its options are {', '.join(options)}"
+        for option in value if isinstance(value, list) else [value]:
+            if option is None:
+                raise ConfigError(f"{key}: null is no option; ~{key} chooses none{listed}")
+            if not isinstance(option, str) or ("${" not in option and option not in options):
+                raise ConfigError(f"{key}: there is no option {option!r}{did_you_mean(str(option), options)}{listed}")
+
+    def choosable(self) -> list[str]:
+        """Return the keys that choose from a group in the default configuration: GROUP or GROUP@PACKAGE."""
+        found = self.hydra.config_loader.compute_defaults_list(self.command, [], RunMode.RUN)
+        in_lists = [  # Hydra keeps no key for a group of which several options are chosen
+            f"{default.config_path.rpartition('/')[0]}@{default.package}"
+            for default in found.defaults
+            if default.override_key is None and "/" in (default.config_path or "")
+        ]
+        return [key for key in (*found.overrides.known_choices, *in_lists) if not key.startswith("hydra")]
+
+    # Values
+
+    def _apply(self, override: Override, config: DictConfig) -> None:
+        key = override.key_or_group
+        parts = split_key(key)
+        present = self._check_key(override, parts, config)
+        if override.is_add() and present and not isinstance(override.value(), list | dict):
+            value = override.get_value_element_as_str()
+            raise ConfigError(f"{key}: the key exists, so it is set without the plus: {key}={value}")
+        try:
+            ConfigLoaderImpl._apply_overrides_to_config([override], config)
+        except (*self.errors, TypeError, IndexError) as error:
+            raise self.explain(error, override) from error
+
+    def _check_key(self, override: Override, parts: list[str], config: DictConfig) -> bool:
+        """Return whether the key has a value already; refuse a key that can't have one."""
+        may_add = override.is_add() or override.is_force_add()
+        node: Any = config
+        for position, part in enumerate(parts):
+            if isinstance(node, DictConfig) and not node._is_none() and not node._is_missing():
+                known = part in node.keys()  # noqa: SIM118 (`in` is False for a missing value)
+                kind = OmegaConf.get_type(node)
+                if not known and (not may_add or is_dataclass(kind)):
+                    raise ConfigError(self._unknown_key(parts[: position + 1], node, config))
+                if not known:
+                    return False
+                if override.is_delete() and is_dataclass(kind) and position == len(parts) - 1:
+                    raise ConfigError(f"{'.'.join(parts)}: this key can't be removed, only set")
+                node = node._get_node(part)
+            elif isinstance(node, ListConfig) and part.isdigit() and int(part) < len(node):
+                node = node._get_node(int(part))
+            elif may_add:
+                return False
+            else:
+                parent = ".".join(parts[:position])
+                raise ConfigError(f"{'.'.join(parts)}: {parent} is {_shown(node)}, which holds no {part}")
+        return not (isinstance(node, DictConfig | ListConfig) and node._is_none()) and node is not None
+
+    def _unknown_key(self, parts: list[str], parent: DictConfig, config: DictConfig) -> str:
+        key, name = ".".join(parts), parts[-1]
+        prefix = key.removesuffix(name)
+        if accepts(parent, name):
+            return f"{key}: the configuration does not set it, but {parent._target_} accepts it: +{key}=… passes it"
+        kind = OmegaConf.get_type(parent)
+        names = [field.name for field in fields(kind)] if is_dataclass(kind) else list(parent)
+        siblings = [f"{prefix}{name}" for name in names if name != "hydra"] + ([] if prefix else self.groups())
+        hint = did_you_mean(name, siblings) or did_you_mean(name, _leaves(config))
+        return f"{key}: unknown key{hint or '; there is ' + ', '.join(siblings[:20])}"
+
+    # Hydra's errors
+
+    def explain(self, error: BaseException, override: Override | None = None) -> ConfigError:
+        """Return an error of Hydra, OmegaConf or the yaml reader as one that names the key and says what is near.
+
+        Args:
+            error: what was raised.
+            override: while applying which.
+        """
+        key = override.key_or_group if override is not None else self.command
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, OmegaConfBaseException | yaml.YAMLError):
+            cause = cause.__cause__ or cause.__context__
+        file = re.search(r"In '([^']+)'", str(error))
+        where = f" (in {file[1]}.yaml)" if file else ""
+        if isinstance(cause, yaml.MarkedYAMLError) and cause.problem_mark is not None:
+            mark = cause.problem_mark
+            return ConfigError(f"{mark.name}, line {mark.line + 1}: this is no valid yaml: {cause.problem}")
+        if isinstance(error, MissingConfigException):
+            return self._explain_missing(error, where)
+        if isinstance(cause, OmegaConfBaseException):
+            name, parent = str(cause.full_key or key), cause.parent_node
+            siblings = [str(sibling) for sibling in parent or ()]
+            if isinstance(cause, ConfigKeyError | ConfigAttributeError):
+                hint = did_you_mean(str(cause.key), siblings) or f"; there is {', '.join(siblings)}"
+                return ConfigError(f"{name}: unknown key{where}{hint}")
+            wanted = _type(parent, str(cause.key))
+            return ConfigError(f"{name}: {_first_line(cause)}{where}{wanted}")
+        unused = re.search(r"Could not (?:override|delete) '([^']+)'", str(error))
+        if unused:
+            wanted = unused[1]
+            meant = re.search(r"Did you mean to override (?:one of )?([^?]+)\?", str(error))
+            hint = f"; did you mean {meant[1]}?" if meant else "" if file else did_you_mean(wanted, self.choosable())
+            return ConfigError(f"{wanted}: nothing is chosen by this key{where}{hint}")
+        return ConfigError(f"{key}: {_first_line(error)}")
+
+    def _explain_missing(self, error: MissingConfigException, where: str) -> ConfigError:
+        missing = error.missing_cfg_file or ""
+        if missing == self.command:
+            roots = self.hydra.config_loader.get_group_options("", ObjectType.CONFIG)
+            return ConfigError(f"--config-name: there is no {missing}.yaml{did_you_mean(missing, roots)}")
+        group, _, option = missing.rpartition("/")
+        while group and not self.options(group):
+            group, _, head = group.rpartition("/")
+            option = f"{head}/{option}"
+        return ConfigError(f"{missing}: there is no such file{where}{did_you_mean(option, self.options(group))}")
+
+
+def _type(parent: Any, name: str) -> str:
+    kind = OmegaConf.get_type(parent) if isinstance(parent, DictConfig) else None
+    kinds = {field.name: field.type for field in fields(kind)} if is_dataclass(kind) else {}
+    found = kinds.get(name)
+    return f"; it takes {found.__name__ if type(found) is type else found}" if found else ""
+
+
+def _key(override: Override) -> str:
+    return override.key_or_group + (f"@{override.package}" if override.package else "")
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(":.")
+
+
+def _shown(node: Any) -> str:
+    value = OmegaConf.to_container(node) if isinstance(node, DictConfig | ListConfig) else node._value()
+    return "null" if value is None else repr(value)
+
+
+def _leaves(node: DictConfig, prefix: str = "") -> Iterator[str]:
+    if node._is_none() or node._is_missing() or node._is_interpolation():
+        return
+    for name in node:
+        if name == "hydra" and not prefix:
+            continue
+        child = node._get_node(name)
+        yield f"{prefix}{name}"
+        if isinstance(child, DictConfig):
+            yield from _leaves(child, f"{prefix}{name}.")

@@ -1,0 +1,28 @@
+"""What somebody who misspelt a name may have meant."""
+
+from collections.abc import Iterable
+from difflib import SequenceMatcher
+
+
+def near(name: str, options: Iterable[str], limit: int = 3) -> list[str]:
+    """Return the options most like ``name``, best first, at most ``limit``.
+
+    An option counts as its whole name and as its last part: ``dcgan`` finds ``gan/dcgan``, ``lr`` ``optimizer.x.lr``.
+    """
+    matcher = SequenceMatcher(b=name.lower())
+    scores: dict[str, float] = {}
+    for option in options:
+        spelling = option.lower()
+        for part in {spelling, spelling.replace("/", ".").rsplit(".", 1)[-1]}:
+            matcher.set_seq1(part)
+            if matcher.real_quick_ratio() >= 0.6:
+                scores[option] = max(scores.get(option, 0.0), matcher.ratio())
+    best = max(scores.values(), default=0.0)
+    chosen = [option for option, score in scores.items() if score >= max(0.6, best - 0.1)]
+    return sorted(chosen, key=lambda option: -scores[option])[:limit]
+
+
+def did_you_mean(name: str, options: Iterable[str]) -> str:
+    """Return ``; did you mean X or Y?``, or nothing if no option is near."""
+    found = near(name, options)
+    return f"; did you mean {' or '.join(found)}?" if found else ""

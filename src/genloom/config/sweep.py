@@ -1,0 +1,86 @@
+"""Checking a command line: its configuration, or in a sweep that of every value that is swept over.
+
+A sweep is checked one value at a time, the other keys at their first value: as many checks as there are values, not
+as there are combinations.
+"""
+
+from collections.abc import Sequence
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.types import Override
+from hydra.types import RunMode
+from omegaconf import DictConfig, open_dict
+
+from genloom.config.composition import Composer
+from genloom.config.validation import validate
+from genloom.errors import ConfigError
+
+
+def check_all(composer: Composer, overrides: Sequence[str], *, multirun: bool, complete: bool) -> RunMode:
+    """Check what ``overrides`` make of a command's configuration, and return whether it is a sweep.
+
+    Args:
+        composer: the command's.
+        overrides: of the command line.
+        multirun: a sweep was asked for.
+        complete: check values, interpolations and targets too, as a job needs them; else only that it composes.
+
+    Raises:
+        ConfigError: see :meth:`Composer.compose` and :func:`~genloom.config.validation.validate`.
+    """
+    parsed = composer.parse(overrides)
+    swept = [override for override in parsed if override.is_sweep_override()]
+    plain = [override for override in parsed if not override.is_sweep_override()]
+    first = composer.compose([*plain, *(alternatives[0] for alternatives in _alternatives(composer, swept))])
+    mode = RunMode.MULTIRUN if multirun or first.hydra.mode is RunMode.MULTIRUN else RunMode.RUN
+    if swept and mode is RunMode.RUN and complete:
+        key, value = str(swept[0].input_line).split("=", 1)
+        raise ConfigError(
+            f"{key}: {value!r} is several values; add --multirun to run each, or write [{value}] for a list"
+        )
+    parameters = first.hydra.sweeper.get("params") or {} if mode is RunMode.MULTIRUN else {}
+    fixed = {override.key_or_group for override in parsed}
+    defined = composer.parse([f"{key}={value}" for key, value in parameters.items() if key not in fixed])
+    choices = _alternatives(composer, [*swept, *defined])
+    base = [alternatives[0] for alternatives in choices]
+    variants = [base] + [
+        [*base[:position], alternative, *base[position + 1 :]]
+        for position, alternatives in enumerate(choices)
+        for alternative in alternatives[1:]
+    ]
+    for variant in variants:
+        config = composer.compose([*plain, *variant])
+        if complete:
+            _validate(config)
+    return mode
+
+
+def _alternatives(composer: Composer, swept: Sequence[Override]) -> list[list[Override]]:
+    found = []
+    for override in swept:
+        if override.is_discrete_sweep():
+            values = list(dict.fromkeys(override.sweep_string_iterator()))
+        elif override.is_interval_sweep():
+            values = [str(override.value().start), str(override.value().end)]  # pyright: ignore
+        else:
+            values = [override.get_value_element_as_str()]
+        if not values:
+            raise ConfigError(f"{override.key_or_group}: {override.input_line!r} names no value")
+        found.append(composer.parse([f"{override.get_key_element()}={value}" for value in values]))
+    return found
+
+
+def _validate(config: DictConfig) -> None:
+    hydra = HydraConfig.instance()
+    before = hydra.cfg
+    with open_dict(config.hydra):  # what Hydra knows only when the job starts
+        config.hydra.job.num, config.hydra.job.id = 0, "0"
+        config.hydra.runtime.output_dir = "."
+    hydra.set_config(config)
+    job = config.copy()
+    try:
+        with open_dict(job):
+            del job["hydra"]
+        validate(job)
+    finally:
+        hydra.cfg = before

@@ -1,0 +1,167 @@
+"""Checking a composed configuration before anything heavy is imported.
+
+Every value must be there, every interpolation must resolve, every ``_target_`` must exist and accept what it is given.
+What a target accepts is read from its source (:mod:`~genloom.config.signatures`); where the source does not tell, the
+check is left to the instantiation.
+"""
+
+import ast
+import re
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from omegaconf import Container, DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
+
+from genloom.config.annotations import fits, literals
+from genloom.config.near import did_you_mean
+from genloom.config.signatures import Parameter, Signature, signature
+from genloom.config.targets import Absent, Unclear
+from genloom.errors import ConfigError
+
+_SETTINGS = ("_target_", "_partial_", "_recursive_", "_convert_", "_args_")
+_COMPLETED_LATER = ("model", "optimizer", "scheduler")  # the run passes them the spec, the parameters, the length …
+
+
+def validate(config: DictConfig) -> None:
+    """Check a configuration without Hydra's node.
+
+    Raises:
+        ConfigError: naming the first wrong key.
+    """
+    _check_limits(config, config, "")
+    _check(config, config, "")
+
+
+def accepts(node: DictConfig, name: str) -> bool:
+    """Return whether the target of ``node`` certainly has a parameter ``name``."""
+    try:
+        return "_target_" in node and name in signature(str(node._target_)).parameters
+    except (Absent, Unclear):
+        return False
+
+
+def _check(node: Container, config: DictConfig, path: str) -> None:
+    is_partial = isinstance(node, DictConfig) and "_partial_" in node and node._partial_ is True
+    for name in node if isinstance(node, DictConfig) else range(len(node)):
+        key = f"{path}.{name}" if path else str(name)
+        if OmegaConf.is_missing(node, name):
+            if is_partial:  # given by the caller
+                continue
+            raise ConfigError(f"{key}: a value is needed, as in {key}=…")
+        value = _resolved(node, name, key, config)
+        if isinstance(value, DictConfig | ListConfig) and not OmegaConf.is_interpolation(node, name):
+            _check(value, config, key)
+    if isinstance(node, DictConfig) and "_target_" in node:
+        _check_target(node, path, is_partial)
+
+
+def _resolved(node: Container, name: Any, key: str, config: DictConfig) -> Any:
+    try:
+        return node[name]
+    except (OmegaConfBaseException, RecursionError) as error:
+        written = node._get_node(name)
+        text = written._value() if written is not None else ""  # pyright: ignore
+        wanted = re.search(r"Interpolation key '([^']+)'", str(error))
+        hint = did_you_mean(wanted[1], _keys(config)) if wanted and isinstance(error, InterpolationKeyError) else ""
+        reason = f"{wanted[1]} does not exist" if wanted else str(error).splitlines()[0]
+        raise ConfigError(f"{key}: {text} cannot be resolved: {reason}{hint}") from error
+
+
+def _keys(node: DictConfig, prefix: str = "") -> list[str]:
+    found = []
+    for name in node:
+        found.append(f"{prefix}{name}")
+        child = node._get_node(name)
+        if isinstance(child, DictConfig) and not (child._is_none() or child._is_missing() or child._is_interpolation()):
+            found += _keys(child, f"{prefix}{name}.")
+    return found
+
+
+def _check_limits(node: DictConfig, config: DictConfig, path: str) -> None:
+    kind = OmegaConf.get_type(node)
+    known = {field.name: field.metadata for field in fields(kind)} if is_dataclass(kind) else {}
+    for name, limits in known.items():
+        key = f"{path}{name}"
+        if OmegaConf.is_missing(node, name):
+            raise ConfigError(f"{key}: a value is needed, as in {key}=…")
+        value = _resolved(node, name, key, config)
+        options = limits.get("one_of", ())
+        if "at_least" in limits and value < limits["at_least"]:
+            raise ConfigError(f"{key}: {value} is below the limit of {limits['at_least']}")
+        if options and value is not None and value not in options:
+            raise ConfigError(f"{key}: {value!r} is none of {', '.join(options)}{did_you_mean(str(value), options)}")
+        if isinstance(value, DictConfig):
+            _check_limits(value, config, f"{key}.")
+            if "holds" in limits and "_target_" not in value:
+                _check_objects(value, key, by_name=limits["holds"] == "objects")
+
+
+def _check_objects(node: DictConfig, key: str, *, by_name: bool) -> None:
+    if not by_name:
+        raise ConfigError(f"{key}: it has no _target_, which says what to build")
+    for name in node:
+        if not isinstance(node._get_node(name), DictConfig) or "_target_" not in node[name]:
+            raise ConfigError(f"{key}.{name}: it has no _target_, which says what to build; ~{key}.{name} removes it")
+
+
+def _check_target(node: DictConfig, path: str, is_partial: bool) -> None:
+    target = node._target_
+    if not isinstance(target, str) or not target.strip("."):
+        raise ConfigError(f"{path}._target_: {target!r} is no dotted name of a class or a function")
+    try:
+        found = signature(target)
+    except Absent as error:
+        raise ConfigError(f"{path}._target_: {target} does not exist: {error}") from error
+    except Unclear:
+        return
+    for name in node:
+        if name in _SETTINGS:
+            continue
+        key = f"{path}.{name}"
+        if name in found.parameters:
+            if not _is_known_later(node, name) and not _holds_target(node[name]):
+                _check_value(_plain(node[name]), found.parameters[name], key, f"{target} takes")
+        elif not found.accepts_any:
+            options = [*found.parameters, *(_SETTINGS if str(name).startswith("_") else ())]
+            hint = did_you_mean(str(name), options) or f"; it accepts {', '.join(found.parameters) or 'none'}"
+            raise ConfigError(f"{key}: {target} accepts no argument {name}{hint}")
+    if not is_partial and "_args_" not in node and path.split(".")[0] not in _completed(path):
+        _check_required(node, path, target, found)
+
+
+def _completed(path: str) -> tuple[str, ...]:
+    return tuple(root for root in _COMPLETED_LATER if root != "model" or path == "model")
+
+
+def _check_required(node: DictConfig, path: str, target: str, found: Signature) -> None:
+    missing = [name for name, parameter in found.parameters.items() if parameter.required and name not in node]
+    if missing:
+        raise ConfigError(f"{path}: {target} needs {', '.join(missing)}; give {path}.{missing[0]}")
+
+
+def _is_known_later(node: DictConfig, name: Any) -> bool:
+    """Whether the run fills in the value: a missing one, or one taken from a key that is null so far, like run.dir."""
+    return OmegaConf.is_missing(node, name) or (OmegaConf.is_interpolation(node, name) and node[name] is None)
+
+
+def _holds_target(value: Any) -> bool:
+    if isinstance(value, DictConfig):
+        return "_target_" in value or any(_holds_target(value._get_node(name)) for name in value)
+    if isinstance(value, ListConfig):
+        return any(_holds_target(item) for item in value._iter_ex(resolve=False))
+    return False
+
+
+def _plain(value: Any) -> Any:
+    return OmegaConf.to_container(value, resolve=True) if isinstance(value, DictConfig | ListConfig) else value
+
+
+def _check_value(value: Any, parameter: Parameter, key: str, taker: str) -> None:
+    if fits(value, parameter):
+        return
+    assert parameter.annotation is not None
+    shown = "null" if value is None else repr(value)
+    options = literals(parameter)
+    wanted = ", ".join(options) if options else ast.unparse(parameter.annotation).strip("'\"")
+    raise ConfigError(f"{key}: {shown} does not fit; {taker} {wanted}{did_you_mean(str(value), options)}")

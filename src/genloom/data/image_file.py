@@ -1,0 +1,84 @@
+"""One image file turned into 8-bit pixels of the wanted size and kind, or the reason why that cannot be done."""
+
+import re
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageOps
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif")
+_FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF", "GIF")  # recognised by content, whatever the suffix says
+_SIXTEEN_BITS = re.compile(r"\b(L|LA|I|RGB|RGBA|RGBX|CMYK);16")  # Pillow's names for 16 bits per channel in a file
+
+
+class UnusableFileError(Exception):
+    """Why a file cannot be used, and what would help."""
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """Reads image files; of several pictures in one file, the first. EXIF orientation is honoured.
+
+    Args:
+        size: pixels; the shorter side is scaled to it (Lanczos, antialiased), then the centre is cut out. None keeps
+            the stored size.
+        channels: 1 or 3 converts every mode that can be converted, transparent images over white; None takes L, 1 and
+            RGB only.
+    """
+
+    size: int | None
+    channels: int | None
+
+    def __call__(self, path: Path) -> UInt8[np.ndarray, "height width *colour"]:
+        """Return the pixels: (height, width) if grey, (height, width, 3) if in colour.
+
+        Raises:
+            UnusableFileError: with the reason, whatever is wrong with the file.
+        """
+        try:
+            return self._decode(path)
+        except UnusableFileError:
+            raise
+        except Image.UnidentifiedImageError:
+            raise UnusableFileError("not an image of a known format") from None
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+            raise UnusableFileError(f"more than {Image.MAX_IMAGE_PIXELS:,} pixels; make it smaller") from None
+        except OSError as error:
+            raise UnusableFileError(error.strerror or str(error)) from error
+        except Exception as error:  # a damaged file makes Pillow raise anything from SyntaxError to struct.error
+            raise UnusableFileError(str(error) or repr(error)) from error
+
+    def _decode(self, path: Path) -> UInt8[np.ndarray, "height width *colour"]:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise UnusableFileError("not a regular file")
+        if status.st_size == 0:
+            raise UnusableFileError("empty file (0 bytes)")
+        with Image.open(path, formats=_FORMATS) as image:
+            self._check_mode(image)
+            if self.size is not None:
+                image.draft(None, (2 * self.size, 2 * self.size))  # JPEG decodes large photographs at reduced size
+            image.load()
+            ImageOps.exif_transpose(image, in_place=True)
+            converted = self._convert(image)
+            if self.size is not None:
+                converted = ImageOps.fit(converted, (self.size, self.size), Image.Resampling.LANCZOS)
+            return np.array(converted)
+
+    def _check_mode(self, image: Image.Image) -> None:
+        if image.mode in ("I", "F") or image.mode.startswith("I;16") or _SIXTEEN_BITS.search(str(image.tile)):
+            raise UnusableFileError(f"mode {image.mode} with more than 8 bits per channel; convert it to 8 bits")
+        if self.channels is None and image.mode not in ("1", "L", "RGB"):
+            raise UnusableFileError(
+                f"mode {image.mode}; L and RGB are read as they are; set data.channels=3 to convert it"
+            )
+
+    def _convert(self, image: Image.Image) -> Image.Image:
+        if self.channels is not None and image.has_transparency_data:
+            opaque = image.convert("RGBA")
+            image = Image.alpha_composite(Image.new("RGBA", opaque.size, "white"), opaque)
+        mode = {None: "RGB" if image.mode == "RGB" else "L", 1: "L", 3: "RGB"}[self.channels]
+        return image if image.mode == mode else image.convert(mode)

@@ -1,0 +1,58 @@
+"""The order in which examples are visited: a function of (seed, epoch), so that it needs no saved state."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from genloom import randomness
+
+
+class EpochOrder:
+    """A permutation of the data per epoch.
+
+    Args:
+        num: examples in the split.
+        seed: the run's seed; None keeps the stored order.
+    """
+
+    def __init__(self, num: int, seed: int | None) -> None:
+        self.num = num
+        self.seed = seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch; Lightning calls this before each one."""
+        self.epoch = epoch
+
+    def indices(self) -> np.ndarray:
+        """Return the epoch's order with shape ``(num,)``."""
+        if self.seed is None:
+            return np.arange(self.num)
+        return randomness.permutation(self.num, self.seed, "order", self.epoch).numpy()
+
+
+class KeyedBatches:
+    """Batches of an epoch, their sizes differing by at most one: each example is seen exactly once, and no batch is a
+    remnant too small for batch statistics.
+
+    Args:
+        order: the epoch's order; named ``sampler`` because Lightning sets the epoch on a batch sampler's sampler.
+        batch_size: the largest size of a batch, over all ranks.
+        rank: this process; it takes every ``world_size``-th example of each batch.
+        world_size: number of processes.
+    """
+
+    def __init__(self, order: EpochOrder, batch_size: int, *, rank: int = 0, world_size: int = 1) -> None:
+        self.sampler = order
+        self.batch_size = batch_size
+        self.rank = rank
+        self.world_size = world_size
+        self.skip = 0  # batches already seen in the epoch that a resumed run continues; used once
+
+    def __len__(self) -> int:
+        return -(-self.sampler.num // self.batch_size)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        skip, self.skip = self.skip, 0
+        for batch in np.array_split(self.sampler.indices(), len(self))[skip:]:
+            yield batch[self.rank :: self.world_size].tolist()

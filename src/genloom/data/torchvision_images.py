@@ -1,0 +1,144 @@
+"""MNIST, Fashion-MNIST and CIFAR-10 through torchvision: found locally first, else downloaded."""
+
+import os
+from abc import abstractmethod
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock
+from torch import Tensor
+
+from genloom.data.base import ImageData, Images, Split, data_root, resize
+from genloom.errors import DataError
+
+
+class TorchvisionImages(ImageData):
+    """A data set of torchvision with a training and a test part; validation is the end of the training part.
+
+    Args:
+        root: folder that holds (or gets) the data, as torchvision lays it out; None is the user's cache folder.
+        num_val: images held out at the end of the training part.
+        download: fetch what is not there.
+        **image_data: see :class:`~genloom.data.base.ImageData`.
+    """
+
+    def __init__(
+        self,
+        *,
+        root: str | os.PathLike[str] | None = None,
+        num_val: int = 5000,
+        download: bool = True,
+        **image_data: Any,
+    ) -> None:
+        super().__init__(**image_data)
+        self.root: Path = data_root(root)
+        self.num_val = num_val
+        self.download = download
+
+    @abstractmethod
+    def _open(self, *, train: bool, download: bool) -> Any:
+        """Return torchvision's data set object."""
+
+    @staticmethod
+    @abstractmethod
+    def _pixels(stored: Any) -> Tensor:
+        """Return its pixels as uint8 with shape ``(num, channels, height, width)``."""
+
+    def prepare_data(self) -> None:
+        """Download once per machine if the files are not there.
+
+        Raises:
+            DataError: with the places that were tried.
+        """
+        try:
+            self._open(train=True, download=False)
+            return
+        except RuntimeError as error:
+            problem = error
+        if self.download:
+            try:
+                self.root.mkdir(parents=True, exist_ok=True)
+                with FileLock(self.root / f".{self.name}.lock"):
+                    self._open(train=True, download=True)
+                return
+            except (OSError, RuntimeError) as error:
+                problem = error
+        raise DataError(
+            f"{self.name} is not in {self.root.resolve()} and could not be downloaded ({problem}). "
+            "Set data.root or GENLOOM_DATA to the folder that holds it; data=digits needs no download."
+        )
+
+    @cached_property
+    def _train_part(self) -> Images:
+        return self._part(train=True)
+
+    def _part(self, *, train: bool) -> Images:
+        self.prepare_data()
+        stored = self._open(train=train, download=False)
+        return Images(resize(self._pixels(stored), self.size), torch.as_tensor(stored.targets).long())
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The class names that torchvision states."""
+        return tuple(self._class_names)
+
+    def read(self, split: Split) -> Images:
+        """Read one split."""
+        if split == "test":
+            return self._part(train=False)
+        images = self._train_part
+        last = len(images) - self.num_val
+        return images[slice(0, last)] if split == "train" else images[slice(last, None)]
+
+    _class_names: tuple[str, ...]
+
+
+class MNIST(TorchvisionImages):
+    """Handwritten digits, 28x28 grey: 55,000 training, 5,000 validation, 10,000 test images (LeCun et al., 1998)."""
+
+    _class_names = tuple("0123456789")
+
+    def _open(self, *, train: bool, download: bool) -> Any:
+        from torchvision.datasets import MNIST
+
+        return MNIST(str(self.root), train=train, download=download)
+
+    @staticmethod
+    def _pixels(stored: Any) -> Tensor:
+        return stored.data.unsqueeze(1)
+
+
+class FashionMNIST(TorchvisionImages):
+    """Articles of clothing, 28x28 grey, same sizes as MNIST (Xiao et al., 2017)."""
+
+    _class_names = (
+        "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+    )  # fmt: skip
+
+    def _open(self, *, train: bool, download: bool) -> Any:
+        from torchvision.datasets import FashionMNIST
+
+        return FashionMNIST(str(self.root), train=train, download=download)
+
+    @staticmethod
+    def _pixels(stored: Any) -> Tensor:
+        return stored.data.unsqueeze(1)
+
+
+class CIFAR10(TorchvisionImages):
+    """Photographs of ten classes, 32x32 colour: 45,000 training, 5,000 validation, 10,000 test (Krizhevsky, 2009)."""
+
+    _class_names = (
+        "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
+    )  # fmt: skip
+
+    def _open(self, *, train: bool, download: bool) -> Any:
+        from torchvision.datasets import CIFAR10
+
+        return CIFAR10(str(self.root), train=train, download=download)
+
+    @staticmethod
+    def _pixels(stored: Any) -> Tensor:
+        return torch.from_numpy(stored.data).permute(0, 3, 1, 2).contiguous()

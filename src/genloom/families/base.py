@@ -1,0 +1,237 @@
+"""What every family shares: optimizers and schedules by name, one step = one iteration, averaged weights, keyed noise.
+
+A family is one LightningModule. It owns the training step, so clipping, gradient accumulation and averaging live here
+(Lightning refuses the first two under manual optimization).
+"""
+
+import copy
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from pytorch_lightning import LightningModule
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from genloom import randomness
+from genloom.batch import Batch, Condition
+from genloom.capabilities import Capability
+from genloom.errors import ConfigError, TrainingError
+from genloom.objectives.loss import Loss
+from genloom.spec import Spec
+
+OptimizerFactory = Callable[[Iterator[nn.Parameter]], Optimizer]
+SchedulerFactory = Callable[..., Any]
+
+
+class Family(LightningModule):
+    """Base of the families.
+
+    Args:
+        spec: the data's.
+        optimizer: a factory per player; the names must be those of :meth:`players`.
+        scheduler: called as ``scheduler(optimizer, total_iterations=…)`` for each optimizer; None keeps the rates.
+        accumulation: batches whose gradients are averaged before an update.
+        gradient_clip_norm: limit of each player's gradient norm; None clips nothing.
+        ema_half_life_examples: after so many examples an old weight counts half in the average; None keeps none.
+        seed: the run's; every random number of training is keyed by it.
+    """
+
+    #: The player whose update counts as the iteration.
+    counted_player: str
+
+    def __init__(
+        self,
+        spec: Spec,
+        *,
+        optimizer: Mapping[str, OptimizerFactory],
+        scheduler: SchedulerFactory | None = None,
+        accumulation: int = 1,
+        gradient_clip_norm: float | None = None,
+        ema_half_life_examples: float | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        for name, value in (("accumulation", accumulation), ("ema_half_life_examples", ema_half_life_examples or 1)):
+            if value < 1:
+                raise ConfigError(f"model.{name}: {value} is below the limit of 1")
+        self.spec = spec
+        self.seed = seed
+        self.accumulation = accumulation
+        self.gradient_clip_norm = gradient_clip_norm
+        self.ema_half_life_examples = ema_half_life_examples
+        self._optimizer_factories = optimizer
+        self._scheduler_factory = scheduler
+        self.gradient_norms: dict[str, Tensor] = {}
+        self.identity: dict[str, Any] = {}  # what a checkpoint says about the model: plain dicts
+        self.iteration = 0  # updates of the counted player before this batch
+
+    # What a family says about itself
+
+    def players(self) -> dict[str, nn.Module]:
+        """Return the modules that are trained, by the name of their optimizer."""
+        raise NotImplementedError
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What this model can do, computed from the parts it was built of."""
+        raise NotImplementedError
+
+    @property
+    def batches_per_iteration(self) -> int:
+        """Batches of ``data.batch_size`` that one iteration consumes."""
+        return self.accumulation
+
+    @property
+    def weight_sets(self) -> tuple[str, ...]:
+        """Names that ``weights=`` accepts; the first is the default."""
+        return ("raw",) if self.ema_half_life_examples is None else ("ema", "raw")
+
+    def sample(
+        self, num: int, *, rng: torch.Generator, condition: Condition | None = None, weights: str | None = None
+    ) -> Batch:
+        """Return ``num`` generated examples; a family that offers Sample overrides this."""
+        raise NotImplementedError
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what is needed to rebuild the model."""
+        checkpoint["genloom"] = {**self.identity, "spec": self.spec.to_dict(), "seed": self.seed}
+
+    # Optimization
+
+    def configure_optimizers(self) -> tuple[list[Optimizer], list[Any]]:
+        """Build one optimizer and one schedule per player, in the order of :meth:`players`."""
+        players = self.players()
+        if set(players) != set(self._optimizer_factories):
+            raise ConfigError(
+                f"optimizer: {', '.join(sorted(self._optimizer_factories))} does not fit this model, "
+                f"which needs {', '.join(sorted(players))}"
+            )
+        optimizers = [self._optimizer_factories[name](module.parameters()) for name, module in players.items()]
+        if self._scheduler_factory is None:
+            return optimizers, []
+        total = int(self.trainer.estimated_stepping_batches)
+        return optimizers, [self._scheduler_factory(each, total_iterations=total) for each in optimizers]
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Key what draws from the global generators, dropout for one, by (seed, iteration, rank)."""
+        self.iteration = self.global_step
+        torch.manual_seed(randomness.key(self.seed, "global", self.iteration, self.global_rank))
+
+    def rng(self, purpose: str, *names: int | str) -> torch.Generator:
+        """Return this iteration's generator for ``purpose``, the same on every rank."""
+        return randomness.generator(self.seed, purpose, self.iteration, *names, device=self.device)
+
+    def mine(self, drawn: Tensor) -> Tensor:
+        """Return this rank's rows of something drawn for the global batch."""
+        return drawn[self.global_rank :: self.trainer.world_size] if self._trainer else drawn
+
+    @property
+    def world_size(self) -> int:
+        """Number of training processes."""
+        return self.trainer.world_size if self._trainer else 1
+
+    def step(self, player: str, losses: Iterable[Mapping[str, Loss]]) -> dict[str, Tensor]:
+        """Update one player and return its losses and their terms for the log.
+
+        Args:
+            player: whose optimizer steps.
+            losses: the named losses of each accumulated batch; they are summed and backpropagated, divided by
+                ``accumulation``, before the next batch's are computed.
+
+        Raises:
+            TrainingError: a loss is NaN or infinite; raised before the update.
+        """
+        optimizers = self.optimizers()
+        optimizer = (optimizers if isinstance(optimizers, list) else [optimizers])[list(self.players()).index(player)]
+        optimizer.zero_grad()
+        logged: dict[str, Tensor] = {}
+        for named in losses:
+            total = torch.stack([loss.total for loss in named.values()]).sum()
+            if not torch.isfinite(total):
+                self._stop_at(player, named)
+            self.manual_backward(total / self.accumulation)
+            logged[f"{player}/loss"] = total.detach()
+            for name, loss in named.items():
+                logged[f"{player}/{name}"] = loss.total.detach()
+                logged.update({f"{player}/{term}": value for term, value in loss.terms.items()})
+        if player == self.counted_player:
+            optimizer.step()
+        else:  # the inner optimizer, so that Lightning does not count this update as a step
+            plugin = self.trainer.precision_plugin
+            plugin.optimizer_step(optimizer.optimizer, model=self, closure=lambda: None)  # pyright: ignore
+        return logged
+
+    def _stop_at(self, player: str, losses: Mapping[str, Loss]) -> None:
+        bad = {name: loss.total.item() for name, loss in losses.items() if not torch.isfinite(loss.total)}
+        raise TrainingError(
+            f"iteration {self.iteration}: the {player}'s loss is not finite ({bad}); "
+            f"lower optimizer.{player}.lr or set model.gradient_clip_norm"
+        )
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """Clip, and remember the norm before clipping; gradients are unscaled here whatever the precision."""
+        name, module = list(self.players().items())[self.trainer.optimizers.index(optimizer)]
+        if self.gradient_clip_norm is not None:
+            self.gradient_norms[name] = nn.utils.clip_grad_norm_(module.parameters(), self.gradient_clip_norm)
+        elif self.logs_now:
+            gradients = [parameter.grad for parameter in module.parameters() if parameter.grad is not None]
+            self.gradient_norms[name] = nn.utils.get_total_norm(gradients)
+
+    def finish_iteration(self, logged: dict[str, Tensor], examples: int) -> None:
+        """Average the weights, advance the schedules and log, once per iteration."""
+        self.average_weights(examples)
+        schedules = self.lr_schedulers() or []
+        for schedule in schedules if isinstance(schedules, list) else [schedules]:
+            schedule.step()
+        if self.logs_now:
+            norms = {f"{name}/gradient_norm": norm for name, norm in self.gradient_norms.items()}
+            self.log_dict({f"train/{name}": value for name, value in (logged | norms).items()})
+
+    @property
+    def logs_now(self) -> bool:
+        """Whether this iteration is written to the log."""
+        return (self.iteration + 1) % self.trainer.log_every_n_steps == 0  # pyright: ignore
+
+    # Averaged weights
+
+    def averaged(self) -> dict[str, tuple[nn.Module, nn.Module]]:
+        """Return (average, source) pairs of modules, made by :meth:`make_average`."""
+        return {}
+
+    @staticmethod
+    def make_average(source: nn.Module) -> nn.Module:
+        """Return a frozen copy that will follow ``source``."""
+        return copy.deepcopy(source).requires_grad_(False)
+
+    @torch.no_grad()
+    def average_weights(self, examples: int) -> None:
+        """Move each average towards its source: weights and floating-point statistics alike.
+
+        The half-life grows with the examples seen, up to its limit, so that a short run is not judged by its start
+        (Karras et al., StyleGAN2, 2020, call this the ramp-up).
+        """
+        if self.ema_half_life_examples is None:
+            return
+        seen = (self.iteration + 1) * examples
+        half_life = min(self.ema_half_life_examples, 0.05 * seen)
+        weight = 1.0 - 0.5 ** (examples / half_life)
+        for average, source in self.averaged().values():
+            targets = [*average.parameters(), *(b for b in average.buffers() if b.is_floating_point())]
+            sources = [*source.parameters(), *(b for b in source.buffers() if b.is_floating_point())]
+            torch._foreach_lerp_(targets, sources, weight)
+            for to, origin in zip(average.buffers(), source.buffers(), strict=True):
+                if not to.is_floating_point():
+                    to.copy_(origin)
+
+
+@contextmanager
+def frozen(module: nn.Module) -> Iterator[None]:
+    """Keep ``module``'s parameters out of the gradient while the other player moves."""
+    module.requires_grad_(False)
+    try:
+        yield
+    finally:
+        module.requires_grad_(True)

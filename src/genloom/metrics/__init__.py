@@ -1,0 +1,1 @@
+"""Metrics: each view of a model computed once, each number with its protocol."""

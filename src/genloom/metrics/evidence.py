@@ -1,0 +1,143 @@
+"""Sets of pictures as extractors see them: each thing that a metric needs is computed once, and shared.
+
+The real sets are named by their role: ``reference`` (what candidates are compared with), ``heldout`` (real pictures
+that stand in for a candidate, which gives the floor) and ``train`` (all that the model may have copied).
+"""
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from genloom.data.base import Images
+from genloom.metrics.features import FeatureExtractor, Features
+from genloom.metrics.reference_cache import ReferenceCache, canonical_json
+from genloom.spec import ImageContent
+
+
+class View:
+    """One set of pictures through one extractor.
+
+    Args:
+        images: the pictures.
+        extractor: what looks at them.
+        device: where it runs.
+        cache: where derived things are kept; None for candidates, which are judged once.
+    """
+
+    def __init__(
+        self,
+        images: Images,
+        extractor: FeatureExtractor,
+        *,
+        device: torch.device | str = "cpu",
+        cache: ReferenceCache | None = None,
+    ) -> None:
+        self.images = images
+        self.extractor = extractor
+        self._device = device
+        self._cache = cache
+        self._derived: dict[str, dict[str, Tensor]] = {}
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @cached_property
+    def key(self) -> dict[str, object]:
+        """All that the features depend on: the pixels in their order, the extractor, the kind of device."""
+        return {
+            "images": self.images.fingerprint,
+            "num": len(self),
+            "extractor": self.extractor.protocol,
+            "device": torch.device(self._device).type,
+        }
+
+    def derived(
+        self, name: str, compute: Callable[[], dict[str, Tensor]], **parameters: int | float | str
+    ) -> dict[str, Tensor]:
+        """Return what ``compute`` gives, computed once per ``name`` and ``parameters``.
+
+        Args:
+            name: what it is; unique among all that is derived from a view.
+            compute: derives it from this view.
+            **parameters: whatever else the result depends on.
+        """
+        memo = canonical_json([name, parameters])
+        if memo not in self._derived:
+            key = {"derived": name, "parameters": parameters}
+            self._derived[memo] = compute() if self._cache is None else self._cache.tensors(key | self.key, compute)
+        return self._derived[memo]
+
+    @cached_property
+    def features(self) -> Features:
+        """Vectors and logits of all pictures."""
+
+        def compute() -> dict[str, Tensor]:
+            features = self.extractor(self.images.content, device=self._device)
+            return {"vectors": features.vectors, "logits": features.logits}
+
+        return Features(**self.derived("features", compute))
+
+    @cached_property
+    def predicted(self) -> Int64[Tensor, " num"]:
+        """Predicted class of each picture; all zero if the extractor does not know the data's classes."""
+        if not self.extractor.classes:
+            return torch.zeros(len(self), dtype=torch.int64)
+        return self.features.logits.argmax(dim=1)
+
+
+class Evidence:
+    """All sets of one evaluation.
+
+    Args:
+        content: what the pictures are.
+        real: real sets by role; what is derived from them is kept in ``cache``.
+        generated: candidates by name.
+        cache: of what is derived from the real sets.
+        device: where extractors run.
+    """
+
+    def __init__(
+        self,
+        content: ImageContent,
+        real: Mapping[str, Images],
+        generated: Mapping[str, Images],
+        *,
+        cache: ReferenceCache | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.content = content
+        self._real = real
+        self._generated = generated
+        self._cache = cache
+        self._device = device
+        self._views: dict[tuple[bool, str, str], View] = {}
+
+    @property
+    def has_heldout(self) -> bool:
+        """Whether there are real pictures besides the reference."""
+        return "heldout" in self._real
+
+    @property
+    def num_smallest(self) -> int:
+        """Size of the smallest set that is compared."""
+        compared = [images for role, images in self._real.items() if role != "train"]
+        return min(len(images) for images in (*compared, *self._generated.values()))
+
+    def real(self, role: str, extractor: FeatureExtractor) -> View:
+        """Return the view of a real set: ``reference``, ``heldout`` or ``train``."""
+        return self._view(True, role, extractor)
+
+    def generated(self, name: str, extractor: FeatureExtractor) -> View:
+        """Return the view of a candidate."""
+        return self._view(False, name, extractor)
+
+    def _view(self, is_real: bool, name: str, extractor: FeatureExtractor) -> View:
+        key = (is_real, name, extractor.name)
+        if key not in self._views:
+            images = (self._real if is_real else self._generated)[name]
+            cache = self._cache if is_real else None
+            self._views[key] = View(images, extractor, device=self._device, cache=cache)
+        return self._views[key]

@@ -1,0 +1,55 @@
+"""The calibration ladder of a feature extractor: damage of a known kind and strength done to real pictures.
+
+The distances of the rungs tell what a value means: an extractor whose distance does not rise with the damage measures
+something else, and a model that is further from the data than ``pca_50_gaussian`` has learned less than a closed-form
+Gaussian.
+"""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from genloom import randomness
+from genloom.data.base import Images
+
+Pictures = UInt8[Tensor, "num channels height width"]
+
+
+def _uint8(images: Float[Tensor, "num channels height width"]) -> Pictures:
+    return (images * 255).clamp(0, 255).round().to(torch.uint8)
+
+
+def rungs(train: Images, test: Images) -> dict[str, Pictures]:
+    """Return pictures for each rung, as many as ``test`` holds, best first.
+
+    Args:
+        train: the images that PCA is fitted to, disjoint from ``test``; labelled.
+        test: the images that are damaged.
+    """
+    if test.labels is None:
+        raise ValueError("the ladder drops a class, so it needs labels")
+    rng = randomness.generator("ladder")
+    clean = test.content.float() / 255
+    channels = clean.shape[1]
+
+    def noisy(sigma: float) -> Pictures:
+        return _uint8(clean + sigma * torch.randn(clean.shape, generator=rng))
+
+    flat = train.content.flatten(1).float() / 255
+    mean = flat.mean(0)
+    _, singular, basis = torch.svd_lowrank(flat - mean, q=100, niter=4)
+    basis, scale = basis[:, :50], singular[:50] / (len(flat) - 1) ** 0.5
+    projected = mean + (clean.flatten(1) - mean) @ basis @ basis.T
+    drawn = mean + (torch.randn(len(clean), 50, generator=rng) * scale) @ basis.T
+    box = torch.full((channels, 1, 3, 3), 1 / 9)
+    return {
+        "real": test.content,
+        "noise_0.05": noisy(0.05),
+        "class_dropped": test.content[test.labels != 0],
+        "pca_50_reconstruction": _uint8(projected.view_as(clean)),
+        "noise_0.2": noisy(0.2),
+        "blur_3x3": _uint8(F.conv2d(clean, box, padding=1, groups=channels)),
+        "pca_50_gaussian": _uint8(drawn.view_as(clean)),
+        "uniform_noise": _uint8(torch.rand(clean.shape, generator=rng)),
+    }

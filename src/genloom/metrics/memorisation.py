@@ -1,0 +1,52 @@
+"""Whether the candidates are copies of training images.
+
+- train_distance: median distance from a candidate to its nearest training image, divided by the same for unseen real
+  images: 1 for new pictures, 0 for copies.
+- authenticity: share of candidates that are further from their nearest training image than that image is from the
+  training image nearest to it. Alaa et al., How Faithful is your Synthetic Data?, 2022,
+  https://arxiv.org/abs/2102.08921, equation 7. Unseen real images have some value below 1 too: compare with the floor.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from genloom.metrics.evidence import Evidence, View
+from genloom.metrics.metric import Direction, Metric, Score
+from genloom.metrics.pairs import Nearest, nearest
+
+
+def _nearest_train(view: View, train: View) -> Nearest:
+    def compute() -> dict[str, Tensor]:
+        return vars(nearest(view.features.vectors, train.features.vectors))
+
+    return Nearest(**view.derived("nearest_train", compute, train=train.images.fingerprint))
+
+
+@dataclass(frozen=True)
+class Memorisation(Metric):
+    """Distances to the nearest of all training images."""
+
+    quantities: ClassVar = {"train_distance": Direction.NONE, "authenticity": Direction.NONE}
+    needs_heldout: ClassVar[bool] = True
+    needs_train: ClassVar[bool] = True
+    serves_pixels: ClassVar[bool] = True
+
+    def compare(self, reference: View, candidate: View, evidence: Evidence) -> dict[str, Score]:
+        """Return ``train_distance`` and ``authenticity``; exact copies are counted in the details."""
+        train, heldout = (evidence.real(role, candidate.extractor) for role in ("train", "heldout"))
+        found, unseen = _nearest_train(candidate, train), _nearest_train(heldout, train)
+        among = train.derived(
+            "nearest_others", lambda: vars(nearest(train.features.vectors, train.features.vectors, others=True))
+        )
+        authentic = found.distance > among["distance"][found.index]
+        same = (candidate.images.content == train.images.content[found.index]).flatten(1).all(dim=1)
+        details = {"identical_to_a_training_image": int(same.sum()), "unauthentic": int((~authentic).sum())}
+        unseen_median = unseen.distance.median().item()
+        ratio = found.distance.median().item() / unseen_median if unseen_median > 0 else float("nan")
+        return {
+            "train_distance": Score(ratio, details=details),
+            "authenticity": Score(authentic.to(torch.float64).mean().item(), details=details),
+        }

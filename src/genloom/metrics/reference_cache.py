@@ -1,0 +1,114 @@
+"""What is known about real pictures, kept on disk: features, moments, neighbours and floors.
+
+Each entry is one safetensors file, named after the sha256 of the canonical JSON of its key. The key names everything
+that the values depend on: the exact pixels, the extractor's weights and preprocessing, parameters, the code and the
+libraries' versions. The file repeats the key and the digest of its tensors; one that does not match is computed again.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from genloom.data import base
+
+_log = logging.getLogger(__name__)
+
+
+@cache
+def schema() -> str:
+    """Return the digest of the code that computes what is stored, so that changed code never meets old values."""
+    sources = [base.__file__, *sorted(Path(__file__).parent.glob("*.py"))]
+    return hashlib.sha256(b"".join(Path(source).read_bytes() for source in sources)).hexdigest()
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of the libraries that compute features and distances."""
+    return {name: metadata.version(name) for name in ("torch", "torchmetrics", "torch-fidelity")}
+
+
+def canonical_json(value: Any) -> str:
+    """Return one text per value: sorted keys, no spaces."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+class ReferenceCache:
+    """Named tensors on disk.
+
+    A cache that cannot be written is reported once, in the log, and costs only time.
+
+    Args:
+        folder: where; None is ``GENLOOM_CACHE``, or else the user's cache folder.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str] | None = None) -> None:
+        default = os.environ.get("GENLOOM_CACHE") or platformdirs.user_cache_path("genloom") / "reference"
+        self.folder = Path(folder or default).expanduser()
+        self._writable = True
+
+    def tensors(self, key: Mapping[str, Any], compute: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+        """Return the tensors stored under ``key``, computing and storing them if there are none."""
+        text = canonical_json({"schema": schema(), "versions": library_versions(), **key})
+        path = self.folder / f"{hashlib.sha256(text.encode()).hexdigest()}.safetensors"
+        stored = _read(path, text)
+        if stored is not None:
+            return stored
+        computed = compute()
+        self._write(path, text, computed)
+        return computed
+
+    def plain(self, key: Mapping[str, Any], compute: Callable[[], Any]) -> Any:
+        """Return the plain data (what JSON can hold) stored under ``key``, as :meth:`tensors` does."""
+
+        def encode() -> dict[str, Tensor]:
+            return {"json": torch.tensor(list(canonical_json(compute()).encode()), dtype=torch.uint8)}
+
+        return json.loads(bytes(self.tensors(key, encode)["json"].tolist()))
+
+    def _write(self, path: Path, key: str, tensors: dict[str, Tensor]) -> None:
+        if not self._writable:
+            return
+        whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
+        temporary = None
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(dir=self.folder, suffix=".partial")
+            os.close(handle)
+            save_file(whole, temporary, metadata={"key": key, "sha256": _digest(whole)})
+            os.replace(temporary, path)
+        except (OSError, SafetensorError) as error:
+            self._writable = False
+            _log.warning("reference statistics are not kept: %s cannot be written (%s)", self.folder, error)
+            if temporary is not None:
+                Path(temporary).unlink(missing_ok=True)
+
+
+def _read(path: Path, key: str) -> dict[str, Tensor] | None:
+    """Return the tensors of a file, or None if it is missing, damaged or of another key."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            notes = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except (OSError, SafetensorError):
+        return None
+    return tensors if notes.get("key") == key and notes.get("sha256") == _digest(tensors) else None
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(f"{name} {tensors[name].dtype} {tuple(tensors[name].shape)}".encode())
+        digest.update(tensors[name].numpy().tobytes())
+    return digest.hexdigest()

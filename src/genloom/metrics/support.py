@@ -1,0 +1,107 @@
+"""How far the supports of two distributions overlap, each approximated by balls around its members.
+
+A ball reaches from a member to its k-th nearest other member.
+
+- precision: share of candidates inside a ball of the reference; recall: share of the reference inside a ball of the
+  candidates. Kynkäänniemi et al., Improved Precision and Recall Metric for Assessing Generative Models, 2019.
+- density: mean number of reference balls around a candidate, divided by k; coverage: share of reference balls that hold
+  a candidate. Naeem et al., Reliable Fidelity and Diversity Metrics for Generative Models, 2020. Their balls are open.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float32
+from torch import Tensor
+
+from genloom.errors import ConfigError
+from genloom.metrics.evidence import Evidence, View
+from genloom.metrics.metric import Direction, Metric, Score
+from genloom.metrics.pairs import squared_distances, squared_radii
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """The four shares."""
+
+    precision: float
+    recall: float
+    density: float
+    coverage: float
+
+
+def overlap(
+    reference: Float32[Tensor, "num_reference features"],
+    candidate: Float32[Tensor, "num_candidate features"],
+    reference_radii: Float32[Tensor, "num_reference k"],
+    candidate_radii: Float32[Tensor, "num_candidate k"],
+    *,
+    k_precision_recall: int,
+    k_density_coverage: int,
+) -> Overlap:
+    """Return the four shares from one pass over all distances between candidates and reference.
+
+    Args:
+        reference: real features.
+        candidate: features to judge.
+        reference_radii: squared distances to the nearest other reference vectors, ascending.
+        candidate_radii: the same among the candidates.
+        k_precision_recall: neighbours that set the balls of precision and recall.
+        k_density_coverage: neighbours that set the balls of density and coverage.
+    """
+    ball_precision = reference_radii[:, k_precision_recall - 1]
+    ball_recall = candidate_radii[:, k_precision_recall - 1]
+    ball_coverage = reference_radii[:, k_density_coverage - 1]
+    precise = inside = 0
+    recalled = torch.zeros(len(reference), dtype=torch.bool)
+    nearest = torch.full((len(reference),), torch.inf, dtype=torch.float32)
+    for chunk in squared_distances(candidate, reference):
+        squared = chunk.squared
+        nearest = torch.minimum(nearest, squared.amin(dim=0))
+        inside += int((squared < ball_coverage).sum())
+        recalled |= (squared - ball_recall[chunk.rows, None]).amin(dim=0) <= 0
+        precise += int(((squared - ball_precision).amin(dim=1) <= 0).sum())
+    return Overlap(
+        precision=precise / len(candidate),
+        recall=recalled.float().mean().item(),
+        density=inside / (k_density_coverage * len(candidate)),
+        coverage=(nearest < ball_coverage).float().mean().item(),
+    )
+
+
+@dataclass(frozen=True)
+class Support(Metric):
+    """Precision, recall, density and coverage.
+
+    Args:
+        k_precision_recall: neighbours that set the balls of precision and recall.
+        k_density_coverage: neighbours that set the balls of density and coverage.
+    """
+
+    quantities: ClassVar = dict.fromkeys(("precision", "recall", "density", "coverage"), Direction.HIGHER)
+
+    k_precision_recall: int = 3
+    k_density_coverage: int = 5
+
+    def __post_init__(self) -> None:
+        for name, k in vars(self).items():
+            if not 1 <= k < self.min_images:
+                raise ConfigError(f"metrics.metrics.support.{name}: {k} is not within 1 and {self.min_images - 1}")
+
+    def compare(self, reference: View, candidate: View, evidence: Evidence) -> dict[str, Score]:
+        """Return the four shares."""
+        k = max(self.k_precision_recall, self.k_density_coverage)
+
+        def radii(view: View) -> Tensor:
+            return view.derived("radii", lambda: {"squared": squared_radii(view.features.vectors, k)}, k=k)["squared"]
+
+        shares = overlap(
+            reference.features.vectors,
+            candidate.features.vectors,
+            radii(reference),
+            radii(candidate),
+            k_precision_recall=self.k_precision_recall,
+            k_density_coverage=self.k_density_coverage,
+        )
+        return {name: Score(share) for name, share in vars(shares).items()}

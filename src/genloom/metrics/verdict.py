@@ -1,0 +1,151 @@
+"""The outcome of an evaluation: numbers, the floor beside each, and the protocol without which they mean nothing."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from genloom.metrics.metric import Direction, Score
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One quantity.
+
+    Args:
+        metric: full name, with the extractor's.
+        direction: which values are better.
+        scores: by candidate.
+        floor: what real held-out images score, if there are any.
+    """
+
+    metric: str
+    direction: Direction
+    scores: dict[str, Score]
+    floor: Score | None
+
+    def ratio(self, candidate: str) -> float | None:
+        """Return value / floor; None where it means nothing: no distance, or a floor that may be zero."""
+        if self.direction is not Direction.LOWER or self.floor is None:
+            return None
+        lowest = self.floor.value if self.floor.interval is None else self.floor.interval[0]
+        return _finite(self.scores[candidate].value / self.floor.value) if lowest > 0 else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data without NaN."""
+        return {
+            "better": self.direction.value,
+            "floor": self.floor.to_dict() if self.floor else None,
+            "candidates": {
+                name: score.to_dict() | {"ratio_to_floor": self.ratio(name)} for name, score in self.scores.items()
+            },
+        }
+
+
+@dataclass(frozen=True)
+class NotApplicable:
+    """A metric that was not computed, why, and how to get it."""
+
+    metric: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """All that one evaluation found.
+
+    Args:
+        rows: one per quantity.
+        protocol: extractors and their weights' digests, sets and their sizes, parameters, versions: plain data.
+        not_applicable: what was not computed, and why.
+        warnings: what to know before reading the numbers.
+        headline: name of the row to read first, if any distance could be taken.
+    """
+
+    rows: list[Row]
+    protocol: dict[str, Any]
+    not_applicable: list[NotApplicable] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    headline: str | None = None
+
+    def __getitem__(self, metric: str) -> Row:
+        """Return the row of a metric by its full name."""
+        for row in self.rows:
+            if row.metric == metric:
+                return row
+        raise KeyError(f"{metric} is not among {', '.join(row.metric for row in self.rows)}")
+
+    def scalars(self, candidate: str) -> dict[str, float]:
+        """Return the finite values of one candidate by the metrics' full names, for a logger."""
+        values = {row.metric: row.scores[candidate].value for row in self.rows}
+        return {name: value for name, value in values.items() if math.isfinite(value)}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, without NaN, for metrics.json."""
+        return {
+            "headline": self.headline,
+            "metrics": {row.metric: row.to_dict() for row in self.rows},
+            "not_applicable": [vars(item) for item in self.not_applicable],
+            "warnings": self.warnings,
+            "protocol": self.protocol,
+        }
+
+    def table(self) -> "Table":
+        """Return what a person reads: the values, then warnings, then what was not computed and how to get it."""
+        from rich.table import Table
+        from rich.text import Text
+
+        candidates = list(self.rows[0].scores) if self.rows else []
+        table = Table(caption=Text("\n".join(self._notes())), caption_justify="left")
+        table.add_column("metric", no_wrap=True, min_width=max((len(row.metric) for row in self.rows), default=6))
+        table.add_column("better", no_wrap=True)
+        for title in (*candidates, "real (floor)", "ratio to floor"):
+            table.add_column(Text(title), justify="right")
+        for row in self.rows:
+            ratios = [row.ratio(name) for name in candidates]
+            table.add_row(
+                Text(row.metric),
+                "as real" if row.direction is Direction.NONE else row.direction.value,
+                *(_cell(row.scores[name]) for name in candidates),
+                _cell(row.floor) if row.floor else "",
+                " / ".join("-" if ratio is None else f"{ratio:.3g}" for ratio in ratios) if any(ratios) else "",
+                style="bold" if row.metric == self.headline else None,
+            )
+        return table
+
+    def show(self) -> None:
+        """Print the table; where it goes to a file, no narrower than it needs."""
+        from rich.console import Console
+
+        console = Console()
+        if not console.is_terminal:
+            console.width = max(console.width, 120)
+        console.print(self.table())
+
+    def _notes(self) -> list[str]:
+        by_reason: dict[str, list[str]] = {}
+        for item in self.not_applicable:
+            by_reason.setdefault(item.reason, []).append(item.metric)
+        sets: Mapping[str, Any] = self.protocol
+        heldout = f", {sets['n_fake']:,} real of {sets['heldout']['split']} as floor" if sets["heldout"] else ""
+        reference = f"{sets['n_reference']:,} of {sets['data']['name']}'s {sets['reference']['split']} split"
+        return [
+            f"{sets['n_fake']:,} pictures against {reference}{heldout}",
+            *(f"Note: {warning}" for warning in self.warnings),
+            *(f"Not applicable: {', '.join(metrics)}: {reason}" for reason, metrics in by_reason.items()),
+        ]
+
+
+def _cell(score: Score) -> str:
+    if not math.isfinite(score.value):
+        return "undefined"
+    if score.interval is None:
+        return f"{score.value:.4g}"
+    return f"{score.value:.3g} ± {(score.interval[1] - score.interval[0]) / 2:.2g}"

@@ -1,0 +1,52 @@
+"""From content to pictures that a person can look at."""
+
+from math import ceil, sqrt
+from pathlib import Path
+
+import torch
+from jaxtyping import UInt8
+from PIL import Image
+from torch import Tensor
+
+Picture = UInt8[Tensor, "channels _ _"]
+
+
+def grid(
+    images: UInt8[Tensor, "num channels height width"], *, columns: int | None = None, padding: int = 2
+) -> Picture:
+    """Arrange images in rows on a mid-grey ground; by default nearly square."""
+    num, channels, height, width = images.shape
+    columns = columns or ceil(sqrt(num))
+    rows = ceil(num / columns)
+    sheet = torch.full(
+        (channels, rows * (height + padding) + padding, columns * (width + padding) + padding), 128, dtype=torch.uint8
+    )
+    for position, image in enumerate(images.cpu()):
+        top = padding + (position // columns) * (height + padding)
+        left = padding + (position % columns) * (width + padding)
+        sheet[:, top : top + height, left : left + width] = image
+    return sheet
+
+
+def beside(left: Picture, right: Picture, *, gap: int = 12) -> Picture:
+    """Put two pictures beside each other, white between."""
+    height = max(left.shape[1], right.shape[1])
+    sheet = torch.full((left.shape[0], height, left.shape[2] + gap + right.shape[2]), 255, dtype=torch.uint8)
+    sheet[:, : left.shape[1], : left.shape[2]] = left
+    sheet[:, : right.shape[1], left.shape[2] + gap :] = right
+    return sheet
+
+
+def to_image(picture: Picture) -> Image.Image:
+    """Return a Pillow image: grey for one channel, colour for three."""
+    array = picture.permute(1, 2, 0).cpu().numpy()
+    return Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array)
+
+
+def save_png(picture: Picture, path: Path, *, scale: int = 1) -> None:
+    """Write a PNG, each pixel enlarged ``scale`` times without smoothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = to_image(picture)
+    if scale > 1:
+        image = image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
+    image.save(path)

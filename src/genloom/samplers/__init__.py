@@ -1,0 +1,1 @@
+"""Samplers: how to draw from a trained network."""

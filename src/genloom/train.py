@@ -1,0 +1,259 @@
+"""``genloom train``: data, spec, model, training, judgement, and a directory that holds everything."""
+
+import contextlib
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning import Callback, Trainer
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities.model_summary import ModelSummary
+
+from genloom import randomness
+from genloom.callbacks.progress import Progress, Throughput
+from genloom.config.instantiate import instantiate
+from genloom.data.base import ImageData
+from genloom.errors import ConfigError, GenloomError
+from genloom.families.base import Family
+from genloom.metrics.judge import Judge, Verdict
+from genloom.runs import checkpoint, directory, resume
+from genloom.runs.record import Record
+from genloom.samplers.pictures import draw_pictures
+
+JOB_VARIABLE = "GENLOOM_JOB"  # the saved configuration that the other ranks of this job start from
+
+
+@dataclass
+class Run:
+    """The built parts of a training run."""
+
+    data: ImageData
+    model: Family
+    judge: Judge | None
+    trainer: Trainer
+
+
+def run(config: DictConfig) -> None:
+    """Train as ``config`` says; on every rank.
+
+    Raises:
+        GenloomError: the configuration, the data or a checkpoint cannot be used, or a loss is no longer finite.
+    """
+    if JOB_VARIABLE in os.environ and int(os.environ.get("LOCAL_RANK", 0)) > 0:  # another rank of a job below
+        built = build(config)
+        built.trainer.fit(built.model, built.data, ckpt_path=config.resume_from)
+        return
+    config = OmegaConf.create(OmegaConf.to_container(config))  # free of the schema: the run adds to it
+    identity = resume.identity(config)
+    place = resume.choose(config, _sweep_directory())
+    if place.finished:
+        print(f"{place.directory}: this run is finished; nothing to do")
+        return
+    config.run.dir, config.resume_from = str(place.directory), place.checkpoint and str(place.checkpoint)
+    record = Record(place.directory, identity)
+    with directory.held(place.directory), _status(record):
+        record.configuration(config, _overrides())
+        os.environ[JOB_VARIABLE] = str(place.directory / "config.yaml")
+        try:
+            _train(config, record)
+        finally:
+            del os.environ[JOB_VARIABLE]
+
+
+def build(config: DictConfig) -> Run:
+    """Build every part of a run from its configuration."""
+    torch.set_float32_matmul_precision("high")  # TF32 where the GPU has it
+    logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
+    data: ImageData = instantiate(config.data, "data")
+    data.prepare_data()
+    spec = data.describe()
+    model: Family = instantiate(
+        config.model,
+        "model",
+        spec=spec,
+        optimizer=instantiate(config.optimizer, "optimizer"),
+        scheduler=config.scheduler and instantiate(config.scheduler, "scheduler"),
+        seed=config.seed,
+    )
+    model.identity = {
+        "model": OmegaConf.to_container(config.model, resolve=True),
+        "data": OmegaConf.to_container(config.data, resolve=True),
+        "data_fingerprint": data.fingerprint,
+    }
+    data.batches_per_iteration = model.batches_per_iteration
+    if config.get("resume_from"):
+        data.continues_at = checkpoint.position(config.resume_from)
+    judge: Judge | None = config.metrics and instantiate(config.metrics, "metrics")
+    if judge is not None:
+        judge.prepare(spec.content)
+    trainer: Trainer = instantiate(
+        config.trainer,
+        "trainer",
+        default_root_dir=config.run.dir,
+        callbacks=_callbacks(config, judge),
+        logger=_loggers(config) or False,
+        plugins=[checkpoint.SafeCheckpointIO()],
+        use_distributed_sampler=False,  # the data divides its batches among the ranks itself
+        enable_model_summary=False,
+        enable_progress_bar=False,  # ours covers the run, Lightning's an epoch
+    )
+    return Run(data, model, judge, trainer)
+
+
+def _callbacks(config: DictConfig, judge: Judge | None) -> list[Callback]:
+    built: list[Callback] = [Throughput()]
+    if config.progress_bar:
+        built.append(Progress())
+    for name, node in (config.callbacks or {}).items():
+        callback = instantiate(node, f"callbacks.{name}")
+        if node.get("_partial_"):
+            if judge is None:
+                continue
+            callback = callback(judge)
+        built.append(callback)
+    return built
+
+
+def _loggers(config: DictConfig) -> list[Logger]:
+    return [instantiate(node, f"logger.{name}") for name, node in (config.logger or {}).items()]
+
+
+def _train(config: DictConfig, record: Record) -> None:
+    built = build(config)
+    model, data, trainer = built.model, built.data, built.trainer
+    if config.init_from and not config.resume_from:
+        unmatched = checkpoint.start_from(model, config.init_from)
+        print(
+            f"started from {config.init_from}; "
+            + (f"not matched: {', '.join(unmatched)}" if unmatched else "all matched")
+        )
+    device = trainer.strategy.root_device
+    record.environment(str(device), data.fingerprint)
+    parameters = ModelSummary(model, max_depth=1)
+    print(f"{model.spec.name}: {len(data.split('train'))} images of {model.spec.content.shape}")
+    print(
+        f"{config.model._target_.split('.')[-1]} on {device}: {parameters.trainable_parameters:,} trainable parameters"
+    )
+    print(f"run directory: {record.directory}", flush=True)
+    with _quiet():
+        trainer.fit(model, data, ckpt_path=config.resume_from, weights_only=True)
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    if not trainer.is_global_zero:
+        return
+    trainer.save_checkpoint(record.directory / "checkpoints" / "final.ckpt", weights_only=False)
+    results = _judge(built, device)
+    throughput = next(callback for callback in trainer.callbacks if isinstance(callback, Throughput))  # pyright: ignore
+    efficiency = {
+        "iterations": trainer.global_step,
+        "training_seconds": round(throughput.seconds, 1),
+        "examples_per_second": round(throughput.examples / max(throughput.seconds, 1e-9), 1),
+        "trainable_parameters": parameters.trainable_parameters,
+    }
+    record.metrics({"efficiency": efficiency, "evaluation": results.to_dict() if results else None})
+    _log_results(config, trainer, efficiency, results, model.weight_sets[0])
+    _conclude(record.directory, efficiency, results, config)
+
+
+def _judge(built: Run, device: torch.device) -> Verdict | None:
+    if built.judge is None:
+        return None
+    model = built.model.to(device).eval()
+    print("judging by the full protocol …", flush=True)
+    with randomness.untouched():
+        candidates = {
+            weights: lambda num, weights=weights: draw_pictures(model, num, seed=model.seed, weights=weights)
+            for weights in model.weight_sets
+        }
+        return built.judge.judge(built.data, candidates, device=device)
+
+
+def _log_results(
+    config: DictConfig, trainer: Trainer, efficiency: dict[str, Any], results: Verdict | None, weights: str
+) -> None:
+    finals = {f"final/{name}": float(value) for name, value in efficiency.items()}
+    if results is not None:
+        finals |= {f"final/{name}": value for name, value in results.scalars(weights).items()}
+    groups = ("data", "model", "optimizer", "scheduler", "trainer", "seed")
+    everything = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(everything, dict)
+    parameters = {group: everything[group] for group in groups}
+    for logger in trainer.loggers:
+        from pytorch_lightning.loggers import TensorBoardLogger
+
+        if isinstance(logger, TensorBoardLogger):
+            logger.log_hyperparams(parameters, finals, step=trainer.global_step)
+        else:
+            logger.log_hyperparams(parameters)
+            logger.log_metrics(finals, step=trainer.global_step)
+        logger.finalize("success")
+
+
+def _conclude(place: Path, efficiency: dict[str, Any], results: Verdict | None, config: DictConfig) -> None:
+    if results is not None:
+        results.show()
+    minutes, seconds = divmod(round(efficiency["training_seconds"]), 60)
+    rate = efficiency["examples_per_second"]
+    print(f"{efficiency['iterations']} iterations in {minutes}:{seconds:02d}, {rate:.0f} examples/s")
+    pictures = sorted((place / "samples").glob("samples-*.png"))
+    relative = Path(os.path.relpath(place))
+    lines = {
+        "pictures": os.path.relpath(pictures[-1]) if pictures else None,
+        "metrics": relative / "metrics.json" if results is not None else None,
+        "sample": f"genloom sample checkpoint={relative / 'checkpoints' / 'final.ckpt'}",
+        "curves": f"tensorboard --logdir {config.run.root}" if "tensorboard" in (config.logger or {}) else None,
+    }
+    for name, text in lines.items():
+        if text is not None:
+            print(f"{name + ':':<10}{text}")
+
+
+def _sweep_directory() -> Path | None:
+    if HydraConfig.initialized() and HydraConfig.get().mode is RunMode.MULTIRUN:
+        return Path(HydraConfig.get().runtime.output_dir)
+    return None
+
+
+def _overrides() -> list[str]:
+    return list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else []
+
+
+@contextlib.contextmanager
+def _status(record: Record) -> Iterator[None]:
+    try:
+        record.status("running", pid=os.getpid())
+    except OSError as error:
+        raise ConfigError(f"run.dir: {record.directory} cannot be written ({error.strerror}); set run.dir") from error
+    try:
+        yield
+    except BaseException as error:
+        reason = "interrupted" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
+        with contextlib.suppress(OSError):
+            record.status("failed", why=reason)
+        if not isinstance(error, GenloomError):
+            print(f"failed; what there is: {record.directory}", flush=True)
+        raise
+    record.status("finished")
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence advice of Lightning that does not apply here."""
+    with warnings.catch_warnings():
+        for message in (
+            ".*does not have many workers.*",  # the data is in memory
+            ".*Checkpoint directory .* exists and is not empty.*",
+            ".*log_every_n_steps.*",
+            ".*treespec, LeafSpec.*",
+            ".*resuming from a checkpoint that ended before the epoch ended.*",  # keyed order resumes exactly
+        ):
+            warnings.filterwarnings("ignore", message=message)
+        yield

@@ -1,0 +1,91 @@
+"""What several tests build."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+import pytorch_lightning as pl
+import torch
+
+from genloom.batch import ImageBatch
+from genloom.data.base import ImageData, Images, Split
+from genloom.families.gan import GAN
+from genloom.networks.dense import DenseDiscriminator, DenseGenerator
+from genloom.objectives.gan import NonSaturating
+from genloom.samplers.latents import StandardNormal
+from genloom.spec import ImageContent, Spec
+
+torch.set_num_threads(2)
+
+
+class TinyImages(ImageData):
+    """A hundred random images of 4x4."""
+
+    classes = None
+
+    def read(self, split: Split) -> Images:
+        rng = torch.Generator().manual_seed({"train": 0, "val": 1, "test": 2}[split])
+        return Images(torch.randint(0, 256, (100, 1, 4, 4), generator=rng, dtype=torch.uint8))
+
+
+@pytest.fixture
+def tiny_data() -> TinyImages:
+    return TinyImages(name="tiny", batch_size=10)
+
+
+@pytest.fixture
+def tiny_spec() -> Spec:
+    return Spec("tiny", ImageContent(1, 4, 4))
+
+
+adam = partial(torch.optim.Adam, lr=1e-2, betas=(0.5, 0.999))
+
+
+@pytest.fixture
+def tiny_gan(tiny_spec: Spec) -> Callable[..., GAN]:
+    """Builds a fully connected GAN without batch statistics, so that nothing couples the examples of a batch."""
+
+    def build(**changes: Any) -> GAN:
+        torch.manual_seed(0)
+        arguments: dict[str, Any] = {
+            "generator": partial(DenseGenerator, widths=[8]),
+            "discriminator": partial(DenseDiscriminator, widths=[8]),
+            "latent": StandardNormal(3),
+            "objective": {"non_saturating": NonSaturating()},
+            "optimizer": {"generator": adam, "discriminator": adam},
+            **changes,
+        }
+        return GAN(tiny_spec, **arguments)
+
+    return build
+
+
+@pytest.fixture
+def fit(tmp_path: Any) -> Callable[..., pl.Trainer]:
+    """Trains on the CPU, silently."""
+
+    def train(model: GAN, data: ImageData, **arguments: Any) -> pl.Trainer:
+        data.batches_per_iteration = model.batches_per_iteration
+        chosen: dict[str, Any] = {
+            "accelerator": "cpu",
+            "max_epochs": -1,
+            "logger": False,
+            "enable_checkpointing": False,
+            "enable_progress_bar": False,
+            "enable_model_summary": False,
+            "use_distributed_sampler": False,
+            "log_every_n_steps": 1,
+            "default_root_dir": str(tmp_path),
+            **arguments,
+        }
+        trainer = pl.Trainer(**chosen)
+        trainer.fit(model, data)
+        return trainer
+
+    return train
+
+
+@pytest.fixture
+def tiny_batch(tiny_data: TinyImages) -> ImageBatch:
+    return next(iter(tiny_data.train_dataloader()))

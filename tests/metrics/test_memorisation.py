@@ -1,0 +1,62 @@
+"""Copies are flagged, unseen pictures are not, and authenticity is what the paper's equation says."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from scipy.spatial.distance import cdist
+
+from genloom.data.base import Images
+from genloom.data.digits import Digits
+from genloom.metrics.evidence import Evidence
+from genloom.metrics.features import DigitsExtractor, Pixels
+from genloom.metrics.memorisation import Memorisation
+from genloom.metrics.metric import Score
+from genloom.metrics.reference_cache import ReferenceCache
+
+
+def scores(data: Digits, candidate: Images, folder: Path) -> dict[str, Score]:
+    real = {"train": data.split("train"), "heldout": data.split("test")}
+    evidence = Evidence(data.describe().content, real, {"c": candidate}, cache=ReferenceCache(folder))
+    seen = evidence.generated("c", DigitsExtractor())
+    return Memorisation().compare(seen, seen, evidence)
+
+
+def test_copies_are_flagged_and_unseen_images_are_not(digits: Digits, tmp_path: Path) -> None:
+    train = digits.split("train")
+    copied = scores(digits, train[:300], tmp_path)
+    assert copied["train_distance"].value == copied["authenticity"].value == 0
+    assert copied["authenticity"].details == {"identical_to_a_training_image": 300, "unauthentic": 300}
+
+    unseen = scores(digits, digits.split("test"), tmp_path)
+    assert unseen["train_distance"].value == 1
+    assert unseen["authenticity"].value > 0.4
+
+    half = Images(torch.cat([train.content[:200], digits.split("test").content[:200]]))
+    mixed = scores(digits, half, tmp_path)["authenticity"]
+    assert mixed.value < 0.6 * unseen["authenticity"].value
+    assert mixed.details["identical_to_a_training_image"] >= 200
+
+
+def test_authenticity_agrees_with_its_definition(digits: Digits, tmp_path: Path) -> None:
+    noise = torch.randint(0, 256, (100, 1, 32, 32), generator=torch.Generator().manual_seed(0))
+    pictures = (0.8 * digits.split("val").content[:100] + 0.2 * noise).byte()
+    train, fake, unseen = (
+        DigitsExtractor()(content).vectors.double().numpy()
+        for content in (digits.split("train").content, pictures, digits.split("test").content)
+    )
+    to_train, among = cdist(fake, train), cdist(train, train)
+    among[range(len(train)), range(len(train))] = float("inf")
+    authentic = to_train.min(1) > among.min(1)[to_train.argmin(1)]
+    ratio = torch.tensor(to_train.min(1)).median() / torch.tensor(cdist(unseen, train).min(1)).median()
+
+    found = scores(digits, Images(pictures), tmp_path)
+    assert found["authenticity"].value == pytest.approx(authentic.mean())
+    assert found["train_distance"].value == pytest.approx(ratio.item(), rel=1e-5)
+
+
+def test_pixels_serve_where_no_extractor_does() -> None:
+    assert Memorisation.serves_pixels
+    large = torch.randint(0, 256, (4, 3, 40, 40), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    assert Pixels(max_size=16)(large).vectors.shape == (4, 3 * 16 * 16)
+    assert Pixels()(large[:, :, :20, :20]).vectors.equal(large[:, :, :20, :20].flatten(1) / 255)

@@ -1,0 +1,52 @@
+"""Golden values 4 of the metrics' design, and agreement with the papers' definitions written out in numpy."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.distance import cdist
+
+from genloom.errors import ConfigError
+from genloom.metrics import pairs
+from genloom.metrics.pairs import squared_radii
+from genloom.metrics.support import Overlap, Support, overlap
+
+
+def shares(real: torch.Tensor, fake: torch.Tensor, k_pr: int, k_dc: int) -> Overlap:
+    k = max(k_pr, k_dc)
+    radii = squared_radii(real, k), squared_radii(fake, k)
+    return overlap(real, fake, *radii, k_precision_recall=k_pr, k_density_coverage=k_dc)
+
+
+@pytest.mark.parametrize(
+    ("fake", "expected"),
+    [
+        (torch.arange(10.0), (1, 1, 0.6, 1)),
+        (torch.arange(10.0) + 100, (0, 0, 0, 0)),
+        (torch.linspace(0, 2, 10), (1, 0.3, 1.1, 0.3)),
+    ],
+)
+def test_golden_values(fake: torch.Tensor, expected: tuple[float, ...]) -> None:
+    found = shares(torch.arange(10.0)[:, None], fake[:, None], 2, 2)
+    assert tuple(vars(found).values()) == pytest.approx(expected, abs=1e-7)
+
+
+@pytest.mark.parametrize("entries", [100, 4_000_000])
+def test_agrees_with_numpy(entries: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pairs, "_ENTRIES", entries)
+    rng = torch.Generator().manual_seed(0)
+    real, fake = torch.randn(150, 3, generator=rng), 0.8 * torch.randn(90, 3, generator=rng) + 0.5
+    radius = {k: np.sort(cdist(real, real), axis=1)[:, k] for k in (3, 5)}
+    radius_fake = np.sort(cdist(fake, fake), axis=1)[:, 3]
+    d = cdist(real, fake)
+    expected = Overlap(
+        precision=(d <= radius[3][:, None]).any(0).mean(),
+        recall=(d <= radius_fake).any(1).mean(),
+        density=(d < radius[5][:, None]).sum(0).mean() / 5,
+        coverage=(d.min(1) < radius[5]).mean(),
+    )
+    assert vars(shares(real, fake, 3, 5)) == pytest.approx(vars(expected), rel=1e-5)
+
+
+def test_refuses_a_k_that_small_sets_cannot_serve() -> None:
+    with pytest.raises(ConfigError, match="k_precision_recall: 0 is not within 1 and 19"):
+        Support(k_precision_recall=0)
