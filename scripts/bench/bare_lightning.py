@@ -1,5 +1,7 @@
 """The least Lightning program that trains the survey's DCGAN on scikit-learn's digits, up to its first step."""
 
+from typing import Any
+
 import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
@@ -37,7 +39,7 @@ class DCGAN(pl.LightningModule):
     def training_step(self, batch: list[Tensor], batch_idx: int) -> None:
         """One update of each."""
         (real,) = batch
-        of_generator, of_discriminator = self.optimizers()
+        of_generator, of_discriminator = self.optimizers()  # pyright: ignore
         fake = self.generator(torch.randn(len(real), 100, 1, 1))
         loss = F.softplus(-self.discriminator(real)).mean() + F.softplus(self.discriminator(fake.detach())).mean()
         of_discriminator.zero_grad()
@@ -51,7 +53,8 @@ class DCGAN(pl.LightningModule):
 
 
 if __name__ == "__main__":
-    images = torch.from_numpy(load_digits().images).float().unsqueeze(1) / 8 - 1
+    digits: Any = load_digits()
+    images = torch.from_numpy(digits.images).float().unsqueeze(1) / 8 - 1
     images = F.interpolate(images, size=(32, 32), mode="bilinear", antialias=True)
     trainer = pl.Trainer(accelerator="cpu", max_steps=10, callbacks=[FirstStep()], enable_checkpointing=False)
     trainer.fit(DCGAN(), DataLoader(TensorDataset(images), batch_size=64, shuffle=True))

@@ -36,11 +36,14 @@ def train(seed: int, mnist: MNIST, digits: Digits) -> DigitsCNN:
     torch.manual_seed(randomness.key(seed, "extractor"))
     small, large = digits.split("train"), mnist.split("train")
     content = torch.cat([large.content, small.content.repeat(DIGITS_REPEATS, 1, 1, 1)])
+    assert small.labels is not None
+    assert large.labels is not None
     labels = torch.cat([large.labels, small.labels.repeat(DIGITS_REPEATS)])
     network = DigitsCNN()
     optimizer = torch.optim.Adam(network.parameters(), LEARNING_RATE)
     num_batches = -(-len(content) // BATCH_SIZE)
     schedule = linear(optimizer, total_iterations=EPOCHS * num_batches)
+    loss = torch.zeros(())
     for epoch in range(EPOCHS):
         for batch in randomness.permutation(len(content), seed, "extractor", epoch).split(BATCH_SIZE):
             _, logits = network(content[batch])

@@ -12,7 +12,6 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -103,29 +102,29 @@ def _hydra(command: str, arguments: list[str]) -> int:
     parser = get_args_parser()
     flags = _flags(parser, command, arguments)
     directory = Path(flags.config_path).expanduser().resolve() if flags.config_path else config_directory()
-    with closing(Composer(flags.config_name or command, directory, flags.config_dir)) as composer:
-        hydra, root = composer.hydra, composer.command
-        is_display = flags.help or flags.hydra_help or flags.cfg or flags.info or flags.shell_completion
-        if flags.shell_completion:
-            hydra.shell_completion(root, flags.overrides)
-            return 0
-        mode = check_all(composer, flags.overrides, multirun=flags.multirun, complete=not is_display)
-        try:
-            if flags.help:
-                hydra.app_help(root, parser, flags)
-            elif flags.hydra_help:
-                hydra.hydra_help(root, parser, flags)
-            elif flags.cfg:
-                hydra.show_cfg(root, flags.overrides, flags.cfg, flags.package, flags.resolve)
-            elif flags.info:
-                hydra.show_info(flags.info, root, flags.overrides)
-            elif mode is RunMode.MULTIRUN:
-                return _sweep(hydra.multirun(root, Job(command), [*flags.overrides, "hydra.mode=MULTIRUN"]))
-            else:
-                outcome = hydra.run(root, Job(command), [*flags.overrides, "hydra.mode=RUN"]).return_value
-                return outcome.exit_code if isinstance(outcome, Failure) else 0
-        except composer.errors as error:
-            raise composer.explain(error) from error
+    composer = Composer(flags.config_name or command, directory, flags.config_dir)
+    hydra, root = composer.hydra, composer.command
+    if flags.shell_completion:
+        hydra.shell_completion(root, flags.overrides)
+        return 0
+    is_job = not (flags.help or flags.hydra_help or flags.cfg or flags.info)
+    mode = check_all(composer, flags.overrides, multirun=flags.multirun, complete=is_job or flags.resolve)
+    try:
+        if flags.help:
+            hydra.app_help(root, parser, flags)
+        elif flags.hydra_help:
+            hydra.hydra_help(root, parser, flags)
+        elif flags.cfg:
+            hydra.show_cfg(root, flags.overrides, flags.cfg, flags.package, flags.resolve)
+        elif flags.info:
+            hydra.show_info(flags.info, root, flags.overrides)
+        elif mode is RunMode.MULTIRUN:
+            return _sweep(hydra.multirun(root, Job(command), [*flags.overrides, "hydra.mode=MULTIRUN"]))
+        else:
+            outcome = hydra.run(root, Job(command), [*flags.overrides, "hydra.mode=RUN"]).return_value
+            return outcome.exit_code if isinstance(outcome, Failure) else 0
+    except composer.errors as error:
+        raise composer.explain(error) from error
     return 0
 
 

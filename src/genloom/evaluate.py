@@ -3,24 +3,20 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from jaxtyping import UInt8
 from omegaconf import DictConfig
-from PIL import Image, UnidentifiedImageError
-from torch import Tensor
 
 from genloom import randomness
 from genloom.capabilities import Capability, require
 from genloom.config.instantiate import instantiate
 from genloom.data.base import ImageData
+from genloom.data.sample_files import read_samples
 from genloom.errors import ConfigError, DataError
+from genloom.families.pictures import draw_pictures
 from genloom.metrics.judge import Judge, Verdict
 from genloom.runs import checkpoint
 from genloom.runs.directory import write_json
 from genloom.sample import device
-from genloom.samplers.pictures import draw_pictures
-from genloom.spec import ImageContent
 
 
 def run(config: DictConfig) -> None:
@@ -29,6 +25,8 @@ def run(config: DictConfig) -> None:
     Raises:
         GenloomError: what is to be judged, or the data to judge it by, cannot be used.
     """
+    if not config.metrics:
+        raise ConfigError("metrics: none leaves nothing to evaluate; choose images or inception")
     if (config.checkpoint is None) == (config.samples is None):
         raise ConfigError("checkpoint, samples: name one of them, as in genloom evaluate checkpoint=runs/digits/…")
     judge: Judge = instantiate(config.metrics, "metrics")
@@ -79,8 +77,7 @@ def _of_samples(config: DictConfig, judge: Judge) -> tuple[Verdict, Path]:
 
 
 def _data(config: DictConfig, recorded: dict[str, Any] | None) -> ImageData:
-    node = config.data or recorded
-    data: ImageData = instantiate(node, "data")
+    data: ImageData = instantiate(config.data or recorded or {}, "data")
     try:
         data.prepare_data()
         data.describe()
@@ -92,58 +89,3 @@ def _data(config: DictConfig, recorded: dict[str, Any] | None) -> ImageData:
             f"(or name it on the command line: data={data.name} data.root=FOLDER)"
         ) from error
     return data
-
-
-def read_samples(path: Path, content: ImageContent) -> UInt8[Tensor, "num channels height width"]:
-    """Read pictures that some program generated: a folder of image files, or an npz of uint8 NHWC, NCHW or NHW.
-
-    Raises:
-        DataError: there are none, or they do not have the shape of the real data.
-    """
-    if path.is_dir():
-        images = _read_folder(path, content)
-    elif path.suffix == ".npz":
-        images = _read_npz(path, content)
-    else:
-        raise DataError(f"samples: {path} is neither a folder of pictures nor an .npz file")
-    if len(images) < 2 or images.shape[1:] != content.shape:
-        raise DataError(
-            f"samples: {path} holds {len(images)} images of {tuple(images.shape[1:])}; "
-            f"at least 2 of {content.shape} (channels, height, width) are needed, as in the data"
-        )
-    return images
-
-
-def _read_folder(path: Path, content: ImageContent) -> Tensor:
-    mode = "L" if content.channels == 1 else "RGB"
-    suffixes = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"}
-    arrays = []
-    for file in sorted(file for file in path.rglob("*") if file.suffix.lower() in suffixes and file.stem != "grid"):
-        try:
-            with Image.open(file) as image:
-                array = np.asarray(image.convert(mode))
-        except (OSError, UnidentifiedImageError) as error:
-            raise DataError(f"samples: {file} cannot be read as a picture ({error})") from error
-        if array.shape[:2] != (content.height, content.width):
-            raise DataError(
-                f"samples: {file} is {array.shape[1]}x{array.shape[0]}, the data {content.width}x{content.height}; "
-                "set data.size to the samples' size or resize them"
-            )
-        arrays.append(array.reshape(content.height, content.width, content.channels))
-    if not arrays:
-        raise DataError(f"samples: {path} holds no pictures")
-    return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).contiguous()
-
-
-def _read_npz(path: Path, content: ImageContent) -> Tensor:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            array = archive[archive.files[0]]
-    except (OSError, ValueError, IndexError) as error:
-        raise DataError(f"samples: {path} cannot be read ({error})") from error
-    if array.dtype != np.uint8 or array.ndim not in (3, 4):
-        raise DataError(f"samples: {path} holds {array.dtype} with {array.ndim} axes; uint8 with 3 or 4 is needed")
-    images = torch.from_numpy(array)
-    if images.ndim == 3:
-        return images.unsqueeze(1)
-    return images if images.shape[1:] == content.shape else images.permute(0, 3, 1, 2).contiguous()

@@ -10,8 +10,8 @@ from omegaconf import DictConfig
 from genloom import render
 from genloom.capabilities import Capability, require
 from genloom.errors import ConfigError
+from genloom.families.pictures import draw_pictures
 from genloom.runs import checkpoint
-from genloom.samplers.pictures import draw_pictures
 
 
 def run(config: DictConfig) -> None:

@@ -66,7 +66,6 @@ class LabelCondition:
     classes: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "classes", tuple(self.classes))
         if not self.classes:
             raise DataError("labelled data with no class names: give at least one class")
 
@@ -96,4 +95,5 @@ class Spec:
     def from_dict(cls, plain: dict[str, Any]) -> "Spec":
         """Rebuild a spec from :meth:`to_dict`'s result."""
         condition = plain["condition"]
-        return cls(plain["name"], ImageContent(**plain["content"]), condition and LabelCondition(**condition))
+        labels = condition and LabelCondition(tuple(condition["classes"]))
+        return cls(plain["name"], ImageContent(**plain["content"]), labels)

@@ -15,7 +15,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.loggers import Logger
-from pytorch_lightning.utilities.model_summary import ModelSummary
+from pytorch_lightning.utilities.model_summary.model_summary import ModelSummary
 
 from genloom import randomness
 from genloom.callbacks.progress import Progress, Throughput
@@ -23,10 +23,10 @@ from genloom.config.instantiate import instantiate
 from genloom.data.base import ImageData
 from genloom.errors import ConfigError, GenloomError
 from genloom.families.base import Family
+from genloom.families.pictures import draw_pictures
 from genloom.metrics.judge import Judge, Verdict
 from genloom.runs import checkpoint, directory, resume
 from genloom.runs.record import Record
-from genloom.samplers.pictures import draw_pictures
 
 JOB_VARIABLE = "GENLOOM_JOB"  # the saved configuration that the other ranks of this job start from
 
@@ -48,10 +48,9 @@ def run(config: DictConfig) -> None:
         GenloomError: the configuration, the data or a checkpoint cannot be used, or a loss is no longer finite.
     """
     if JOB_VARIABLE in os.environ and int(os.environ.get("LOCAL_RANK", 0)) > 0:  # another rank of a job below
-        built = build(config)
-        built.trainer.fit(built.model, built.data, ckpt_path=config.resume_from)
+        _fit(build(config), config)
         return
-    config = OmegaConf.create(OmegaConf.to_container(config))  # free of the schema: the run adds to it
+    config = DictConfig(OmegaConf.to_container(config))  # free of the schema: the run adds to it
     identity = resume.identity(config)
     place = resume.choose(config, _sweep_directory())
     if place.finished:
@@ -66,6 +65,8 @@ def run(config: DictConfig) -> None:
             _train(config, record)
         finally:
             del os.environ[JOB_VARIABLE]
+            if torch.distributed.is_initialized():  # else a sweep's next job would talk to this one's ranks
+                torch.distributed.destroy_process_group()
 
 
 def build(config: DictConfig) -> Run:
@@ -80,7 +81,7 @@ def build(config: DictConfig) -> Run:
         "model",
         spec=spec,
         optimizer=instantiate(config.optimizer, "optimizer"),
-        scheduler=config.scheduler and instantiate(config.scheduler, "scheduler"),
+        scheduler=instantiate(config.scheduler, "scheduler") if config.scheduler else None,
         seed=config.seed,
     )
     model.identity = {
@@ -91,7 +92,7 @@ def build(config: DictConfig) -> Run:
     data.batches_per_iteration = model.batches_per_iteration
     if config.get("resume_from"):
         data.continues_at = checkpoint.position(config.resume_from)
-    judge: Judge | None = config.metrics and instantiate(config.metrics, "metrics")
+    judge: Judge | None = instantiate(config.metrics, "metrics") if config.metrics else None
     if judge is not None:
         judge.prepare(spec.content)
     trainer: Trainer = instantiate(
@@ -137,19 +138,16 @@ def _train(config: DictConfig, record: Record) -> None:
         )
     device = trainer.strategy.root_device
     record.environment(str(device), data.fingerprint)
+    record.skipped(data.skipped)
     parameters = ModelSummary(model, max_depth=1)
     print(f"{model.spec.name}: {len(data.split('train'))} images of {model.spec.content.shape}")
     print(
         f"{config.model._target_.split('.')[-1]} on {device}: {parameters.trainable_parameters:,} trainable parameters"
     )
     print(f"run directory: {record.directory}", flush=True)
-    with _quiet():
-        trainer.fit(model, data, ckpt_path=config.resume_from, weights_only=True)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+    _fit(built, config)
     if not trainer.is_global_zero:
         return
-    trainer.save_checkpoint(record.directory / "checkpoints" / "final.ckpt", weights_only=False)
     results = _judge(built, device)
     throughput = next(callback for callback in trainer.callbacks if isinstance(callback, Throughput))  # pyright: ignore
     efficiency = {
@@ -161,6 +159,16 @@ def _train(config: DictConfig, record: Record) -> None:
     record.metrics({"efficiency": efficiency, "evaluation": results.to_dict() if results else None})
     _log_results(config, trainer, efficiency, results, model.weight_sets[0])
     _conclude(record.directory, efficiency, results, config)
+
+
+def _fit(built: Run, config: DictConfig) -> None:
+    """Train and save; on every rank, since saving is collective."""
+    trainer = built.trainer
+    with _quiet():
+        trainer.fit(built.model, built.data, ckpt_path=config.resume_from, weights_only=True)
+        if trainer.interrupted:
+            raise KeyboardInterrupt
+        trainer.save_checkpoint(Path(config.run.dir) / "checkpoints" / "final.ckpt", weights_only=False)
 
 
 def _judge(built: Run, device: torch.device) -> Verdict | None:

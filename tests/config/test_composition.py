@@ -1,8 +1,9 @@
 """Every yaml of the project composes into a configuration that could run."""
 
-from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from genloom.config.composition import Composer
@@ -18,10 +19,8 @@ FILES = sorted(
 
 
 @pytest.fixture(scope="module")
-def train() -> Iterator[Composer]:
-    composer = Composer("train", config_directory())
-    yield composer
-    composer.close()
+def train() -> Composer:
+    return Composer("train", config_directory())
 
 
 def _override(composer: Composer, file: str) -> str:
@@ -44,15 +43,11 @@ def test_every_option_is_valid(train: Composer, file: str) -> None:
 
 @pytest.mark.parametrize("command", commands())
 def test_every_command_composes(command: str) -> None:
-    composer = Composer(command, config_directory())
-    try:
-        config = composer.compose([])
-        kind = OmegaConf.get_type(config)
-        assert kind.__name__.lower() == command
-        assert config.hydra.output_subdir is None
-        assert config.hydra.run.dir == "."
-    finally:
-        composer.close()
+    config = Composer(command, config_directory()).compose([])
+    kind = OmegaConf.get_type(config)
+    assert kind.__name__.lower() == command
+    assert config.hydra.output_subdir is None
+    assert config.hydra.run.dir == "."
 
 
 def test_seed_zero_is_the_default(train: Composer) -> None:
@@ -73,8 +68,14 @@ def test_later_overrides_see_earlier_ones(train: Composer) -> None:
         check_all(train, [target, "+callbacks.mine.nim=3"], multirun=False, complete=True)
 
 
-def test_hydra_mode_in_the_configuration_makes_a_sweep(train: Composer) -> None:
-    overrides = ["hydra.mode=MULTIRUN", "hydra.sweeper.params={seed:'1,2'}"]
-    assert check_all(train, overrides, multirun=False, complete=True).name == "MULTIRUN"
+def test_hydra_mode_in_the_configuration_makes_a_sweep(tmp_path: Path) -> None:
+    (tmp_path / "experiment").mkdir()
+    sweep = "# @package _global_\nhydra: {{mode: MULTIRUN, sweeper: {{params: {{seed: '{values}'}}}}}}\n"
+    for name, values in {"good": "1,2", "bad": "1,b"}.items():
+        (tmp_path / "experiment" / f"{name}.yaml").write_text(sweep.format(values=values))
+    composer = Composer("train", config_directory(), str(tmp_path))
+    mode = check_all(composer, ["experiment=good"], multirun=False, complete=True)
+    assert mode is RunMode.MULTIRUN
     with pytest.raises(ConfigError, match=r"^seed: "):
-        check_all(train, [overrides[0], "hydra.sweeper.params={seed:'1,b'}"], multirun=False, complete=True)
+        check_all(composer, ["experiment=bad"], multirun=False, complete=True)
+    check_all(composer, ["experiment=bad", "seed=3"], multirun=False, complete=True)

@@ -23,7 +23,6 @@ TARGETS = [
     "pytorch_lightning.loggers.CSVLogger",
     "torchvision.transforms.Resize",
     "sklearn.datasets.load_digits",
-    "datetime.timedelta",
     "genloom.schedules.linear",
     "genloom.samplers.latents.StandardNormal",
     "genloom.networks.dcgan.DCGANGenerator",
@@ -73,7 +72,7 @@ def test_absent_names_have_near_ones(target: str, near: str) -> None:
         signature(target)
 
 
-@pytest.mark.parametrize("target", ["builtins.dict", "torch.zeros", "functools.partial", "genloom.errors.__doc__.x"])
+@pytest.mark.parametrize("target", ["builtins.dict", "torch.zeros", "functools.partial"])
 def test_what_sources_do_not_tell_is_left(target: str) -> None:
     with pytest.raises(Unclear):
         signature(target)

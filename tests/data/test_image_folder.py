@@ -1,7 +1,9 @@
 import logging
+import os
 import struct
 import zlib
 from collections.abc import Callable, Iterable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +140,21 @@ def test_unreadable_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         read(tmp_path)
 
 
+def test_unreadable_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(tmp_path, folders=["open", "locked"])
+    listed = os.scandir
+
+    def refuse(path: str) -> Any:
+        if Path(path).name == "locked":
+            raise PermissionError(13, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(DataError, match=r"locked: Permission denied"):
+        read(tmp_path)
+    assert read(tmp_path, on_bad="skip").skipped == [(tmp_path / "locked", "Permission denied")]
+
+
 def test_many_bad_files_are_counted(tmp_path: Path) -> None:
     fill(tmp_path)
     for i in range(8):
@@ -252,7 +269,7 @@ def test_a_class_of_skipped_files_is_no_class(tmp_path: Path) -> None:
 def test_splits_partition_the_files_in_sorted_order_and_stay(tmp_path: Path) -> None:
     fill(tmp_path, 100)
     before = names(read(tmp_path), tmp_path)
-    assert sorted(sum(before.values(), [])) == [f"{i:03d}.png" for i in range(100)]
+    assert sorted(chain(*before.values())) == [f"{i:03d}.png" for i in range(100)]
     assert all(found == sorted(found) for found in before.values())
     assert 10 < len(before["val"]) < 30  # 20 expected
     assert 10 < len(before["test"]) < 30

@@ -174,7 +174,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_update(tiny_gan, tiny_data, 
             return Loss(game.real_critique.score.mean() * factor)
 
     model = tiny_gan(objective={"non_saturating": NonSaturating(), "exploding": Exploding()})
-    with pytest.raises(TrainingError, match="iteration 3: the discriminator's loss is not finite.*exploding"):
+    with pytest.raises(TrainingError, match=r"iteration 3: the discriminator's loss is not finite.*exploding"):
         fit(model, tiny_data, max_steps=10)
     assert all(torch.isfinite(value).all() for value in model.state_dict().values())
 

@@ -19,7 +19,7 @@ def test_balanced_one_hot_scores_the_number_of_classes_and_constant_scores_one()
     assert classifier_score(torch.zeros(50, 10)) == pytest.approx(1)
 
 
-@pytest.mark.filterwarnings("ignore:.*will save all extracted features")
+@pytest.mark.filterwarnings("ignore:.*will save all extracted features", "ignore:.*degrees of freedom")
 def test_agrees_with_torchmetrics(view: ViewOf, nothing: Evidence) -> None:
     logits = 3 * torch.randn(100, 10, generator=torch.Generator().manual_seed(0))
     score = InceptionScore(feature=torch.nn.Identity(), splits=1)

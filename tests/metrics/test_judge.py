@@ -101,7 +101,7 @@ def test_every_metric_stands_beside_its_floor(judge: JudgeOf, digits: Digits, no
     text = printed(verdict)
     assert verdict.headline == f"kd_{D}"  # too few images for the Fréchet distance
     assert "1,097 real and 500 judged images, below the 5,000" in " ".join(text.split())
-    assert f"Not applicable: ms_ssim_{D}: five scales" in " ".join(text.split())
+    assert "Not applicable: ms_ssim: five scales" in " ".join(text.split())
     assert "fid" not in text.lower()
     plain = verdict.to_dict()
     assert json.loads(json.dumps(plain, allow_nan=False)) == plain
@@ -133,7 +133,7 @@ def test_a_quick_check_has_no_floor(judge: JudgeOf, digits: Digits, noisy: Mappi
     verdict = judge().judge(digits, noisy, reference_split="val", heldout_split=None, num_samples=100)
     assert verdict.protocol["n_reference"] == verdict.protocol["n_fake"] == 100
     assert all(row.floor is None and row.ratio("ema") is None for row in verdict.rows)
-    assert {f"train_distance_{D}", f"authenticity_{D}"} < {item.metric for item in verdict.not_applicable}
+    assert {"train_distance", "authenticity"} < {item.metric for item in verdict.not_applicable}
     assert f"fd_{D}" in verdict.scalars("raw")
     assert f"fd_{D}" in printed(verdict)
 

@@ -8,9 +8,10 @@ from genloom.metrics import pairs
 from genloom.metrics.pairs import mean_distance, nearest, smallest, squared_distances, squared_radii
 
 
-@pytest.fixture(params=[50, 4_000_000])  # entries of a chunk: one row at a time, all at once
+@pytest.fixture(params=[(50, 9), (10, 1), (4_000_000, 8192)])  # entries of a chunk, points of a part
 def chunked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pairs, "_ENTRIES", request.param)
+    monkeypatch.setattr(pairs, "_ENTRIES", request.param[0])
+    monkeypatch.setattr(pairs, "_POINTS", request.param[1])
 
 
 def vectors(num: int, seed: int) -> torch.Tensor:

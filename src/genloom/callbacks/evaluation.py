@@ -4,8 +4,8 @@ from pytorch_lightning import Trainer
 
 from genloom.callbacks.base import Look
 from genloom.families.base import Family
+from genloom.families.pictures import draw_pictures
 from genloom.metrics.judge import Judge
-from genloom.samplers.pictures import draw_pictures
 
 
 class Evaluation(Look):

@@ -5,7 +5,7 @@ from pytorch_lightning import Trainer
 from genloom import render
 from genloom.callbacks.base import Look, show
 from genloom.families.base import Family
-from genloom.samplers.pictures import draw_pictures
+from genloom.families.pictures import draw_pictures
 
 
 class SampleGrid(Look):

@@ -13,10 +13,10 @@ from typing import Any
 import yaml
 from hydra import version
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_repository import CachingConfigRepository
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
 from hydra.core.config_search_path import SearchPathQuery
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -33,7 +33,7 @@ from genloom.errors import ConfigError
 
 
 class Composer:
-    """The yaml files of genloom and of the user, as one command sees them. Close it after use.
+    """The yaml files of genloom and of the user, as one command sees them.
 
     Args:
         command: name of the root file.
@@ -58,12 +58,9 @@ class Composer:
                 provider="command-line", path=f"file://{folder}", anchor=SearchPathQuery(provider="schema")
             )
         self.command = command
-        self._search: list[str] = []
-        self.hydra = Hydra.create_main_hydra2(task_name=command, config_search_path=search_path)
-
-    def close(self) -> None:
-        """Forget Hydra's global state."""
-        GlobalHydra.instance().clear()
+        self._search: list[str] = []  # overrides that add folders
+        self._repository: CachingConfigRepository | None = None
+        self.hydra = Hydra(task_name=command, config_loader=ConfigLoaderImpl(config_search_path=search_path))
 
     def parse(self, overrides: Sequence[str]) -> list[Override]:
         """Read overrides.
@@ -94,14 +91,19 @@ class Composer:
         Raises:
             ConfigError: a group, an option, a key or a value is wrong, or a yaml file is.
         """
-        self._search = [str(item.input_line) for item in overrides if item.key_or_group == "hydra.searchpath"]
+        search = [str(item.input_line) for item in overrides if item.key_or_group == "hydra.searchpath"]
         try:
+            if self._repository is None or search != self._search:
+                loader = self.hydra.config_loader
+                assert isinstance(loader, ConfigLoaderImpl)
+                _, self._repository = loader._parse_overrides_and_create_caching_repo(self.command, search)
+                self._search = search
             choices = [override for override in overrides if self._is_choice(override)]
             for choice in choices:
                 self._check_choice(choice)
             config = self.hydra.compose_config(
                 config_name=self.command,
-                overrides=self._search + [str(choice.input_line) for choice in choices],
+                overrides=[*search, *(str(choice.input_line) for choice in choices)],
                 run_mode=RunMode.RUN,
                 from_shell=False,
             )
@@ -126,7 +128,7 @@ class Composer:
         return found
 
     def _list(self, group: str, kind: ObjectType) -> list[str]:
-        return self.hydra.config_loader.get_group_options(group, kind, self.command, self._search)
+        return (self._repository or self.hydra.config_loader).get_group_options(group, kind)
 
     def _is_choice(self, override: Override) -> bool:
         is_named_as_one = override.package is not None or "/" in override.key_or_group
@@ -169,7 +171,7 @@ class Composer:
             raise ConfigError(f"{key}: the key exists, so it is set without the plus: {key}={value}")
         try:
             ConfigLoaderImpl._apply_overrides_to_config([override], config)
-        except (*self.errors, TypeError, IndexError) as error:
+        except (*self.errors, AttributeError, IndexError, TypeError) as error:
             raise self.explain(error, override) from error
 
     def _check_key(self, override: Override, parts: list[str], config: DictConfig) -> bool:

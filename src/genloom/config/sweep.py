@@ -31,23 +31,23 @@ def check_all(composer: Composer, overrides: Sequence[str], *, multirun: bool, c
     parsed = composer.parse(overrides)
     swept = [override for override in parsed if override.is_sweep_override()]
     plain = [override for override in parsed if not override.is_sweep_override()]
-    first = composer.compose([*plain, *(alternatives[0] for alternatives in _alternatives(composer, swept))])
-    mode = RunMode.MULTIRUN if multirun or first.hydra.mode is RunMode.MULTIRUN else RunMode.RUN
-    if swept and mode is RunMode.RUN and complete:
+    choices = _alternatives(composer, swept)
+    config = composer.compose([*plain, *(values[0] for values in choices)])
+    mode = RunMode.MULTIRUN if multirun or config.hydra.mode is RunMode.MULTIRUN else RunMode.RUN
+    if mode is RunMode.MULTIRUN:
+        given = {override.key_or_group for override in parsed}
+        parameters = config.hydra.sweeper.get("params") or {}
+        defined = [f"{key}={values}" for key, values in parameters.items() if key not in given]
+        choices += _alternatives(composer, composer.parse(defined))
+    elif swept and complete:
         key, value = str(swept[0].input_line).split("=", 1)
-        raise ConfigError(
-            f"{key}: {value!r} is several values; add --multirun to run each, or write [{value}] for a list"
-        )
-    parameters = first.hydra.sweeper.get("params") or {} if mode is RunMode.MULTIRUN else {}
-    fixed = {override.key_or_group for override in parsed}
-    defined = composer.parse([f"{key}={value}" for key, value in parameters.items() if key not in fixed])
-    choices = _alternatives(composer, [*swept, *defined])
-    base = [alternatives[0] for alternatives in choices]
-    variants = [base] + [
-        [*base[:position], alternative, *base[position + 1 :]]
-        for position, alternatives in enumerate(choices)
-        for alternative in alternatives[1:]
-    ]
+        raise ConfigError(f"{key}: {value!r} is several values; --multirun runs each, [{value}] is a list of them")
+    if complete and len(choices) == len(swept):
+        _validate(config)
+    base = [values[0] for values in choices]
+    variants = [base] if len(choices) > len(swept) else []
+    for position, values in enumerate(choices):
+        variants += [[*base[:position], value, *base[position + 1 :]] for value in values[1:]]
     for variant in variants:
         config = composer.compose([*plain, *variant])
         if complete:

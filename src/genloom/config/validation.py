@@ -10,7 +10,7 @@ import re
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from omegaconf import Container, DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
 
 from genloom.config.annotations import fits, literals
@@ -29,8 +29,8 @@ def validate(config: DictConfig) -> None:
     Raises:
         ConfigError: naming the first wrong key.
     """
-    _check_limits(config, config, "")
     _check(config, config, "")
+    _check_limits(config, config, "")
 
 
 def accepts(node: DictConfig, name: str) -> bool:
@@ -41,9 +41,10 @@ def accepts(node: DictConfig, name: str) -> bool:
         return False
 
 
-def _check(node: Container, config: DictConfig, path: str) -> None:
+def _check(node: DictConfig | ListConfig, config: DictConfig, path: str) -> None:
     is_partial = isinstance(node, DictConfig) and "_partial_" in node and node._partial_ is True
-    for name in node if isinstance(node, DictConfig) else range(len(node)):
+    names: list[Any] = list(node) if isinstance(node, DictConfig) else list(range(len(node)))
+    for name in names:
         key = f"{path}.{name}" if path else str(name)
         if OmegaConf.is_missing(node, name):
             if is_partial:  # given by the caller
@@ -56,7 +57,7 @@ def _check(node: Container, config: DictConfig, path: str) -> None:
         _check_target(node, path, is_partial)
 
 
-def _resolved(node: Container, name: Any, key: str, config: DictConfig) -> Any:
+def _resolved(node: DictConfig | ListConfig, name: Any, key: str, config: DictConfig) -> Any:
     try:
         return node[name]
     except (OmegaConfBaseException, RecursionError) as error:
@@ -80,8 +81,8 @@ def _keys(node: DictConfig, prefix: str = "") -> list[str]:
 
 def _check_limits(node: DictConfig, config: DictConfig, path: str) -> None:
     kind = OmegaConf.get_type(node)
-    known = {field.name: field.metadata for field in fields(kind)} if is_dataclass(kind) else {}
-    for name, limits in known.items():
+    for field in fields(kind) if is_dataclass(kind) else ():
+        name, limits = field.name, field.metadata
         key = f"{path}{name}"
         if OmegaConf.is_missing(node, name):
             raise ConfigError(f"{key}: a value is needed, as in {key}=…")
@@ -93,7 +94,8 @@ def _check_limits(node: DictConfig, config: DictConfig, path: str) -> None:
             raise ConfigError(f"{key}: {value!r} is none of {', '.join(options)}{did_you_mean(str(value), options)}")
         if isinstance(value, DictConfig):
             _check_limits(value, config, f"{key}.")
-            if "holds" in limits and "_target_" not in value:
+            is_none = len(value) == 0 and field.default is None  # as `metrics: {}` of metrics=none
+            if "holds" in limits and "_target_" not in value and not is_none:
                 _check_objects(value, key, by_name=limits["holds"] == "objects")
 
 

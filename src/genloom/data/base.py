@@ -50,9 +50,9 @@ class Images:
     def fingerprint(self) -> str:
         """sha256 of the pixels and labels in their order."""
         digest = hashlib.sha256(repr(tuple(self.content.shape)).encode())
-        digest.update(self.content.contiguous().numpy())
+        digest.update(self.content.contiguous().numpy().data)
         if self.labels is not None:
-            digest.update(self.labels.contiguous().numpy())
+            digest.update(self.labels.contiguous().numpy().data)
         return digest.hexdigest()
 
 
@@ -106,7 +106,7 @@ class ImageData(LightningDataModule):
             raise ConfigError(f"data.batch_size: {batch_size} is below the limit of 1")
         if size is not None and size < 4:
             raise ConfigError(f"data.size: {size} is below the limit of 4 pixels")
-        self.name = name
+        self.name: str = name  # pyright: ignore[reportIncompatibleVariableOverride]
         self.size = size
         self.batch_size = batch_size
         self.num_workers = num_workers
@@ -128,6 +128,11 @@ class ImageData(LightningDataModule):
     @abstractmethod
     def classes(self) -> tuple[str, ...] | None:
         """Class names, or None for unlabelled data."""
+
+    @property
+    def skipped(self) -> list[tuple[Path, str]]:
+        """Files that were left out, each with the reason."""
+        return []
 
     def split(self, name: Split) -> Images:
         """Return a split, reading it at the first call."""
@@ -153,17 +158,22 @@ class ImageData(LightningDataModule):
         images = self.split(split)
         trainer = self.trainer
         world_size = trainer.world_size if trainer else 1
-        if self.batch_size < world_size:
-            raise ConfigError(f"data.batch_size: {self.batch_size} is below the limit of {world_size}, one per device")
+        batches = KeyedBatches(
+            EpochOrder(len(images), seed),
+            batch_size,
+            rank=trainer.global_rank if trainer else 0,
+            world_size=world_size,
+        )
+        smallest = len(images) // len(batches)
+        if smallest < world_size:
+            raise ConfigError(
+                f"data.batch_size: {self.batch_size} gives batches of {smallest}; {world_size} devices need at least "
+                f"{world_size}, one example each"
+            )
         return DataLoader(
             _BatchedImages(images, self.describe().content),
-            batch_sampler=KeyedBatches(
-                EpochOrder(len(images), seed),
-                batch_size,
-                rank=trainer.global_rank if trainer else 0,
-                world_size=world_size,
-            ),
-            collate_fn=_whole,
+            batch_sampler=batches,
+            collate_fn=_whole,  # pyright: ignore[reportArgumentType]  # a batch is fetched whole
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
             pin_memory=torch.cuda.is_available(),
@@ -174,7 +184,8 @@ class ImageData(LightningDataModule):
         images = self.split("train")
         if len(images) < self.batch_size:
             raise DataError(
-                f"{self.name}: {len(images)} training images are fewer than one batch; set data.batch_size={len(images)}"
+                f"{self.name}: {len(images)} training images are fewer than one batch; "
+                f"set data.batch_size={len(images)}"
             )
         loader = self._loader("train", self.seed, self.batch_size * self.batches_per_iteration)
         (epoch, seen), self.continues_at = self.continues_at, (0, 0)
@@ -196,7 +207,7 @@ def data_root(root: str | os.PathLike[str] | None) -> Path:
 def resize(
     images: UInt8[Tensor, "num channels height width"], size: int | None
 ) -> UInt8[Tensor, "num channels size size"]:
-    """Resize by antialiased bilinear interpolation, a thousand images at a time; None returns ``images`` as they are."""
+    """Resize by antialiased bilinear interpolation, a thousand at a time; None returns ``images`` as they are."""
     if size is None or images.shape[-2:] == (size, size):
         return images
     resized = [

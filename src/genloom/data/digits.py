@@ -3,6 +3,8 @@
 Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI, 1998 (its test part).
 """
 
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -24,7 +26,7 @@ class Digits(ImageData):
         """Read one split; the intensities 0..16 become 0..255."""
         from sklearn.datasets import load_digits
 
-        digits = load_digits()
+        digits: Any = load_digits()
         order = np.random.Generator(np.random.PCG64(_SPLIT_SEED)).permutation(len(digits.images))
         first, last = _SPLITS[split]
         chosen = order[first:last]

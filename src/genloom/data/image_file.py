@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif")
 _FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF", "GIF")  # recognised by content, whatever the suffix says
@@ -68,7 +68,7 @@ class Decoder:
                 converted = ImageOps.fit(converted, (self.size, self.size), Image.Resampling.LANCZOS)
             return np.array(converted)
 
-    def _check_mode(self, image: Image.Image) -> None:
+    def _check_mode(self, image: ImageFile.ImageFile) -> None:
         if image.mode in ("I", "F") or image.mode.startswith("I;16") or _SIXTEEN_BITS.search(str(image.tile)):
             raise UnusableFileError(f"mode {image.mode} with more than 8 bits per channel; convert it to 8 bits")
         if self.channels is None and image.mode not in ("1", "L", "RGB"):

@@ -157,7 +157,7 @@ class ImageFolder(ImageData):
                 if name[0] != ".":
                     is_image = name.lower().endswith(SUFFIXES)
                     found.append(Path(folder, name)) if is_image else others.append(name)
-        bad = [(Path(error.filename), error.strerror) for error in unreadable]
+        bad = [(Path(error.filename), error.strerror or str(error)) for error in unreadable]
         if not found and not bad:
             holds = f"only other files ({', '.join(sorted(others)[:3])})" if others else "no files"
             raise DataError(

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from genloom import randomness
-from genloom.batch import Batch, Condition
+from genloom.batch import Batch, Condition, Latent
 from genloom.capabilities import Capability
 from genloom.errors import ConfigError, TrainingError
 from genloom.objectives.loss import Loss
@@ -92,7 +92,19 @@ class Family(LightningModule):
     def sample(
         self, num: int, *, rng: torch.Generator, condition: Condition | None = None, weights: str | None = None
     ) -> Batch:
-        """Return ``num`` generated examples; a family that offers Sample overrides this."""
+        """Return ``num`` generated examples; for families that offer Sample."""
+        raise NotImplementedError
+
+    def draw_latent(self, num: int, rng: torch.Generator) -> Latent:
+        """Return ``num`` latents on the model's device; for families that offer Latent, as the next two."""
+        raise NotImplementedError
+
+    def interpolate(self, start: Latent, end: Latent, weight: float) -> Latent:
+        """Return the latents a share ``weight`` of the way from ``start`` to ``end``."""
+        raise NotImplementedError
+
+    def decode(self, latent: Latent, *, condition: Condition | None = None, weights: str | None = None) -> Batch:
+        """Return the content of ``latent``."""
         raise NotImplementedError
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -172,18 +184,27 @@ class Family(LightningModule):
         )
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        """Clip, and remember the norm before clipping; gradients are unscaled here whatever the precision."""
+        """Clip, and remember the norm before clipping."""
         name, module = list(self.players().items())[self.trainer.optimizers.index(optimizer)]
+        scale = self._gradient_scale(optimizer)
         if self.gradient_clip_norm is not None:
-            self.gradient_norms[name] = nn.utils.clip_grad_norm_(module.parameters(), self.gradient_clip_norm)
+            limit = self.gradient_clip_norm * scale
+            self.gradient_norms[name] = nn.utils.clip_grad_norm_(module.parameters(), limit) / scale
         elif self.logs_now:
             gradients = [parameter.grad for parameter in module.parameters() if parameter.grad is not None]
-            self.gradient_norms[name] = nn.utils.get_total_norm(gradients)
+            self.gradient_norms[name] = nn.utils.get_total_norm(gradients) / scale
+
+    def _gradient_scale(self, optimizer: Optimizer) -> float:
+        """Return the factor that 16-mixed left on the gradients: fused optimizers divide by it themselves."""
+        scaler = getattr(self.trainer.precision_plugin, "scaler", None)
+        if scaler is None or not getattr(optimizer, "_step_supports_amp_scaling", False):
+            return 1.0
+        return scaler.get_scale()
 
     def finish_iteration(self, logged: dict[str, Tensor], examples: int) -> None:
         """Average the weights, advance the schedules and log, once per iteration."""
         self.average_weights(examples)
-        schedules = self.lr_schedulers() or []
+        schedules: Any = self.lr_schedulers() or []
         for schedule in schedules if isinstance(schedules, list) else [schedules]:
             schedule.step()
         if self.logs_now:
@@ -221,7 +242,7 @@ class Family(LightningModule):
         for average, source in self.averaged().values():
             targets = [*average.parameters(), *(b for b in average.buffers() if b.is_floating_point())]
             sources = [*source.parameters(), *(b for b in source.buffers() if b.is_floating_point())]
-            torch._foreach_lerp_(targets, sources, weight)
+            torch._foreach_lerp_(targets, sources, weight)  # pyright: ignore[reportPrivateImportUsage]
             for to, origin in zip(average.buffers(), source.buffers(), strict=True):
                 if not to.is_floating_point():
                     to.copy_(origin)

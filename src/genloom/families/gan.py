@@ -6,7 +6,7 @@ update reuses its graph, so an iteration costs one forward pass of the generator
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -117,7 +117,8 @@ class GAN(Family):
                 draw = Draw(draw.latent, draw.content.detach(), draw.condition, draw.rerun)
             game = Game(batch, draw, self.discriminator, self.iteration, self.rng(player, part))
             losses = {}
-            for name, term in self.objective.items():
+            for name, module in self.objective.items():
+                term = cast(GanTerm, module)
                 if self.iteration % term.every_iterations:
                     continue
                 loss: Loss | None = getattr(term, player)(game)

@@ -171,6 +171,7 @@ class DigitsCNN(nn.Module):
             *stage(1, 24, 5), *stage(24, 48, 3), *stage(48, 64, 3), nn.Flatten(), nn.Linear(64 * 4 * 4, num_features)
         )
         self.classify = nn.Sequential(nn.ReLU(), nn.Linear(num_features, num_classes))
+        self.scale: Tensor
         self.register_buffer("scale", torch.ones(()))  # makes the trace of the real features' covariance num_features
 
     def forward(

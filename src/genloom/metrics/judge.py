@@ -81,7 +81,8 @@ class Judge:
 
         Args:
             data: the real images.
-            candidates: functions that draw pictures; one that has fewer than asked for returns what it has.
+            candidates: functions that draw pictures; one that holds
+                fewer or more than asked for returns what it has, and a fixed random selection is judged.
             reference_split: what candidates are compared with.
             heldout_split: what gives the floor; None for a quick check, which has none.
             num_samples: pictures on each side, at most; None is the suite's own number.
@@ -99,11 +100,11 @@ class Judge:
             reference = _selection(data, reference_split, num)
             wanted = min(num, len(data.split(heldout_split or reference_split)))
             drawn = {name: _draw(name, draw, wanted, content) for name, draw in candidates.items()}
-            num_fake = min(len(images) for images in drawn.values())
+            num_fake = min(wanted, *(len(images) for images in drawn.values()))
             real = {"train": data.split("train"), "reference": reference}
             if heldout_split is not None:
                 real["heldout"] = _selection(data, heldout_split, num_fake)
-            generated = {name: images[:num_fake] for name, images in drawn.items()}
+            generated = {name: _shuffled(images, "candidate")[:num_fake] for name, images in drawn.items()}
             evidence = Evidence(content, real, generated, cache=self.cache, device=device)
             protocol = {
                 "data": {"name": data.name, "fingerprint": data.fingerprint, "content": vars(content).copy()},
@@ -135,11 +136,10 @@ class Judge:
         smallest = min(protocol["n_reference"], protocol["n_fake"])
         headline = headlines.get("kd" if smallest < FEW_IMAGES else "fd")
         warnings = [extractor.caution for extractor in used.values() if extractor.caution]
-        if smallest < FEW_IMAGES:
-            advice = f"read {headline} first" if headline else "read the values with care"
+        if smallest < FEW_IMAGES and headline:
             warnings.append(
                 f"{protocol['n_reference']:,} real and {protocol['n_fake']:,} judged images, below the {FEW_IMAGES:,} "
-                f"from which a Fréchet distance is steady: {advice}"
+                f"from which a Fréchet distance is steady: read {headline} first"
             )
         if protocol["n_fake"] < wanted:
             warnings.append(f"{protocol['n_fake']:,} pictures were there to judge; the protocol asks for {wanted:,}")
@@ -155,6 +155,8 @@ class Judge:
         able = [extractor for extractor, reason in reasons.items() if reason is None]
         if able:
             return [extractor for extractor in able if extractor.trained] or able[:1], []
+        if len(set(reasons.values())) == 1:  # it is not about the extractor
+            return [], [NotApplicable(quantity, str(*set(reasons.values()))) for quantity in metric.quantities]
         trained = [extractor for extractor in self.extractors if extractor.trained] or self.extractors
         return [], [
             NotApplicable(extractor.label(quantity), str(reasons[extractor]))
@@ -186,8 +188,11 @@ class Judge:
 
 def _selection(data: ImageData, split: Split, num: int) -> Images:
     """Return up to ``num`` images of a split, the same ones in the same random order at every call."""
-    images = data.split(split)
-    return images[randomness.permutation(len(images), "judged images", split)[:num]]
+    return _shuffled(data.split(split), split)[:num]
+
+
+def _shuffled(images: Images, name: str) -> Images:
+    return images[randomness.permutation(len(images), "judged images", name)]
 
 
 def _draw(name: str, draw: Draw, num: int, content: ImageContent) -> Images:
@@ -204,7 +209,7 @@ def _draw(name: str, draw: Draw, num: int, content: ImageContent) -> Images:
         )
     if len(pictures) < 2:
         raise DataError(f"{name}: {len(pictures)} pictures are below the limit of 2; give more")
-    return Images(pictures[:num].cpu())
+    return Images(pictures.cpu())
 
 
 def _shape(shape: tuple[int, ...]) -> str:

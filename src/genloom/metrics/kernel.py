@@ -33,13 +33,11 @@ Blocks = tuple[Float[Tensor, "_num features"], ...]
 def embedded_sum(vectors: Float[Tensor, "num features"]) -> Float64[Tensor, " embedding"]:
     """Return Σ φ(x) over the set; the embedding has 1 + d + d² + d³ dimensions."""
     x, d = vectors.double(), vectors.shape[1]
-    third = torch.zeros(d * d, d, dtype=torch.float64)
-    for part in x.split(1000):
+    second, third = x.T @ x, torch.zeros(d * d, d, dtype=torch.float64)
+    for part in x.split(500):
         third += (part[:, :, None] * part[:, None, :]).flatten(1).T @ part
     num = torch.full((1,), float(len(x)), dtype=torch.float64)
-    return torch.cat(
-        [num, (3 / d) ** 0.5 * x.sum(dim=0), (3**0.5 / d) * (x.T @ x).flatten(), d**-1.5 * third.flatten()]
-    )
+    return torch.cat([num, (3 / d) ** 0.5 * x.sum(dim=0), 3**0.5 / d * second.flatten(), d**-1.5 * third.flatten()])
 
 
 def direct_sum(first: Float[Tensor, "n features"], second: Float[Tensor, "m features"]) -> float:

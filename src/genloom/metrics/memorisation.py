@@ -13,36 +13,42 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from genloom.errors import ConfigError
 from genloom.metrics.evidence import Evidence, View
 from genloom.metrics.metric import Direction, Metric, Score
 from genloom.metrics.pairs import Nearest, nearest
 
 
-def _nearest_train(view: View, train: View) -> Nearest:
-    def compute() -> dict[str, Tensor]:
-        return vars(nearest(view.features.vectors, train.features.vectors))
-
-    return Nearest(**view.derived("nearest_train", compute, train=train.images.fingerprint))
-
-
 @dataclass(frozen=True)
 class Memorisation(Metric):
-    """Distances to the nearest of all training images."""
+    """Distances to the nearest of all training images.
+
+    Args:
+        num_candidates: candidates, and unseen images, that are looked up, at most.
+    """
 
     quantities: ClassVar = {"train_distance": Direction.NONE, "authenticity": Direction.NONE}
     needs_heldout: ClassVar[bool] = True
     needs_train: ClassVar[bool] = True
     serves_pixels: ClassVar[bool] = True
 
+    num_candidates: int = 5000
+
+    def __post_init__(self) -> None:
+        if self.num_candidates < 1:
+            raise ConfigError(
+                f"metrics.metrics.memorisation.num_candidates: {self.num_candidates} is below the limit of 1"
+            )
+
     def compare(self, reference: View, candidate: View, evidence: Evidence) -> dict[str, Score]:
         """Return ``train_distance`` and ``authenticity``; exact copies are counted in the details."""
         train, heldout = (evidence.real(role, candidate.extractor) for role in ("train", "heldout"))
-        found, unseen = _nearest_train(candidate, train), _nearest_train(heldout, train)
+        found, unseen = self._nearest_train(candidate, train), self._nearest_train(heldout, train)
         among = train.derived(
             "nearest_others", lambda: vars(nearest(train.features.vectors, train.features.vectors, others=True))
         )
         authentic = found.distance > among["distance"][found.index]
-        same = (candidate.images.content == train.images.content[found.index]).flatten(1).all(dim=1)
+        same = (candidate.images.content[: len(found.index)] == train.images.content[found.index]).flatten(1).all(dim=1)
         details = {"identical_to_a_training_image": int(same.sum()), "unauthentic": int((~authentic).sum())}
         unseen_median = unseen.distance.median().item()
         ratio = found.distance.median().item() / unseen_median if unseen_median > 0 else float("nan")
@@ -50,3 +56,10 @@ class Memorisation(Metric):
             "train_distance": Score(ratio, details=details),
             "authenticity": Score(authentic.to(torch.float64).mean().item(), details=details),
         }
+
+    def _nearest_train(self, view: View, train: View) -> Nearest:
+        def compute() -> dict[str, Tensor]:
+            return vars(nearest(view.features.vectors[: self.num_candidates], train.features.vectors))
+
+        bank = train.images.fingerprint
+        return Nearest(**view.derived("nearest_train", compute, train=bank, num=self.num_candidates))

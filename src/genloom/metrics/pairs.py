@@ -13,7 +13,8 @@ import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor
 
-_ENTRIES = 4_000_000  # of one chunk of distances: 16 MB
+_ENTRIES = 1_000_000  # of one chunk of distances: what a CPU's cache holds
+_POINTS = 8192  # that are searched at a time
 _GROUP = 16  # columns that are searched together
 
 
@@ -87,12 +88,22 @@ def nearest(
         points: where to look; at least 2.
         others: ``queries`` are ``points``, and each is to find another than itself.
     """
-    index = torch.empty(len(queries), dtype=torch.int64)
-    for chunk in squared_distances(queries, points):
-        if others:
-            _exclude_self(chunk)
-        index[chunk.rows] = smallest(chunk.squared, 1).squeeze(1)
-    return Nearest((queries - points[index]).norm(dim=1), index)
+    found = Nearest(
+        torch.full((len(queries),), torch.inf, dtype=torch.float32), torch.zeros(len(queries), dtype=torch.int64)
+    )
+    for first in range(0, len(points), _POINTS):
+        part = points[first : first + _POINTS]
+        index = torch.empty_like(found.index)
+        for chunk in squared_distances(queries, part):
+            if others:
+                _exclude_self(chunk, first)
+            index[chunk.rows] = smallest(chunk.squared, 1).squeeze(1)
+        distance = (queries - part[index]).norm(dim=1)
+        if others:  # where a part holds nothing but the point itself
+            distance[index + first == torch.arange(len(queries))] = torch.inf
+        nearer = distance < found.distance
+        found = Nearest(torch.where(nearer, distance, found.distance), torch.where(nearer, index + first, found.index))
+    return found
 
 
 def squared_radii(points: Float32[Tensor, "points features"], num: int) -> Float32[Tensor, "points num"]:
@@ -113,5 +124,9 @@ def mean_distance(points: Float32[Tensor, "points features"]) -> float:
     return total / (len(points) * (len(points) - 1))
 
 
-def _exclude_self(chunk: Chunk) -> None:
-    chunk.squared[:, chunk.rows].fill_diagonal_(torch.inf)
+def _exclude_self(chunk: Chunk, first: int = 0) -> None:
+    """Set distances of queries to themselves, the points' columns starting with the query ``first``, to infinity."""
+    columns = chunk.squared.shape[1]
+    own = torch.arange(chunk.rows.start, chunk.rows.stop) - first
+    inside = ((own >= 0) & (own < columns)).nonzero().squeeze(1)
+    chunk.squared[inside, own[inside]] = torch.inf

@@ -59,7 +59,7 @@ def overlap(
     for chunk in squared_distances(candidate, reference):
         squared = chunk.squared
         nearest = torch.minimum(nearest, squared.amin(dim=0))
-        inside += int((squared < ball_coverage).sum())
+        inside += int(torch.count_nonzero(squared < ball_coverage))
         recalled |= (squared - ball_recall[chunk.rows, None]).amin(dim=0) <= 0
         precise += int(((squared - ball_precision).amin(dim=1) <= 0).sum())
     return Overlap(

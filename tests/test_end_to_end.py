@@ -1,0 +1,246 @@
+"""The commands, as a user runs them."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import genloom
+from genloom import cli
+from genloom.runs import checkpoint
+
+SMALL = ["data.size=8", "model=gan/dense", "data.batch_size=200", "progress_bar=false"]
+QUIET = ["callbacks=none", "logger=none", "metrics=none"]
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys) -> Command:
+    """Runs a command in this process, in an empty folder; returns exit code, output and errors."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GENLOOM_CACHE", str(tmp_path / "cache"))
+
+    def command(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["genloom", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        output = capsys.readouterr()
+        return ended.value.code, output.out, output.err
+
+    return command
+
+
+def start(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
+    """Starts a command in a process of its own."""
+    environment = {**os.environ, "GENLOOM_CACHE": str(cwd / "cache"), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "genloom", *arguments]
+    return subprocess.Popen(
+        command, cwd=cwd, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+def read_json(path: Path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def test_train_sample_evaluate(run, tmp_path):
+    code, out, err = run("train", *SMALL, "debug=fast_dev_run", "run.dir=first", "seed=5")
+    assert code == 0, err
+    first = tmp_path / "first"
+    assert {path.name for path in first.iterdir()} >= {
+        "config.yaml", "overrides.yaml", "environment.json", "status.json", "metrics.json",
+        "checkpoints", "tensorboard", "samples",
+    }  # fmt: skip
+    assert read_json(first / "status.json")["status"] == "finished"
+    assert "fd_digits_cnn_v1" in out
+    metrics = read_json(first / "metrics.json")
+    assert metrics["efficiency"]["iterations"] == 3
+    assert set(metrics["evaluation"]["metrics"]["fd_digits_cnn_v1"]["candidates"]) == {"ema", "raw"}
+    assert metrics["evaluation"]["protocol"]["extractors"]["digits_cnn_v1"]["weights_sha256"].startswith("7a86a098")
+    assert len(read_json(first / "environment.json")["data_fingerprint"]) == 64
+    for name in ("samples-0000002.png", "samples-0000003.png", "interpolation-0000003.png"):
+        with Image.open(first / "samples" / name) as image:
+            assert min(image.size) > 50
+
+    # a copied checkpoint is enough, wherever it lies
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    shutil.copy(first / "checkpoints" / "final.ckpt", elsewhere / "copied.ckpt")
+    shutil.rmtree(first)
+    for folder in ("one", "two"):
+        code, out, err = run("sample", "checkpoint=elsewhere/copied.ckpt", "num=5", "seed=3", f"out={folder}")
+        assert code == 0, err
+    names = sorted(path.name for path in (tmp_path / "one").iterdir())
+    assert names == ["0.png", "1.png", "2.png", "3.png", "4.png", "grid.png", "samples.npz"]
+    for name in names:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
+    with np.load(tmp_path / "one" / "samples.npz") as archive:
+        assert archive["images"].shape == (5, 8, 8, 1)
+    code, _, err = run("sample", "checkpoint=elsewhere/copied.ckpt", "num=5", "seed=4", "out=three")
+    assert (tmp_path / "one" / "grid.png").read_bytes() != (tmp_path / "three" / "grid.png").read_bytes()
+
+    code, out, err = run("evaluate", "checkpoint=elsewhere/copied.ckpt", "metrics.num_samples=100", "out=judged")
+    assert code == 0, err
+    assert read_json(tmp_path / "judged" / "metrics.json")["evaluation"]["headline"] == "kd_digits_cnn_v1"
+
+    # pictures of any other program, by the same protocol
+    run("sample", "checkpoint=elsewhere/copied.ckpt", "num=40", "out=forty")
+    values = []
+    for samples in ("forty", "forty/samples.npz"):
+        code, out, err = run("evaluate", f"samples={samples}", "data=digits", "data.size=8", "out=foreign")
+        assert code == 0, err
+        values.append(read_json(tmp_path / "foreign" / "metrics.json")["evaluation"]["metrics"]["fd_digits_cnn_v1"])
+    assert values[0] == values[1]
+
+    # and in Python
+    model = genloom.load(elsewhere / "copied.ckpt")
+    drawn = model.sample(2, rng=torch.Generator().manual_seed(0))
+    assert drawn.content.shape == (2, 1, 8, 8)
+
+
+def test_evaluating_says_what_it_needs(run):
+    assert run("evaluate")[0] == 2
+    code, _, err = run("evaluate", "samples=nowhere")
+    assert code == 2
+    assert "data: judging samples needs the real data" in err
+    code, _, err = run("evaluate", "samples=nowhere", "data=digits")
+    assert (code, "nowhere is neither a folder of pictures nor an .npz file" in err) == (2, True)
+
+
+def test_evaluating_without_the_data_says_where_it_looked(run, tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(60):
+        pixels = np.random.default_rng(number).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    code, out, err = run(
+        "train", "data=image_folder", "data.root=pictures", "model=gan/dense", "data.batch_size=20",
+        "debug=fast_dev_run", "run.dir=run", "progress_bar=false",
+    )  # fmt: skip
+    assert code == 0, err
+    assert "fd_digits" not in json.dumps(read_json(tmp_path / "run" / "metrics.json")["evaluation"]["metrics"])
+    assert "Not applicable" in out
+    assert "metrics=inception" in out
+    shutil.rmtree(folder)
+    assert run("sample", "checkpoint=run", "num=2")[0] == 0
+    code, _, err = run("evaluate", "checkpoint=run")
+    assert code == 2
+    assert "needs the data that it was trained on" in err
+    assert "pictures does not exist" in err
+    assert "data.root=FOLDER" in err
+
+
+def test_left_out_files_are_listed_in_the_run(run, tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(60):
+        Image.fromarray(np.full((8, 8), number * 4, dtype=np.uint8)).save(folder / f"{number}.png")
+    (folder / "broken.png").write_text("no picture")
+    arguments = ["train", "data=image_folder", "data.root=pictures", "model=gan/dense", "data.batch_size=20"]
+    arguments += ["trainer.max_steps=1", "run.dir=run", "progress_bar=false", *QUIET]
+    code, _, err = run(*arguments)
+    assert (code, "broken.png" in err, "data.on_bad=skip" in err) == (2, True, True), err
+    shutil.rmtree(tmp_path / "run")
+    code, _, err = run(*arguments, "data.on_bad=skip")
+    assert code == 0, err
+    assert "broken.png: not an image" in (tmp_path / "run" / "skipped.txt").read_text()
+
+
+def test_a_failed_run_says_so(run, tmp_path):
+    code, _, err = run(
+        "train", *SMALL, *QUIET, "optimizer.discriminator.lr=1e30", "trainer.max_steps=50", "run.dir=run"
+    )
+    assert code == 1
+    assert "loss is not finite" in err
+    assert "Traceback" not in err
+    status = read_json(tmp_path / "run" / "status.json")
+    assert status["status"] == "failed"
+    assert "not finite" in status["why"]
+
+
+def test_a_taken_directory_is_refused(run, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "mine.txt").touch()
+    code, _, err = run("train", *SMALL, *QUIET, "run.dir=run")
+    assert code == 2
+    assert "run.dir:" in err
+    assert "is not empty" in err
+
+
+def test_starting_from_earlier_weights(run, tmp_path):
+    assert run("train", *SMALL, *QUIET, "trainer.max_steps=2", "run.dir=one")[0] == 0
+    code, out, err = run(
+        "train", *SMALL, *QUIET, "trainer.max_steps=1", "run.dir=two", "init_from=one", "model.latent.dim=50",
+        "optimizer.generator.lr=0", "optimizer.discriminator.lr=0",
+    )  # fmt: skip
+    assert code == 0, err
+    assert "not matched: generator.layers.0.weight" in out
+    one, two = (checkpoint.read(tmp_path / name)["state_dict"] for name in ("one", "two"))
+    assert torch.equal(one["discriminator.layers.1.weight"], two["discriminator.layers.1.weight"])
+
+
+def test_a_sweep_gives_each_job_its_directory_and_seed_zero_is_a_seed(run, tmp_path):
+    code, _, err = run("train", "-m", *SMALL, *QUIET, "trainer.max_steps=2", "seed=0,1")
+    assert code == 0, err
+    runs = sorted(tmp_path.glob("multirun/*/*/checkpoints"))
+    assert len(runs) == 2
+    swept = [checkpoint.read(path)["state_dict"] for path in runs]
+    assert not torch.equal(swept[0]["generator.layers.0.weight"], swept[1]["generator.layers.0.weight"])
+    assert run("train", *SMALL, *QUIET, "trainer.max_steps=2", "run.dir=again")[0] == 0  # seeded by default
+    again = checkpoint.read(tmp_path / "again")["state_dict"]
+    assert all(torch.equal(again[name], swept[0][name]) for name in again)
+
+
+def test_two_runs_started_at_once_have_two_directories(tmp_path):
+    processes = [start("train", *SMALL, *QUIET, "trainer.max_steps=1", cwd=tmp_path) for _ in range(2)]
+    for process in processes:
+        _, err = process.communicate(timeout=300)
+        assert process.returncode == 0, err
+    assert len(list(tmp_path.glob("runs/digits/*/checkpoints/final.ckpt"))) == 2
+
+
+@pytest.mark.parametrize("sweep", [[], ["-m", "seed=0,1"]], ids=["single", "multirun"])
+def test_two_processes_on_the_cpu(tmp_path, sweep):
+    process = start("train", *sweep, *SMALL, "trainer=ddp_cpu", "debug=fast_dev_run", cwd=tmp_path)
+    _, err = process.communicate(timeout=500)
+    assert process.returncode == 0, err
+    metrics = list(tmp_path.glob("multirun/*/*/metrics.json" if sweep else "runs/digits/*/metrics.json"))
+    assert len(metrics) == (2 if sweep else 1)
+    assert all(read_json(path)["efficiency"]["iterations"] == 3 for path in metrics)
+
+
+def test_killed_and_resumed_equals_uninterrupted(run, tmp_path):
+    common = [
+        *SMALL,
+        "callbacks=default",
+        "~callbacks.evaluation",
+        "~callbacks.sample_grid",
+        "~callbacks.interpolation",
+    ]
+    common += ["logger=none", "metrics=none", "callbacks.checkpoint.every_n_train_steps=5", "trainer.max_steps=400"]
+    process = start("train", *common, "run.dir=cut", cwd=tmp_path)
+    deadline = time.monotonic() + 200
+    while not list(tmp_path.glob("cut/checkpoints/iteration-*.ckpt")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert read_json(tmp_path / "cut" / "status.json")["status"] == "running"
+    assert not (tmp_path / "cut" / "checkpoints" / "final.ckpt").exists()
+    code, _, err = run("train", *common, "run.dir=cut", "resume=auto")
+    assert code == 0, err
+    code, out, _ = run("train", *common, "run.dir=cut", "resume=auto")
+    assert (code, "finished; nothing to do" in out) == (0, True)
+    assert run("train", *common, "run.dir=whole")[0] == 0
+    cut, whole = (checkpoint.read(tmp_path / name) for name in ("cut", "whole"))
+    for part in ("state_dict", "optimizer_states", "global_step", "epoch"):
+        assert checkpoint.digest(cut[part]) == checkpoint.digest(whole[part]), part

@@ -1,0 +1,48 @@
+"""Imports go one way, and the package keeps to it."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import genloom
+
+ROOT = Path(genloom.__file__).parent
+VOCABULARY = {"errors", "randomness", "spec", "batch", "capabilities", "schedules", "render"}
+MAY_IMPORT = {
+    **dict.fromkeys(VOCABULARY, VOCABULARY),
+    "config": VOCABULARY | {"config"},
+    "data": VOCABULARY | {"data"},
+    "networks": VOCABULARY | {"networks"},
+    "objectives": VOCABULARY | {"objectives", "networks"},
+    "families": VOCABULARY | {"families", "objectives", "networks", "samplers"},
+    "samplers": VOCABULARY | {"samplers"},
+    "metrics": VOCABULARY | {"metrics", "data", "config"},
+    "callbacks": VOCABULARY | {"callbacks", "families", "metrics"},
+    "runs": VOCABULARY | {"runs", "families", "config"},
+}
+FILES = [
+    path for path in sorted(ROOT.rglob("*.py")) if path.relative_to(ROOT).parts[0].removesuffix(".py") in MAY_IMPORT
+]
+
+
+def imported(path: Path) -> set[str]:
+    modules = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            modules |= {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+    return {module.split(".")[1] for module in modules if module.startswith("genloom.") and module.count(".") >= 1}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_go_one_way(path):
+    room = path.relative_to(ROOT).parts[0].removesuffix(".py")
+    assert imported(path) <= MAY_IMPORT[room], f"{room} may import {sorted(MAY_IMPORT[room])}"
+
+
+def test_an_objective_imports_no_family_and_a_network_no_lightning():
+    for room, forbidden in (("objectives", "genloom.families"), ("networks", "lightning"), ("networks", "hydra")):
+        for path in (ROOT / room).glob("*.py"):
+            assert forbidden not in path.read_text(encoding="utf-8").split('"""')[-1], path
