@@ -22,6 +22,7 @@ from genloom.data.digits import Digits
 from genloom.data.torchvision_images import MNIST
 from genloom.metrics.features import DigitsCNN, DigitsExtractor, trace_scale
 from genloom.metrics.frechet import frechet_distance
+from genloom.metrics.judge import selection
 from genloom.metrics.ladder import rungs
 from genloom.schedules import linear
 
@@ -62,13 +63,15 @@ def measure(extractor: DigitsExtractor, mnist: MNIST, digits: Digits) -> dict[st
     def accuracy(images: Images) -> float:
         return (extractor(images.content).logits.argmax(1) == images.labels).double().mean().item()
 
-    train_images, test = mnist.split("train"), mnist.split("test")
-    reference = extractor(train_images.content[:10_000]).vectors
+    test = mnist.split("test")
+    chosen = selection(mnist, "train", 20_000)  # the first 10,000 are the reference of every evaluation
+    reference, other = (
+        extractor(half.content).vectors for half in (chosen[slice(0, 10_000)], chosen[slice(10_000, None)])
+    )
     ladder = {
         name: frechet_distance(reference, extractor(pictures).vectors)
-        for name, pictures in rungs(train_images[slice(0, 10_000)], test).items()
+        for name, pictures in rungs(chosen[slice(0, 10_000)], test).items()
     }
-    other = extractor(train_images.content[10_000:20_000]).vectors
     small_reference = extractor(digits.split("train").content).vectors
     return {
         "accuracy": {

@@ -261,6 +261,7 @@ def _quiet() -> Iterator[None]:
             ".*Checkpoint directory .* exists and is not empty.*",
             ".*log_every_n_steps.*",
             ".*treespec, LeafSpec.*",
+            ".*ModelCheckpoint with manual optimization.*",  # it saves after the update, as it should
             ".*resuming from a checkpoint that ended before the epoch ended.*",  # keyed order resumes exactly
         ):
             warnings.filterwarnings("ignore", message=message)

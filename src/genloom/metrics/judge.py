@@ -97,13 +97,13 @@ class Judge:
         with randomness.untouched(), torch.no_grad():
             num = num_samples or self.num_samples
             content = data.describe().content
-            reference = _selection(data, reference_split, num)
+            reference = selection(data, reference_split, num)
             wanted = min(num, len(data.split(heldout_split or reference_split)))
             drawn = {name: _draw(name, draw, wanted, content) for name, draw in candidates.items()}
             num_fake = min(wanted, *(len(images) for images in drawn.values()))
             real = {"train": data.split("train"), "reference": reference}
             if heldout_split is not None:
-                real["heldout"] = _selection(data, heldout_split, num_fake)
+                real["heldout"] = selection(data, heldout_split, num_fake)
             generated = {name: _shuffled(images, "candidate")[:num_fake] for name, images in drawn.items()}
             evidence = Evidence(content, real, generated, cache=self.cache, device=device)
             protocol = {
@@ -186,8 +186,8 @@ class Judge:
         return scores, {name: Score.from_dict(plain) for name, plain in floor.items()}
 
 
-def _selection(data: ImageData, split: Split, num: int) -> Images:
-    """Return up to ``num`` images of a split, the same ones in the same random order at every call."""
+def selection(data: ImageData, split: Split, num: int) -> Images:
+    """Return up to ``num`` images of a split, those of every protocol: a fixed random choice in a fixed order."""
     return _shuffled(data.split(split), split)[:num]
 
 

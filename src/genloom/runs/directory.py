@@ -1,0 +1,93 @@
+"""The directory of a run: new for each run, whatever second it starts in, and held by one process at a time."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from genloom.errors import ConfigError
+
+
+def allocate(root: str | os.PathLike[str], name: str) -> Path:
+    """Create and return a new directory ``root/name/TIME``; a number is appended where another run was faster.
+
+    Raises:
+        ConfigError: the place cannot be written.
+    """
+    parent = Path(root) / name
+    stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    attempt = 1
+    while True:
+        path = parent / (stamp if attempt == 1 else f"{stamp}_{attempt}")
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            path.mkdir()
+            return path.resolve()
+        except FileExistsError:
+            attempt += 1
+        except OSError as error:
+            raise ConfigError(f"run.root: {parent} cannot be written ({error.strerror}); set run.root") from error
+
+
+def claim(path: str | os.PathLike[str]) -> Path:
+    """Create and return the directory ``path``, which must be new or empty.
+
+    Raises:
+        ConfigError: it already holds something, or cannot be written.
+    """
+    directory = Path(path).expanduser()
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        taken = any(directory.iterdir())
+    except OSError as error:
+        raise ConfigError(f"run.dir: {directory} cannot be written ({error.strerror}); set run.dir") from error
+    if taken:
+        raise ConfigError(
+            f"run.dir: {directory} is not empty; resume=auto continues the run in it, another run.dir starts a new one"
+        )
+    return directory.resolve()
+
+
+@contextmanager
+def held(directory: Path) -> Iterator[None]:
+    """Hold the run's lock, which the operating system releases however the process ends.
+
+    Raises:
+        ConfigError: a live process holds it, or the directory cannot be written.
+    """
+    try:
+        with FileLock(directory / ".lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise ConfigError(
+            f"run.dir: {directory} is in use by another process; wait for it or choose another"
+        ) from error
+
+
+def is_held(directory: Path) -> bool:
+    """Whether a live process holds the run's lock."""
+    try:
+        with FileLock(directory / ".lock", timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file completely or not at all: a reader never sees half of it, and a full disk leaves the old one."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON by :func:`write_text`; NaN is refused."""
+    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")

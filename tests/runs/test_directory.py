@@ -1,0 +1,58 @@
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from genloom.errors import ConfigError
+from genloom.runs import directory
+
+
+def test_fifty_simultaneous_runs_get_fifty_directories(tmp_path):
+    with ThreadPoolExecutor(50) as pool:
+        made = list(pool.map(lambda _: directory.allocate(tmp_path, "digits"), range(50)))
+    assert len(set(made)) == 50
+    assert all(path.is_dir() and path.parent == tmp_path / "digits" for path in made)
+
+
+def test_a_named_directory_must_be_new_or_empty(tmp_path):
+    assert directory.claim(tmp_path / "new") == tmp_path / "new"
+    assert directory.claim(tmp_path / "new") == tmp_path / "new"
+    (tmp_path / "new" / "file").touch()
+    with pytest.raises(ConfigError, match=r"run\.dir: .*new is not empty; resume=auto"):
+        directory.claim(tmp_path / "new")
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=r"run\.root: .*file.* cannot be written"):
+        directory.allocate(tmp_path / "file", "digits")
+    with pytest.raises(ConfigError, match=r"run\.dir: .*file.* cannot be written"):
+        directory.claim(tmp_path / "file" / "run")
+
+
+def test_a_run_is_held_by_one_process_at_a_time(tmp_path):
+    with directory.held(tmp_path):
+        assert directory.is_held(tmp_path)
+        with pytest.raises(ConfigError, match="in use by another process"), directory.held(tmp_path):
+            pass
+    assert not directory.is_held(tmp_path)
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "status.json"
+    directory.write_json(path, {"status": "running"})
+
+    def fail(*arguments: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        directory.write_json(path, {"status": "finished"})
+    assert json.loads(path.read_text()) == {"status": "running"}
+    assert os.listdir(tmp_path) == ["status.json"]
+
+
+def test_json_refuses_nan(tmp_path):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        directory.write_json(tmp_path / "metrics.json", {"fd": float("nan")})
