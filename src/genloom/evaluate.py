@@ -11,12 +11,12 @@ from genloom.capabilities import Capability, require
 from genloom.config.instantiate import instantiate
 from genloom.data.base import ImageData
 from genloom.data.sample_files import read_samples
+from genloom.devices import device
 from genloom.errors import ConfigError, DataError
 from genloom.families.pictures import draw_pictures
 from genloom.metrics.judge import Judge, Verdict
 from genloom.runs import checkpoint
 from genloom.runs.directory import write_json
-from genloom.sample import device
 
 
 def run(config: DictConfig) -> None:

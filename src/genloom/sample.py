@@ -4,11 +4,11 @@ import os
 from pathlib import Path
 
 import numpy as np
-import torch
 from omegaconf import DictConfig
 
 from genloom import render
 from genloom.capabilities import Capability, require
+from genloom.devices import device
 from genloom.errors import ConfigError
 from genloom.families.pictures import draw_pictures
 from genloom.runs import checkpoint
@@ -40,18 +40,3 @@ def run(config: DictConfig) -> None:
     print(f"{config.num} samples ({config.weights or model.weight_sets[0]} weights, seed {config.seed})")
     print(f"grid:     {os.path.relpath(out / 'grid.png')}\nsingle:   {os.path.relpath(out)}/*.png")
     print(f"array:    {os.path.relpath(out / 'samples.npz')} (images, {'x'.join(map(str, array.shape))} as NHWC uint8)")
-
-
-def device(name: str) -> torch.device:
-    """Return the device that ``auto``, ``cpu``, ``cuda`` or ``mps`` means here.
-
-    Raises:
-        ConfigError: it is not available.
-    """
-    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if name == "auto":
-        return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if available[kind]))
-    if not available.get(name, False):
-        usable = ", ".join(kind for kind, here in available.items() if here)
-        raise ConfigError(f"device: {name!r} is not available here; use auto or one of {usable}")
-    return torch.device(name)

@@ -1,11 +1,9 @@
 """``genloom train``: data, spec, model, training, judgement, and a directory that holds everything."""
 
 import contextlib
-import logging
 import os
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,32 +11,19 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
-from pytorch_lightning import Callback, Trainer
-from pytorch_lightning.loggers import Logger
+from pytorch_lightning import Trainer
 from pytorch_lightning.utilities.model_summary.model_summary import ModelSummary
 
 from genloom import randomness
-from genloom.callbacks.progress import Progress, Throughput
-from genloom.config.instantiate import instantiate
-from genloom.data.base import ImageData
+from genloom.assembly import Run, build
+from genloom.callbacks.progress import Throughput
 from genloom.errors import ConfigError, GenloomError
-from genloom.families.base import Family
 from genloom.families.pictures import draw_pictures
-from genloom.metrics.judge import Judge, Verdict
+from genloom.metrics.judge import Verdict
 from genloom.runs import checkpoint, directory, resume
 from genloom.runs.record import Record
 
 JOB_VARIABLE = "GENLOOM_JOB"  # the saved configuration that the other ranks of this job start from
-
-
-@dataclass
-class Run:
-    """The built parts of a training run."""
-
-    data: ImageData
-    model: Family
-    judge: Judge | None
-    trainer: Trainer
 
 
 def run(config: DictConfig) -> None:
@@ -67,64 +52,6 @@ def run(config: DictConfig) -> None:
             del os.environ[JOB_VARIABLE]
             if torch.distributed.is_initialized():  # else a sweep's next job would talk to this one's ranks
                 torch.distributed.destroy_process_group()
-
-
-def build(config: DictConfig) -> Run:
-    """Build every part of a run from its configuration."""
-    torch.set_float32_matmul_precision("high")  # TF32 where the GPU has it
-    logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
-    data: ImageData = instantiate(config.data, "data")
-    data.prepare_data()
-    spec = data.describe()
-    model: Family = instantiate(
-        config.model,
-        "model",
-        spec=spec,
-        optimizer=instantiate(config.optimizer, "optimizer"),
-        scheduler=instantiate(config.scheduler, "scheduler") if config.scheduler else None,
-        seed=config.seed,
-    )
-    model.identity = {
-        "model": OmegaConf.to_container(config.model, resolve=True),
-        "data": OmegaConf.to_container(config.data, resolve=True),
-        "data_fingerprint": data.fingerprint,
-    }
-    data.batches_per_iteration = model.batches_per_iteration
-    if config.get("resume_from"):
-        data.continues_at = checkpoint.position(config.resume_from)
-    judge: Judge | None = instantiate(config.metrics, "metrics") if config.metrics else None
-    if judge is not None:
-        judge.prepare(spec.content)
-    trainer: Trainer = instantiate(
-        config.trainer,
-        "trainer",
-        default_root_dir=config.run.dir,
-        callbacks=_callbacks(config, judge),
-        logger=_loggers(config) or False,
-        plugins=[checkpoint.SafeCheckpointIO()],
-        use_distributed_sampler=False,  # the data divides its batches among the ranks itself
-        enable_model_summary=False,
-        enable_progress_bar=False,  # ours covers the run, Lightning's an epoch
-    )
-    return Run(data, model, judge, trainer)
-
-
-def _callbacks(config: DictConfig, judge: Judge | None) -> list[Callback]:
-    built: list[Callback] = [Throughput()]
-    if config.progress_bar:
-        built.append(Progress())
-    for name, node in (config.callbacks or {}).items():
-        callback = instantiate(node, f"callbacks.{name}")
-        if node.get("_partial_"):
-            if judge is None:
-                continue
-            callback = callback(judge)
-        built.append(callback)
-    return built
-
-
-def _loggers(config: DictConfig) -> list[Logger]:
-    return [instantiate(node, f"logger.{name}") for name, node in (config.logger or {}).items()]
 
 
 def _train(config: DictConfig, record: Record) -> None:
@@ -213,11 +140,12 @@ def _conclude(place: Path, efficiency: dict[str, Any], results: Verdict | None, 
     print(f"{efficiency['iterations']} iterations in {minutes}:{seconds:02d}, {rate:.0f} examples/s")
     pictures = sorted((place / "samples").glob("samples-*.png"))
     relative = Path(os.path.relpath(place))
+    curves = f"tensorboard --logdir {relative.parent}" if "tensorboard" in (config.logger or {}) else None
     lines = {
         "pictures": os.path.relpath(pictures[-1]) if pictures else None,
         "metrics": relative / "metrics.json" if results is not None else None,
         "sample": f"genloom sample checkpoint={relative / 'checkpoints' / 'final.ckpt'}",
-        "curves": f"tensorboard --logdir {config.run.root}" if "tensorboard" in (config.logger or {}) else None,
+        "curves": curves,
     }
     for name, text in lines.items():
         if text is not None:
