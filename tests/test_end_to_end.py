@@ -41,8 +41,9 @@ def run(tmp_path, monkeypatch, capsys) -> Command:
 
 
 def start(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
-    """Starts a command in a process of its own."""
-    environment = {**os.environ, "GENLOOM_CACHE": str(cwd / "cache"), "OMP_NUM_THREADS": "1"}
+    """Starts a command in a process of its own, with as many threads as this one, since they decide the rounding."""
+    threads = str(torch.get_num_threads())
+    environment = {**os.environ, "GENLOOM_CACHE": str(cwd / "cache"), "OMP_NUM_THREADS": threads}
     command = [sys.executable, "-m", "genloom", *arguments]
     return subprocess.Popen(
         command, cwd=cwd, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -227,7 +228,7 @@ def test_killed_and_resumed_equals_uninterrupted(run, tmp_path):
         "~callbacks.sample_grid",
         "~callbacks.interpolation",
     ]
-    common += ["logger=none", "metrics=none", "callbacks.checkpoint.every_n_train_steps=5", "trainer.max_steps=400"]
+    common += ["logger=none", "metrics=none", "callbacks.checkpoint.every_n_train_steps=5", "trainer.max_steps=100"]
     process = start("train", *common, "run.dir=cut", cwd=tmp_path)
     deadline = time.monotonic() + 200
     while not list(tmp_path.glob("cut/checkpoints/iteration-*.ckpt")) and time.monotonic() < deadline:

@@ -8,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.loggers import Logger
 
+from genloom import randomness
 from genloom.callbacks.progress import Progress, Throughput
 from genloom.config.instantiate import instantiate
 from genloom.data.base import ImageData
@@ -33,6 +34,7 @@ def build(config: DictConfig) -> Run:
     data: ImageData = instantiate(config.data, "data")
     data.prepare_data()
     spec = data.describe()
+    randomness.seed_globally(config.seed, "initial weights")
     model: Family = instantiate(
         config.model,
         "model",

@@ -30,6 +30,14 @@ def permutation(num: int, *names: int | str) -> torch.Tensor:
     return torch.randperm(num, generator=generator(*names))
 
 
+def seed_globally(*names: int | str) -> None:
+    """Seed the global generators of Python, numpy and torch by ``names``."""
+    seed = key(*names)
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
 @contextlib.contextmanager
 def untouched() -> Iterator[None]:
     """Restore the global random state of Python, numpy and torch (all devices) on exit."""

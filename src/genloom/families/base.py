@@ -130,7 +130,7 @@ class Family(LightningModule):
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Key what draws from the global generators, dropout for one, by (seed, iteration, rank)."""
         self.iteration = self.global_step
-        torch.manual_seed(randomness.key(self.seed, "global", self.iteration, self.global_rank))
+        randomness.seed_globally(self.seed, "global", self.iteration, self.global_rank)
 
     def rng(self, purpose: str, *names: int | str) -> torch.Generator:
         """Return this iteration's generator for ``purpose``, the same on every rank."""
