@@ -1,7 +1,6 @@
 """MNIST, Fashion-MNIST and CIFAR-10 through torchvision: found locally first, else downloaded."""
 
 import os
-from abc import abstractmethod
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -37,14 +36,15 @@ class TorchvisionImages(ImageData):
         self.num_val = num_val
         self.download = download
 
-    @abstractmethod
     def _open(self, *, train: bool, download: bool) -> Any:
-        """Return torchvision's data set object."""
+        from torchvision import datasets
+
+        return getattr(datasets, self._dataset)(str(self.root), train=train, download=download)
 
     @staticmethod
-    @abstractmethod
     def _pixels(stored: Any) -> Tensor:
-        """Return its pixels as uint8 with shape ``(num, channels, height, width)``."""
+        pixels = torch.as_tensor(stored.data)  # grey: (num, height, width), colour: (num, height, width, 3)
+        return pixels.unsqueeze(1) if pixels.ndim == 3 else pixels.permute(0, 3, 1, 2).contiguous()
 
     def prepare_data(self) -> None:
         """Download once per machine if the files are not there.
@@ -92,53 +92,30 @@ class TorchvisionImages(ImageData):
         last = len(images) - self.num_val
         return images[slice(0, last)] if split == "train" else images[slice(last, None)]
 
+    _dataset: str  # its class in torchvision.datasets
     _class_names: tuple[str, ...]
 
 
 class MNIST(TorchvisionImages):
     """Handwritten digits, 28x28 grey: 55,000 training, 5,000 validation, 10,000 test images (LeCun et al., 1998)."""
 
+    _dataset = "MNIST"
     _class_names = tuple("0123456789")
-
-    def _open(self, *, train: bool, download: bool) -> Any:
-        from torchvision.datasets import MNIST
-
-        return MNIST(str(self.root), train=train, download=download)
-
-    @staticmethod
-    def _pixels(stored: Any) -> Tensor:
-        return stored.data.unsqueeze(1)
 
 
 class FashionMNIST(TorchvisionImages):
     """Articles of clothing, 28x28 grey, same sizes as MNIST (Xiao et al., 2017)."""
 
+    _dataset = "FashionMNIST"
     _class_names = (
         "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
     )  # fmt: skip
-
-    def _open(self, *, train: bool, download: bool) -> Any:
-        from torchvision.datasets import FashionMNIST
-
-        return FashionMNIST(str(self.root), train=train, download=download)
-
-    @staticmethod
-    def _pixels(stored: Any) -> Tensor:
-        return stored.data.unsqueeze(1)
 
 
 class CIFAR10(TorchvisionImages):
     """Photographs of ten classes, 32x32 colour: 45,000 training, 5,000 validation, 10,000 test (Krizhevsky, 2009)."""
 
+    _dataset = "CIFAR10"
     _class_names = (
         "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
     )  # fmt: skip
-
-    def _open(self, *, train: bool, download: bool) -> Any:
-        from torchvision.datasets import CIFAR10
-
-        return CIFAR10(str(self.root), train=train, download=download)
-
-    @staticmethod
-    def _pixels(stored: Any) -> Tensor:
-        return torch.from_numpy(stored.data).permute(0, 3, 1, 2).contiguous()
