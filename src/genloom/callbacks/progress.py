@@ -37,12 +37,19 @@ class Throughput(Callback):
         """Log the rate when the losses are logged."""
         self._window_examples += len(batch) * trainer.world_size
         if trainer.global_step % trainer.log_every_n_steps == 0:  # pyright: ignore[reportAttributeAccessIssue]
-            now = self._clock(trainer)
-            seconds = now - self._window_start
-            pl_module.log("train/examples_per_second", self._window_examples / seconds)
-            self.examples += self._window_examples
-            self.seconds += seconds
-            self._window_examples, self._window_start = 0, now
+            pl_module.log("train/examples_per_second", self._close_window(trainer))
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Count what came after the last log."""
+        self._close_window(trainer)
+
+    def _close_window(self, trainer: Trainer) -> float:
+        now = self._clock(trainer)
+        examples, seconds = self._window_examples, now - self._window_start
+        self._window_examples, self._window_start = 0, now
+        self.examples += examples
+        self.seconds += seconds
+        return examples / seconds
 
 
 class Progress(Callback):
