@@ -110,8 +110,8 @@ def compare_throughput(pairs: int, iterations: int, batch_size: int) -> dict[str
     }
     rates: dict[str, list[float]] = {name: [] for name in contenders}
     for seed in range(pairs):
-        first = seed % len(contenders)  # each round begins with another, since the first of a round runs cooler
-        for name, train in [*contenders.items()][first:] + [*contenders.items()][:first]:
+        turns = list(contenders.items())
+        for name, train in turns if seed % 2 == 0 else reversed(turns):  # so that a drift favours neither neighbour
             with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):  # the survey's prints each step
                 rates[name].append(train(seed))
             print(f"round {seed + 1}: {name:20s} {rates[name][-1]:7.1f} images/s", flush=True)
