@@ -191,7 +191,7 @@ class Job:
             return _module(self.command).run(config)
         except GenloomError as error:
             return Failure(number, overrides, str(error), _report(error))
-        except Exception as error:
+        except Exception as error:  # a bug: its traceback is shown, and a sweep's other jobs still run
             traceback.print_exc()
             return Failure(number, overrides, f"{type(error).__name__}: {error}", 1)
         except SystemExit as error:

@@ -39,7 +39,7 @@ def instantiate(
         factory = hydra.utils.instantiate(node, **settings | {"_partial_": True})
         is_partial = node.get("_partial_", False) if _partial_ is None else _partial_
         return functools.partial(factory, **arguments) if is_partial else factory(**arguments)
-    except Exception as error:
+    except Exception as error:  # whatever a target raises is named by its key; HYDRA_FULL_ERROR=1 shows the rest
         raise _named(error, key) from error
 
 
