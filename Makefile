@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train evaluate sample sweep tensorboard test test-integration check format bench lock clean
+.PHONY: help setup train evaluate sample explore report extractor sweep tensorboard test test-integration check format bench results-gan lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,15 @@ evaluate: $(STAMP) ## judge a checkpoint or a folder of pictures: ARGS="checkpoi
 sample: $(STAMP) ## draw pictures: ARGS="checkpoint=PATH num=64 seed=3"
 	@$(BIN)/genloom sample $(ARGS)
 
+explore: $(STAMP) ## look inside a model, a picture each: ARGS="checkpoint=PATH"
+	@$(BIN)/genloom explore $(ARGS)
+
+report: $(STAMP) ## tables of runs: ARGS="runs/mnist out=docs"
+	@$(BIN)/genloom report $(ARGS)
+
+extractor: $(STAMP) ## a feature extractor for labelled images: ARGS="data=image_folder data.root=FOLDER name=pets"
+	@$(BIN)/genloom extractor $(ARGS)
+
 sweep: $(STAMP) ## several runs: ARGS="seed=0,1,2 model=gan/dcgan,gan/dense"
 	@$(BIN)/genloom train --multirun $(ARGS)
 
@@ -56,6 +65,9 @@ format: $(STAMP) ## put the code into shape
 
 bench: $(STAMP) ## measure the speed against reference loops
 	@$(BIN)/python scripts/bench/throughput.py $(ARGS)
+
+results-gan: $(STAMP) ## train all MNIST recipes, about two hours, and write docs/results.md; set GENLOOM_DATA
+	@$(BIN)/python scripts/results/gan.py $(ARGS)
 
 lock: ## resolve requirements.lock anew, for all platforms
 	@test -x $(BIN)/uv || { $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet uv; }

@@ -16,7 +16,7 @@ from genloom.objectives.gan import NonSaturating
 from genloom.samplers.latents import StandardNormal
 from genloom.spec import ImageContent, Spec
 
-torch.set_num_threads(2)
+torch.set_num_threads(1)
 
 
 class TinyImages(ImageData):
@@ -32,6 +32,21 @@ class TinyImages(ImageData):
 @pytest.fixture
 def tiny_data() -> TinyImages:
     return TinyImages(name="tiny", batch_size=10)
+
+
+class TinyLabelled(TinyImages):
+    """The same, with two classes."""
+
+    classes = ("0", "1")
+
+    def read(self, split: Split) -> Images:
+        images = super().read(split)
+        return Images(images.content, torch.arange(len(images)) % 2)
+
+
+@pytest.fixture
+def tiny_labelled() -> TinyImages:
+    return TinyLabelled(name="tiny", batch_size=10)
 
 
 @pytest.fixture
@@ -56,7 +71,7 @@ def tiny_gan(tiny_spec: Spec) -> Callable[..., GAN]:
             "optimizer": {"generator": adam, "discriminator": adam},
             **changes,
         }
-        return GAN(tiny_spec, **arguments)
+        return GAN(arguments.pop("spec", None) or tiny_spec, **arguments)
 
     return build
 

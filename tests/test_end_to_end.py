@@ -109,6 +109,89 @@ def test_train_sample_evaluate(run, tmp_path):
     assert drawn.content.shape == (2, 1, 8, 8)
 
 
+CONDITIONAL = [
+    "network/conditioning@model.generator.conditioning=concatenation",
+    "network/head@model.discriminator.head=projection",
+]
+
+
+def test_sampling_by_class(run, tmp_path):
+    code, _, err = run("train", *SMALL, *QUIET, *CONDITIONAL, "trainer.max_steps=1", "run.dir=run")
+    assert code == 0, err
+    code, out, err = run("sample", "checkpoint=run", "num=6", "classes=[3,7]", "out=asked")
+    assert code == 0, err
+    assert "labels" in out
+    with np.load(tmp_path / "asked" / "samples.npz") as archive:
+        assert archive.files == ["images", "labels"]
+        assert archive["labels"].tolist() == [3, 7] * 3
+        images = archive["images"]
+    with Image.open(tmp_path / "asked" / "grid.png") as image:  # one column per class: 3 rows of 2
+        assert image.size == (2 * (2 * 10 + 2), 2 * (3 * 10 + 2))
+        grid = np.asarray(image)[::2, ::2]
+    assert np.array_equal(grid[2:10, 12:20], images[1, :, :, 0])
+    assert run("sample", "checkpoint=run", "num=6", "out=any")[0] == 0
+    with np.load(tmp_path / "any" / "samples.npz") as archive:
+        assert set(archive["labels"].tolist()) != {3, 7}
+    code, _, err = run("sample", "checkpoint=run", "classes=[3,cat]")
+    assert (code, "classes: cat is not among 0, 1" in err) == (2, True), err
+    code, _, err = run("sample", "checkpoint=run", "truncation=0.5")
+    assert (code, "truncation: 0.5 needs Truncate" in err) == (2, True), err
+
+
+def test_exploring_draws_what_the_model_offers_and_says_why_the_rest_is_left_out(run, tmp_path):
+    code, _, err = run(
+        "train", *SMALL, "callbacks=[interpolation,directions]", "logger=none", "metrics=none",
+        "trainer.max_steps=1", "run.dir=run", "seed=4",
+    )  # fmt: skip
+    assert code == 0, err
+    state = torch.get_rng_state()
+    code, out, err = run("explore", "checkpoint=run", "out=looks")
+    assert code == 0, err
+    assert torch.equal(state, torch.get_rng_state())
+    drawn = {path.name for path in (tmp_path / "looks").iterdir()}
+    assert drawn == {"sample_grid.png", "interpolation.png", "neighbours.png", "directions.png"}
+    assert all(f"looks/{name}" in out for name in drawn)
+    assert "classes:       left out: Classes needs Condition; this model offers" in out
+    assert "truncation:    left out: TruncationSweep needs Truncate; this model offers" in out
+    for name in ("interpolation", "directions"):  # the callbacks' own pictures
+        ours, theirs = tmp_path / "looks" / f"{name}.png", tmp_path / "run" / "samples" / f"{name}-0000001.png"
+        assert ours.read_bytes() == theirs.read_bytes()
+    code, _, err = run("sample", "checkpoint=run", "classes=[3]")
+    assert (code, "classes: choosing 3 needs Condition; this model offers" in err) == (2, True), err
+
+    chosen = ["callbacks=[neighbours,directions]", "callbacks.directions.steps=3", "metrics=none", "seed=5", "out=two"]
+    code, out, err = run("explore", "checkpoint=run", *chosen)
+    assert code == 0, err
+    assert [path.name for path in (tmp_path / "two").iterdir()] == ["directions.png"]
+    assert "neighbours:    left out: callbacks.neighbours needs extractors; choose metrics=images" in out
+    code, _, err = run("explore", "checkpoint=run", "callbacks=truncation", "out=three")
+    assert (code, "callbacks: nothing of truncation can be drawn" in err) == (2, True), err
+    code, _, err = run("explore", "checkpoint=run", "callbacks=none")
+    assert (code, "callbacks: none leaves nothing to look at" in err) == (2, True), err
+    code, _, err = run("explore", "checkpoint=run", "data=digits", "out=three")  # 32 pixels, not 8
+    assert (code, "set data.size" in err) == (2, True), err
+
+
+def test_a_look_that_was_asked_for_is_refused_before_training(run, tmp_path):
+    code, _, err = run("train", *SMALL, *QUIET, "callbacks=[default,truncation]", "run.dir=run")
+    assert (code, "TruncationSweep needs Truncate; this model offers" in err) == (2, True), err
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_points_are_sampled_as_a_scatter_and_an_array(run, tmp_path):
+    arguments = ["data=ring", "model=gan/dense", "progress_bar=false", "trainer.max_steps=1", "run.dir=run", *QUIET]
+    code, _, err = run("train", *arguments)
+    assert code == 0, err
+    assert run("sample", "checkpoint=run", "num=5", "out=drawn")[0] == 0
+    assert {path.name for path in (tmp_path / "drawn").iterdir()} == {"scatter.png", "samples.npz"}
+    with np.load(tmp_path / "drawn" / "samples.npz") as archive:
+        assert archive["points"].shape == (5, 2)
+    code, out, _ = run("explore", "checkpoint=run", "out=looks", "metrics=none")
+    assert code == 0
+    assert {path.name for path in (tmp_path / "looks").iterdir()} == {"sample_grid.png", "interpolation.png"}
+    assert "directions:    left out: it shows pictures; this model's examples are VectorContent" in out
+
+
 def test_evaluating_says_what_it_needs(run):
     assert run("evaluate")[0] == 2
     code, _, err = run("evaluate", "samples=nowhere")
@@ -134,6 +217,10 @@ def test_evaluating_without_the_data_says_where_it_looked(run, tmp_path):
     assert "metrics=inception" in out
     shutil.rmtree(folder)
     assert run("sample", "checkpoint=run", "num=2")[0] == 0
+    code, out, err = run("explore", "checkpoint=run", "out=looks")
+    assert code == 0, err
+    assert {path.name for path in (tmp_path / "looks").iterdir()} == {"interpolation.png", "directions.png"}
+    assert out.count("needs the data that it was trained on") == 2
     code, _, err = run("evaluate", "checkpoint=run")
     assert code == 2
     assert "needs the data that it was trained on" in err

@@ -19,6 +19,7 @@ from genloom import randomness
 from genloom.config.directory import config_directory
 from genloom.config.instantiate import instantiate
 from genloom.data.torchvision_images import MNIST
+from genloom.examples import Images
 from genloom.metrics.judge import Judge
 from genloom.networks.dcgan import DCGANGenerator
 
@@ -30,11 +31,11 @@ def main() -> None:
     spec = data.describe()
     generator = DCGANGenerator(spec, 100).eval()
 
-    def draw(num: int) -> torch.Tensor:
+    def draw(num: int) -> Images:
         rng = randomness.generator("bench")
         with torch.inference_mode():
             parts = [generator({"z": torch.randn(250, 100, generator=rng)}) for _ in range(num // 250)]
-        return spec.content.decode(torch.cat(parts))
+        return Images(spec.content.decode(torch.cat(parts)))
 
     with initialize_config_dir(str(config_directory()), version_base="1.3"), tempfile.TemporaryDirectory() as cache:
         node = compose("metrics/images").metrics

@@ -1,7 +1,9 @@
-"""From a configuration to the parts of a training run, in the order in which each needs the one before."""
+"""From a configuration to the parts of a run, in the order in which each needs the one before."""
 
 import logging
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
@@ -11,7 +13,8 @@ from pytorch_lightning.loggers import Logger
 from genloom import randomness
 from genloom.callbacks.progress import Progress, Throughput
 from genloom.config.instantiate import instantiate
-from genloom.data.base import ImageData
+from genloom.data.base import InMemoryData
+from genloom.errors import ConfigError, DataError
 from genloom.families.base import Family
 from genloom.metrics.judge import Judge
 from genloom.runs import checkpoint
@@ -21,7 +24,7 @@ from genloom.runs import checkpoint
 class Run:
     """The built parts of a training run."""
 
-    data: ImageData
+    data: InMemoryData
     model: Family
     judge: Judge | None
     trainer: Trainer
@@ -31,8 +34,7 @@ def build(config: DictConfig) -> Run:
     """Build every part of a run from its configuration."""
     torch.set_float32_matmul_precision("high")  # TF32 where the GPU has it
     logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
-    data: ImageData = instantiate(config.data, "data")
-    data.prepare_data()
+    data = load_data(config.data)
     spec = data.describe()
     randomness.seed_globally(config.seed, "initial weights")
     model: Family = instantiate(
@@ -48,6 +50,11 @@ def build(config: DictConfig) -> Run:
         "data": OmegaConf.to_container(config.data, resolve=True),
         "data_fingerprint": data.fingerprint,
     }
+    if model.is_continuation and not (config.init_from or config.get("resume_from")):
+        raise ConfigError(
+            f"init_from: {config.init_from} gives no weights, which model.freeze_discriminator_layers would keep; "
+            "name a checkpoint, or freeze no layers"
+        )
     data.batches_per_iteration = model.batches_per_iteration
     if config.get("resume_from"):
         data.continues_at = checkpoint.position(config.resume_from)
@@ -58,7 +65,11 @@ def build(config: DictConfig) -> Run:
         config.trainer,
         "trainer",
         default_root_dir=config.run.dir,
-        callbacks=_callbacks(config, judge),
+        callbacks=[
+            Throughput(),
+            *([Progress()] if config.progress_bar else []),
+            *build_callbacks(config.callbacks, judge).values(),
+        ],
         logger=_loggers(config) or False,
         plugins=[checkpoint.SafeCheckpointIO()],
         use_distributed_sampler=False,  # the data divides its batches among the ranks itself
@@ -68,17 +79,62 @@ def build(config: DictConfig) -> Run:
     return Run(data, model, judge, trainer)
 
 
-def _callbacks(config: DictConfig, judge: Judge | None) -> list[Callback]:
-    built: list[Callback] = [Throughput()]
-    if config.progress_bar:
-        built.append(Progress())
-    for name, node in (config.callbacks or {}).items():
-        callback = instantiate(node, f"callbacks.{name}")
-        if node.get("_partial_"):
-            if judge is None:
-                continue
-            callback = callback(judge)
-        built.append(callback)
+def load_data(node: DictConfig | dict[str, Any]) -> InMemoryData:
+    """Return the data that ``node`` describes, its training split read.
+
+    Raises:
+        DataError: it is not there, or damaged.
+    """
+    data: InMemoryData = instantiate(node, "data")
+    data.prepare_data()
+    data.describe()
+    return data
+
+
+def load_data_of(model: Family, file: Path, node: DictConfig | None) -> InMemoryData:
+    """Return the data that ``node`` describes; without one, what the model was trained on.
+
+    Args:
+        model: from ``file``.
+        file: a checkpoint.
+        node: other data than the recorded one.
+
+    Raises:
+        DataError: the data is not there.
+        ConfigError: its examples are not of the model's shape.
+    """
+    recorded = model.identity["data"]
+    try:
+        data = load_data(node or recorded)
+    except DataError as error:
+        if node:
+            raise
+        raise DataError(
+            f"holding this checkpoint against real examples needs the data that it was trained on: {error} "
+            f"(or name it on the command line: data={recorded['name']} data.root=FOLDER)"
+        ) from error
+    theirs, ours = data.describe().content.shape, model.spec.content.shape
+    if theirs != ours:
+        raise ConfigError(f"data: its examples are of {theirs}, those of {file} of {ours}; set data.size")
+    if not node and data.fingerprint != model.identity["data_fingerprint"]:
+        print(f"note: {data.name} is not, value by value, what {file.name} was trained on")
+    return data
+
+
+def build_callbacks(node: DictConfig | None, judge: Judge | None) -> dict[str, Callback]:
+    """Return callbacks by name; without a judge, those that need none.
+
+    Args:
+        node: callbacks by name; one that needs the judge is a ``_partial_``.
+        judge: the run's.
+    """
+    built: dict[str, Callback] = {}
+    for name, part in (node or {}).items():
+        callback = instantiate(part, f"callbacks.{name}")
+        if not part.get("_partial_"):
+            built[str(name)] = callback
+        elif judge is not None:
+            built[str(name)] = callback(judge)
     return built
 
 

@@ -20,8 +20,19 @@ class Label:
         return Label(function(self.index))
 
 
+@dataclass(eq=False)
+class Code:
+    """The value of a generator's categorical code, which stands for a class that nobody named."""
+
+    index: Int[Tensor, " batch"]
+
+    def map(self, function: Any) -> "Code":
+        """Apply ``function`` to every tensor."""
+        return Code(function(self.index))
+
+
 Latent = dict[str, Tensor]  # named, any dtype: z | w, noise | codes | levels
-Condition = Label  # grows into a union: Prompt | History | Caption | LowResolution
+Condition = Label | Code  # grows: Prompt | History | Caption | LowResolution
 
 
 # Not frozen: Lightning's 64-true and bf16-true precision refuse frozen batches. Treat it as immutable all the same.
@@ -47,7 +58,7 @@ class Batch:
     def _map(self, function: Any) -> "Batch":
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         mapped = {
-            name: value.map(function) if isinstance(value, Label) else function(value)
+            name: value.map(function) if isinstance(value, Condition) else function(value)
             for name, value in values.items()
             if value is not None
         }

@@ -11,6 +11,9 @@ class Capability(Enum):
 
     SAMPLE = "Sample"  # sample(num, rng=...)
     LATENT = "Latent"  # draw_latent, decode: a continuous space that can be walked
+    CONDITION = "Condition"  # sample(condition=...): by class, or by a learned code
+    TRUNCATE = "Truncate"  # truncate(latent, psi): typical samples instead of varied ones
+    DIRECTIONS = "Directions"  # latent_directions(num): what changes the content most
     ENCODE = "Encode"  # encode(batch)
     RECONSTRUCT = "Reconstruct"  # reconstruct(batch)
     SCORE = "Score"  # log_prob(batch)

@@ -1,7 +1,8 @@
-"""The command line: ``genloom COMMAND [KEY=VALUE …] [flags]``.
+"""The command line: ``genloom COMMAND [ARGUMENT …] [KEY=VALUE …] [flags]``.
 
 A command is a root yaml file and a module of the same name with ``run(config)``, imported when the job starts; until
-then nothing imports torch. Each is a Hydra application whose configuration is checked before Hydra runs it.
+then nothing imports torch. Each is a Hydra application whose configuration is checked before Hydra runs it. Arguments
+without ``=`` become the values of the key that the command's schema marks as positional, if it marks one.
 ``sys.argv`` stays as it is, since Lightning starts further ranks by it; those find the job's saved configuration
 through the environment variable ``GENLOOM_JOB``.
 """
@@ -9,6 +10,7 @@ through the environment variable ``GENLOOM_JOB``.
 import argparse
 import importlib
 import os
+import re
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
@@ -97,10 +99,13 @@ def _hydra(command: str, arguments: list[str]) -> int:
     from hydra.types import RunMode
 
     from genloom.config.composition import Composer
+    from genloom.config.schema import positional
     from genloom.config.sweep import check_all
 
     parser = get_args_parser()
     flags = _flags(parser, command, arguments)
+    if (key := positional(command)) is not None and not flags.shell_completion:
+        flags.overrides = _keyed(key, flags.overrides)
     directory = Path(flags.config_path).expanduser().resolve() if flags.config_path else config_directory()
     composer = Composer(flags.config_name or command, directory, flags.config_dir)
     hydra, root = composer.hydra, composer.command
@@ -144,6 +149,35 @@ def _flags(parser: argparse.ArgumentParser, command: str, arguments: Sequence[st
     if flags.resolve and not (flags.cfg or flags.help):
         raise ConfigError("--resolve: goes with --cfg")
     return flags
+
+
+def _keyed(key: str, arguments: Sequence[str]) -> list[str]:
+    """Return the overrides among ``arguments``, and one more that sets ``key`` to the list of the others.
+
+    Raises:
+        ConfigError: the key is set by name as well.
+    """
+    values = [argument for argument in arguments if not _is_override(argument)]
+    overrides = [argument for argument in arguments if _is_override(argument)]
+    if not values:
+        return overrides
+    if any(override.lstrip("+").startswith(f"{key}=") for override in overrides):
+        raise ConfigError(f"{key}: {values[0]} and {key}=… both set it; write all of them without {key}=")
+    return [*overrides, f"{key}=[{','.join(map(_quoted, values))}]"]
+
+
+def _is_override(argument: str) -> bool:
+    if argument.startswith((".", "/", "~/")):  # as no key does: ./lr=1 is a path
+        return False
+    return not argument or "=" in argument or argument.startswith("~")  # ~KEY removes a key
+
+
+def _quoted(text: str) -> str:
+    """Return ``text`` so that Hydra's grammar and OmegaConf's interpolation read it as it is."""
+    from hydra.core.override_parser.types import Quote, QuotedString
+
+    literal = re.sub(r"(\\*)\$\{", lambda found: found[1] * 2 + r"\${", text)
+    return QuotedString(text=literal, quote=Quote.single).with_quotes()
 
 
 # Jobs

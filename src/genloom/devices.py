@@ -1,5 +1,10 @@
 """Which device a word means here."""
 
+import contextlib
+import re
+import sys
+from pathlib import Path
+
 import torch
 
 from genloom.errors import ConfigError
@@ -18,3 +23,29 @@ def device(name: str) -> torch.device:
         usable = ", ".join(kind for kind, here in available.items() if here)
         raise ConfigError(f"device: {name!r} is not available here; use auto or one of {usable}")
     return torch.device(name)
+
+
+def reset_peak_memory(place: torch.device) -> None:
+    """Forget how much memory was used so far, where the system can."""
+    if place.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(place)
+    else:
+        with contextlib.suppress(OSError):  # Linux only
+            Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
+def peak_memory(place: torch.device) -> int:
+    """Return the most memory used since :func:`reset_peak_memory`, in bytes: of the GPU, or else of this process.
+
+    Where the system cannot forget, it is the most since the process started.
+    """
+    if place.type == "cuda":
+        return torch.cuda.max_memory_allocated(place)
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+        return 1024 * int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0])
+    except (OSError, IndexError):
+        import resource  # not on Windows
+
+        unit = 1 if sys.platform == "darwin" else 1024
+        return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

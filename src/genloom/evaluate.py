@@ -1,22 +1,23 @@
 """``genloom evaluate``: judge a checkpoint, or the pictures of any other program, by the same protocol."""
 
 from pathlib import Path
-from typing import Any
 
 import torch
 from omegaconf import DictConfig
 
 from genloom import randomness
+from genloom.assembly import load_data, load_data_of
 from genloom.capabilities import Capability, require
 from genloom.config.instantiate import instantiate
-from genloom.data.base import ImageData
 from genloom.data.sample_files import read_samples
 from genloom.devices import device
-from genloom.errors import ConfigError, DataError
-from genloom.families.pictures import draw_pictures
+from genloom.errors import ConfigError
+from genloom.examples import Images
+from genloom.families.drawing import draw_examples
 from genloom.metrics.judge import Judge, Verdict
 from genloom.runs import checkpoint
 from genloom.runs.directory import write_json
+from genloom.spec import ImageContent
 
 
 def run(config: DictConfig) -> None:
@@ -46,17 +47,10 @@ def _of_checkpoint(config: DictConfig, judge: Judge) -> tuple[Verdict, Path]:
     file = checkpoint.find(config.checkpoint)
     model = checkpoint.load(file, trust=list(config.trust), device=device(config.device))
     require("genloom evaluate", Capability.SAMPLE, model.capabilities)
-    data = _data(config, model.identity["data"])
-    spec = data.describe()
-    if spec.content.shape != model.spec.content.shape:
-        raise ConfigError(
-            f"data: its images are {spec.content.shape}, those of {file} are {model.spec.content.shape}; set data.size"
-        )
-    if not config.data and data.fingerprint != model.identity["data_fingerprint"]:
-        print(f"note: {data.name} is not, pixel by pixel, what {file.name} was trained on")
+    data = load_data_of(model, file, config.data)
     chosen = [config.weights] if config.weights else model.weight_sets
     candidates = {
-        weights: lambda num, weights=weights: draw_pictures(model, num, seed=config.seed, weights=weights)
+        weights: lambda num, weights=weights: draw_examples(model, num, seed=config.seed, weights=weights)
         for weights in chosen
     }
     folder = file.parent / f"evaluation-{file.stem}-{data.name}"
@@ -66,26 +60,13 @@ def _of_checkpoint(config: DictConfig, judge: Judge) -> tuple[Verdict, Path]:
 def _of_samples(config: DictConfig, judge: Judge) -> tuple[Verdict, Path]:
     if not config.data:
         raise ConfigError("data: judging samples needs the real data to hold them against, as in data=mnist")
-    data = _data(config, None)
-    path = Path(config.samples).expanduser()
-    images = read_samples(path, data.describe().content)
+    data = load_data(config.data)
+    path, content = Path(config.samples).expanduser(), data.describe().content
+    if not isinstance(content, ImageContent):
+        raise ConfigError(f"samples: files of pictures are judged, and data={data.name} holds none; judge a checkpoint")
+    images = read_samples(path, content)
     generator = randomness.generator(config.seed, "samples")
     images = images[torch.randperm(len(images), generator=generator)]
     return judge.judge(
-        data, {"samples": lambda num: images[:num]}, device=device(config.device)
+        data, {"samples": lambda num: Images(images[:num])}, device=device(config.device)
     ), path if path.is_dir() else path.parent
-
-
-def _data(config: DictConfig, recorded: dict[str, Any] | None) -> ImageData:
-    data: ImageData = instantiate(config.data or recorded or {}, "data")
-    try:
-        data.prepare_data()
-        data.describe()
-    except DataError as error:
-        if config.data:
-            raise
-        raise DataError(
-            f"judging this checkpoint needs the data that it was trained on: {error} "
-            f"(or name it on the command line: data={data.name} data.root=FOLDER)"
-        ) from error
-    return data

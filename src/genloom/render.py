@@ -4,7 +4,7 @@ from math import ceil, sqrt
 from pathlib import Path
 
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
@@ -26,6 +26,21 @@ def grid(
         left = padding + (position % columns) * (width + padding)
         sheet[:, top : top + height, left : left + width] = image
     return sheet
+
+
+def scatter(points: Float[Tensor, "num dim"], *, limit: float = 1.5, size: int = 160) -> Picture:
+    """Draw points by their first two coordinates, each axis from -limit to limit, darker where there are more."""
+    flat = points[:, :2].cpu() if points.shape[1] > 1 else torch.cat([points.cpu(), torch.zeros(len(points), 1)], dim=1)
+    cell = ((flat + limit) * (size / (2 * limit))).long()
+    inside = ((cell >= 0) & (cell < size)).all(1)
+    column, row = cell[inside].unbind(1)
+    counts = torch.bincount((size - 1 - row) * size + column, minlength=size * size).view(1, size, size)
+    return (255 * 0.5 ** counts.clamp_max(8)).to(torch.uint8)
+
+
+def sheet(stored: Tensor, *, columns: int | None = None) -> Picture:
+    """Show examples as they are stored: pictures in a grid, points as dots."""
+    return grid(stored, columns=columns) if stored.ndim == 4 else scatter(stored)
 
 
 def beside(left: Picture, right: Picture, *, gap: int = 12) -> Picture:

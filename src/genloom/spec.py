@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Float32, UInt8
 from torch import Tensor
 
 from genloom.errors import DataError
@@ -56,14 +56,50 @@ class ImageContent:
 
 
 @dataclass(frozen=True)
+class VectorContent:
+    """Points of a vector space, modelled and kept as they are.
+
+    Args:
+        dim: coordinates of a point.
+        domain: what the points are, where a metric depends on it (``ring``), else None.
+    """
+
+    dim: int
+    domain: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.dim < 1:
+            raise DataError(f"vectors of {self.dim} coordinates: at least 1 is needed")
+
+    @property
+    def shape(self) -> tuple[int]:
+        """``(dim,)``."""
+        return (self.dim,)
+
+    def encode(self, stored: Float32[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
+        """Keep the values."""
+        return stored.to(torch.get_default_dtype())
+
+    def decode(self, content: Float[Tensor, "*batch dim"]) -> Float32[Tensor, "*batch dim"]:
+        """Keep the values, in single precision."""
+        return content.detach().float()
+
+
+Content = ImageContent | VectorContent
+_KINDS: dict[str, type[Content]] = {"image": ImageContent, "vector": VectorContent}
+
+
+@dataclass(frozen=True)
 class LabelCondition:
     """One label per example.
 
     Args:
         classes: the class names; a label is an index into them.
+        counts: training examples of each class, by which a model draws the classes of its samples; None is equally.
     """
 
     classes: tuple[str, ...]
+    counts: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         if not self.classes:
@@ -81,19 +117,22 @@ class Spec:
     """
 
     name: str
-    content: ImageContent
+    content: Content
     condition: LabelCondition | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain dicts, lists, strings and numbers."""
         plain = asdict(self)
+        plain["content"]["kind"] = next(name for name, kind in _KINDS.items() if isinstance(self.content, kind))
         if self.condition is not None:
-            plain["condition"]["classes"] = list(self.condition.classes)
+            plain["condition"] = {name: value and list(value) for name, value in vars(self.condition).items()}
         return plain
 
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> "Spec":
         """Rebuild a spec from :meth:`to_dict`'s result."""
+        content = dict(plain["content"])
+        kind = _KINDS[content.pop("kind", "image")]
         condition = plain["condition"]
-        labels = condition and LabelCondition(tuple(condition["classes"]))
-        return cls(plain["name"], ImageContent(**plain["content"]), labels)
+        labels = condition and LabelCondition(**{name: value and tuple(value) for name, value in condition.items()})
+        return cls(plain["name"], kind(**content), labels)

@@ -17,8 +17,9 @@ from pytorch_lightning.utilities.model_summary.model_summary import ModelSummary
 from genloom import randomness
 from genloom.assembly import Run, build
 from genloom.callbacks.progress import Throughput
+from genloom.devices import peak_memory, reset_peak_memory
 from genloom.errors import ConfigError, GenloomError
-from genloom.families.pictures import draw_pictures
+from genloom.families.drawing import draw_examples
 from genloom.metrics.judge import Verdict
 from genloom.runs import checkpoint, directory, resume
 from genloom.runs.record import Record
@@ -67,20 +68,23 @@ def _train(config: DictConfig, record: Record) -> None:
     record.environment(str(device), data.fingerprint)
     record.skipped(data.skipped)
     parameters = ModelSummary(model, max_depth=1)
-    print(f"{model.spec.name}: {len(data.split('train'))} images of {model.spec.content.shape}")
+    print(f"{model.spec.name}: {len(data.split('train'))} examples of {model.spec.content.shape}")
     print(
         f"{config.model._target_.split('.')[-1]} on {device}: {parameters.trainable_parameters:,} trainable parameters"
     )
     print(f"run directory: {record.directory}", flush=True)
+    reset_peak_memory(device)
     _fit(built, config)
     if not trainer.is_global_zero:
         return
+    memory = peak_memory(device)
     results = _judge(built, device)
     throughput = next(callback for callback in trainer.callbacks if isinstance(callback, Throughput))  # pyright: ignore
     efficiency = {
         "iterations": trainer.global_step,
         "training_seconds": round(throughput.seconds, 1),
         "examples_per_second": round(throughput.examples / max(throughput.seconds, 1e-9), 1),
+        "peak_memory_mb": round(memory / 2**20),
         "trainable_parameters": parameters.trainable_parameters,
     }
     record.metrics({"efficiency": efficiency, "evaluation": results.to_dict() if results else None})
@@ -105,7 +109,7 @@ def _judge(built: Run, device: torch.device) -> Verdict | None:
     print("judging by the full protocol …", flush=True)
     with randomness.untouched():
         candidates = {
-            weights: lambda num, weights=weights: draw_pictures(model, num, seed=model.seed, weights=weights)
+            weights: lambda num, weights=weights: draw_examples(model, num, seed=model.seed, weights=weights)
             for weights in model.weight_sets
         }
         return built.judge.judge(built.data, candidates, device=device)

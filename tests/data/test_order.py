@@ -137,7 +137,7 @@ def test_a_resumed_loader_goes_on_where_it_stopped(epoch: int, seen: int, build:
 
 
 def test_fewer_images_than_a_batch_is_an_error(build: Build) -> None:
-    with pytest.raises(DataError, match=r"100 training images are fewer than one batch; set data.batch_size=100"):
+    with pytest.raises(DataError, match=r"100 training examples are fewer than one batch; set data.batch_size=100"):
         build(batch_size=101).train_dataloader()
 
 

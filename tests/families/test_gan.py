@@ -1,4 +1,5 @@
 import copy
+import math
 from functools import partial
 
 import pytest
@@ -7,10 +8,30 @@ from torch import nn
 
 from genloom import randomness
 from genloom.capabilities import Capability
+from genloom.data.ring import Ring, centres
 from genloom.errors import ConfigError, TrainingError
+from genloom.families.drawing import draw_examples
+from genloom.families.gan import GAN
+from genloom.networks.augmentation import Augmentation
 from genloom.networks.base import Discriminator
-from genloom.objectives.gan import R1, Game, GanTerm, NonSaturating
+from genloom.networks.conditioning import Concatenation
+from genloom.networks.dense import DenseDiscriminator, DenseGenerator
+from genloom.networks.heads import Classifier, Codes, Projection
+from genloom.objectives.gan import (
+    R1,
+    AuxiliaryClassification,
+    CodeInformation,
+    Game,
+    GanTerm,
+    GradientPenalty,
+    NonSaturating,
+    PathLength,
+    Wasserstein,
+    WeightClipping,
+)
 from genloom.objectives.loss import Loss
+from genloom.samplers.latents import NormalWithCodes, StandardNormal
+from genloom.spec import ImageContent, LabelCondition, Spec
 
 
 def weights(model: nn.Module) -> dict[str, torch.Tensor]:
@@ -85,7 +106,7 @@ def test_accumulating_two_halves_equals_one_batch(tiny_gan, tiny_data, fit):
         def draw(self, num: int, rng: torch.Generator) -> dict[str, torch.Tensor]:
             return {"z": torch.ones(num, 3)}
 
-        def interpolate(self, a: torch.Tensor, b: torch.Tensor, weight: float) -> torch.Tensor:
+        def interpolate(self, a: dict, b: dict, weight: float) -> dict:
             return a
 
     results = []
@@ -200,7 +221,7 @@ def test_schedules_advance_once_per_iteration_for_each_player(tiny_gan, tiny_dat
 
 def test_capabilities_and_samples(tiny_gan):
     model = tiny_gan(ema_half_life_examples=10)
-    assert model.capabilities == {Capability.SAMPLE, Capability.LATENT}
+    assert model.capabilities == {Capability.SAMPLE, Capability.LATENT, Capability.DIRECTIONS}
     model.train()
     drawn = [model.sample(5, rng=randomness.generator(3)) for _ in range(2)]
     assert torch.equal(drawn[0].content, drawn[1].content)
@@ -244,3 +265,227 @@ def test_a_discriminator_is_any_module_that_returns_a_critique(tiny_gan, tiny_da
             return Critique(self.scale * content.mean((1, 2, 3)))
 
     assert fit(tiny_gan(discriminator=Mean), tiny_data, max_steps=2).global_step == 2
+
+
+# Parts that can and cannot play together
+
+
+LABELLED = Spec("tiny", ImageContent(1, 4, 4), LabelCondition(("a", "b")))
+class_dense = partial(DenseGenerator, widths=[8], conditioning=Concatenation)
+projecting = partial(DenseDiscriminator, widths=[8], head=Projection)
+classifying = partial(DenseDiscriminator, widths=[8], head=Classifier)
+recognising = partial(DenseDiscriminator, widths=[8], head=partial(Codes, categories=4, continuous=1))
+coded = NormalWithCodes(8, categories=4, continuous=1)
+ac = {"non_saturating": NonSaturating(), "auxiliary_classification": AuxiliaryClassification()}
+info = {"non_saturating": NonSaturating(), "code_information": CodeInformation()}
+
+
+@pytest.mark.parametrize(
+    ("spec", "parts", "keys"),
+    [
+        (None, {"objective": ac}, ("model.objective.auxiliary_classification", "data.name=tiny")),
+        (LABELLED, {"objective": ac}, ("model.objective.auxiliary_classification", "model.discriminator.head")),
+        (None, {"objective": info, "latent": coded}, ("model.objective.code_information", "model.discriminator.head")),
+        (
+            None,
+            {"objective": info, "discriminator": recognising},
+            ("model.objective.code_information", "model.latent"),
+        ),
+        (
+            None,
+            {"objective": info, "discriminator": recognising, "latent": NormalWithCodes(8, categories=5, continuous=1)},
+            ("model.latent", "model.discriminator.head"),
+        ),
+        (None, {"objective": {"path": PathLength()}}, ("model.objective.path", "model.generator")),
+        (LABELLED, {"generator": class_dense}, ("model.generator.conditioning", "model.discriminator.head")),
+        (LABELLED, {"discriminator": projecting}, ("model.discriminator.head", "model.generator.conditioning")),
+        (LABELLED, {"discriminator": classifying}, ("model.discriminator.head", "model.objective")),
+        (None, {"discriminator": recognising}, ("model.discriminator.head", "model.objective")),
+        (None, {"generator": class_dense}, ("model.generator.conditioning", "data.name=tiny")),
+        (None, {"discriminator": projecting}, ("model.discriminator.head", "data.name=tiny")),
+        (None, {"spectral_norm": ["critic"]}, ("model.spectral_norm", "generator, discriminator")),
+        (None, {"freeze_discriminator_layers": 2}, ("model.freeze_discriminator_layers", "model.discriminator")),
+    ],
+)
+def test_parts_that_cannot_play_together_are_refused_by_both_keys(tiny_gan, spec, parts, keys):
+    with pytest.raises(ConfigError) as error:
+        tiny_gan(spec=spec, **parts)
+    assert all(key in str(error.value) for key in keys), str(error.value)
+
+
+def test_codes_must_leave_room_for_noise():
+    with pytest.raises(ConfigError, match=r"model.latent.categories, model.latent.dim: codes of 10 \+ 2 .* of 12"):
+        NormalWithCodes(12, categories=10, continuous=2)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"generator": class_dense, "discriminator": projecting},
+        {"generator": class_dense, "discriminator": classifying, "objective": ac},
+        {"discriminator": recognising, "latent": coded, "objective": info},
+    ],
+    ids=["projection", "acgan", "infogan"],
+)
+def test_conditional_models_train_and_sample_what_is_asked(tiny_gan, tiny_labelled, fit, parts):
+    model = tiny_gan(spec=tiny_labelled.describe(), ema_half_life_examples=50, **parts)
+    fit(model, tiny_labelled, max_steps=3)
+    assert Capability.CONDITION in model.capabilities
+    drawn = draw_examples(model, 7, seed=0)
+    asked = draw_examples(model, 7, seed=0, classes=["1"])
+    if "latent" in parts:
+        assert drawn.codes is not None
+        assert asked.codes.tolist() == [1] * 7
+    else:
+        assert drawn.labels is not None
+        assert asked.labels.tolist() == [1] * 7
+    assert draw_examples(model, 4, seed=0, classes=["1", "0"]).content.shape == (4, 1, 4, 4)
+    with pytest.raises(ConfigError, match="classes: horse is not among 0, 1"):
+        draw_examples(model, 7, seed=0, classes=["horse"])
+
+
+def test_samples_of_a_conditional_model_have_the_datas_class_frequencies(tiny_gan):
+    spec = Spec("tiny", ImageContent(1, 4, 4), LabelCondition(("a", "b"), (90, 10)))
+    model = tiny_gan(spec=spec, generator=class_dense, discriminator=projecting)
+    assert draw_examples(model, 5000, seed=0).labels.double().mean().item() == pytest.approx(0.1, abs=0.02)
+
+
+def test_code_information_finds_codes_that_are_drawn(tiny_gan, tiny_data, fit):
+    model = tiny_gan(discriminator=recognising, latent=coded, objective=info)
+    trainer = fit(model, tiny_data, max_steps=150)
+    assert trainer.callback_metrics["train/generator/code_information_bound"] > 1.0  # of log 4 = 1.39 nats
+
+
+# Schedules, frozen layers, normalisation, augmentation
+
+
+def test_schedules_can_differ_by_player(tiny_gan, tiny_data, fit):
+    from genloom.schedules import linear
+
+    trainer = fit(tiny_gan(scheduler={"discriminator": linear}), tiny_data, max_steps=4)
+    assert [optimizer.param_groups[0]["lr"] for optimizer in trainer.optimizers] == [1e-2, 0.0]
+    with pytest.raises(ConfigError, match="scheduler: critic is no player"):
+        fit(tiny_gan(scheduler={"critic": linear}), tiny_data, max_steps=1)
+
+
+def test_frozen_layers_stay_and_the_others_learn(tiny_gan, tiny_data, fit):
+    model = tiny_gan(discriminator=partial(DenseDiscriminator, widths=[8, 8]), freeze_discriminator_layers=1)
+    assert model.is_continuation
+    before = weights(model.discriminator)
+    fit(model, tiny_data, max_steps=3)
+    moved = {name for name, value in weights(model.discriminator).items() if not torch.equal(value, before[name])}
+    assert moved == {name for name in before if not name.startswith("layers.1.")}
+
+
+def test_spectral_norm_of_both_players_trains_and_reloads_strictly(tiny_gan, tiny_data, fit):
+    players = ["generator", "discriminator"]
+    model = tiny_gan(spectral_norm=players, ema_half_life_examples=20)
+    fit(model, tiny_data, max_steps=3)
+    other = tiny_gan(spectral_norm=players, ema_half_life_examples=20)
+    other.load_state_dict(model.state_dict(), strict=True)
+    for weight_set in ("ema", "raw"):
+        ours, theirs = (draw_examples(each, 5, seed=0, weights=weight_set).content for each in (model, other))
+        assert torch.equal(ours, theirs)
+
+
+class Negative(Augmentation):
+    """Turns pictures around zero, and counts what it observed."""
+
+    def __init__(self, spec) -> None:
+        super().__init__(spec)
+        self.observed = []
+
+    def forward(self, content, rng):
+        return -content
+
+    def observe(self, mean_sign, examples):
+        self.observed.append((float(mean_sign), examples))
+        return {"seen": torch.tensor(float(examples))}
+
+
+def test_augmentation_stands_before_the_discriminator_for_real_and_generated(tiny_gan, tiny_data, fit):
+    seen = []
+
+    class Spy(DenseDiscriminator):
+        def forward(self, content, condition=None):
+            seen.append(content.detach())
+            return super().forward(content, condition)
+
+    class Remember(GanTerm):
+        def discriminator(self, game: Game) -> Loss:
+            self.real, self.fake = game.real.content, game.fake.content
+            return Loss(game.real_critique.score.mean() * 0)
+
+    term = Remember()
+    objective = {"remember": term, "non_saturating": NonSaturating()}
+    model = tiny_gan(discriminator=partial(Spy, widths=[8]), augmentation=Negative, objective=objective)
+    trainer = fit(model, tiny_data, max_steps=1)
+    assert torch.equal(seen[0], -term.real)
+    assert torch.equal(seen[1], -term.fake)
+    ((mean_sign, examples),) = model.augmentation.observed
+    assert -1 <= mean_sign <= 1
+    assert examples == 10
+    assert trainer.callback_metrics["train/discriminator/seen"] == 10
+
+
+def test_weight_clipping_holds_after_every_update(tiny_gan, tiny_data, fit):
+    model = tiny_gan(objective={"wasserstein": Wasserstein(), "clip": WeightClipping(limit=0.05)}, critic_iterations=2)
+    fit(model, tiny_data, max_steps=4)
+    assert max(parameter.abs().max().item() for parameter in model.discriminator.parameters()) <= 0.0501
+
+
+def test_half_precision_keeps_the_count_of_iterations(tiny_gan, tiny_data, fit):
+    """16-mixed through the precision plugin, with its scaler, which this test builds for the CPU."""
+    from pytorch_lightning.plugins.precision import MixedPrecision
+
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    plugin = MixedPrecision("16-mixed", "cpu", scaler)
+    model = tiny_gan(objective={"non_saturating": NonSaturating(), "r1": R1(every_iterations=1)}, critic_iterations=2)
+    before = weights(model)
+    trainer = fit(model, tiny_data, max_steps=5, plugins=[plugin])
+    assert trainer.global_step == 5
+    assert scaler.get_scale() == 1024.0  # no step was skipped
+    assert all(torch.isfinite(value).all() for value in model.state_dict().values())
+    assert any(not torch.equal(value, before[name]) for name, value in weights(model).items())
+
+
+# What is not an image
+
+
+def test_wgan_gp_covers_all_modes_of_the_ring(fit):
+    modes, slope = play_on_the_ring(fit, GradientPenalty(weight=1.0))
+    assert modes == 8
+    assert slope == pytest.approx(1.0, abs=0.25)
+
+
+@pytest.mark.parametrize("broken", [GradientPenalty(weight=0.0), GradientPenalty(weight=-0.1)])
+def test_with_a_broken_penalty_the_same_checks_fail(fit, broken):
+    modes, slope = play_on_the_ring(fit, broken)
+    assert modes < 8 or slope > 2
+
+
+def play_on_the_ring(fit, penalty: GradientPenalty) -> tuple[int, float]:
+    """Train a small WGAN; return how many modes at least 2 % of its samples lie near, and the critic's slope.
+
+    Near is a quarter of the way to the next mode.
+    """
+    data = Ring(name="ring", batch_size=128)
+    randomness.seed_globally(0)
+    adam = partial(torch.optim.Adam, lr=2e-3, betas=(0.0, 0.9))
+    model = GAN(
+        data.describe(),
+        generator=partial(DenseGenerator, widths=[64, 64], batch_norm=False),
+        discriminator=partial(DenseDiscriminator, widths=[64, 64]),
+        latent=StandardNormal(4),
+        objective={"wasserstein": Wasserstein(), "penalty": penalty},
+        critic_iterations=2,
+        optimizer={"generator": adam, "discriminator": adam},
+    )
+    try:
+        trainer = fit(model, data, max_steps=500)
+    except TrainingError:
+        return 0, math.inf
+    points = draw_examples(model, 2000, seed=0).content
+    near = torch.cdist(points, centres().float()) < 0.2
+    slope = trainer.callback_metrics["train/discriminator/gradient_norm_between"].item()
+    return int((near.double().mean(0) > 0.02).sum()), slope

@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from genloom.data.base import ImageData, Images
 from genloom.data.digits import Digits
 from genloom.errors import ConfigError, DataError
+from genloom.examples import Examples
 from genloom.metrics import ladder
 from genloom.metrics.classes import ClassBalance, ClassifierScore
 from genloom.metrics.diversity import FeatureDiversity, StructuralSimilarity
@@ -59,7 +60,7 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> JudgeOf:
 
 
 def given(pictures: torch.Tensor) -> Draw:
-    return lambda num: pictures[:num]
+    return lambda num: Examples(pictures[:num])
 
 
 def printed(verdict: Verdict) -> str:
@@ -153,9 +154,9 @@ def test_all_is_taken_at_the_number_of_the_smallest_candidate(judge: JudgeOf, di
 @pytest.mark.parametrize(
     ("pictures", "message"),
     [
-        (torch.zeros(30, 3, 32, 32, dtype=torch.uint8), "pictures of 3x32x32 cannot be judged against data of 1x32x32"),
+        (torch.zeros(30, 3, 32, 32, dtype=torch.uint8), "examples of 3x32x32 cannot be judged against data of 1x32x32"),
         (torch.zeros(30, 1, 32, 32), "are no pictures"),
-        (torch.zeros(1, 1, 32, 32, dtype=torch.uint8), "1 pictures are below the limit of 2"),
+        (torch.zeros(1, 1, 32, 32, dtype=torch.uint8), "1 examples are below the limit of 2"),
     ],
 )
 def test_wrong_pictures_are_refused(judge: JudgeOf, digits: Digits, pictures: torch.Tensor, message: str) -> None:
@@ -172,7 +173,7 @@ def test_the_random_state_is_untouched(judge: JudgeOf, digits: Digits, noisy: Ma
     def state() -> tuple[object, ...]:
         return random.getstate(), str(np.random.get_state()), torch.get_rng_state().tolist()
 
-    def draw(num: int) -> torch.Tensor:
+    def draw(num: int) -> Examples:
         random.random(), np.random.rand(), torch.rand(3)
         return noisy["raw"](num)
 

@@ -67,7 +67,8 @@ def test_the_survey_dcgan_at_32_pixels():
     up = [layer.out_channels for layer in generator.layers if isinstance(layer, nn.ConvTranspose2d)]
     down = [layer.out_channels for layer in discriminator.layers if isinstance(layer, nn.Conv2d)]
     assert up == [256, 128, 64, 1]
-    assert down == [16, 32, 64, 1]
+    assert down == [16, 32, 64]
+    assert discriminator.head.score.in_features == 64 * 4 * 4
 
 
 def test_dcgan_initialisation_is_the_papers():

@@ -1,6 +1,7 @@
 """What every callback that looks at a model shares: it names a capability, works now and then, and shows pictures."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
 
 from genloom import randomness, render
 from genloom.capabilities import Capability, require
+from genloom.examples import Examples
 from genloom.families.base import Family
 from genloom.render import Picture
+from genloom.spec import Content, ImageContent
 
 
 class Look(Callback):
@@ -58,6 +61,49 @@ class Look(Callback):
         with randomness.untouched():
             self.look(trainer, model)
         self.seconds += time.perf_counter() - start
+
+
+class PictureLook(Look):
+    """A look that is one picture: it serves during training, and for ``genloom explore`` from a checkpoint.
+
+    Attributes:
+        name: of the picture.
+        pictures_only: it arranges pictures, so there is nothing to see in a model of other content.
+    """
+
+    name: str
+    pictures_only: bool = True
+
+    def picture(self, model: Family, train: Callable[[], Examples]) -> Picture:
+        """Draw it; the same for the same weights and seed.
+
+        Args:
+            model: one that offers what the look requires, of content that it can show.
+            train: returns the training examples; called only by a look that shows them.
+
+        Raises:
+            DataError: the training examples are not there.
+        """
+        raise NotImplementedError
+
+    def why_not(self, content: Content) -> str | None:
+        """Return None if the look can show ``content``, else the reason why not."""
+        if self.pictures_only and not isinstance(content, ImageContent):
+            return f"it shows pictures; this model's examples are {type(content).__name__} of shape {content.shape}"
+        return None
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Refuse a model that lacks the capability; of content that can't be shown, say that nothing will be."""
+        super().setup(trainer, pl_module, stage)
+        assert isinstance(pl_module, Family)
+        if (reason := self.why_not(pl_module.spec.content)) and trainer.is_global_zero:
+            print(f"{self.name}: not drawn: {reason}", flush=True)
+
+    def look(self, trainer: Trainer, model: Family) -> None:
+        """Show the picture."""
+        if self.why_not(model.spec.content) is None:
+            data: Any = trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue]
+            show(trainer, self.name, self.picture(model, lambda: data.split("train")))
 
 
 def show(trainer: Trainer, name: str, picture: Picture, *, scale: int = 2) -> None:

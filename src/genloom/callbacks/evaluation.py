@@ -4,7 +4,7 @@ from pytorch_lightning import Trainer
 
 from genloom.callbacks.base import Look
 from genloom.families.base import Family
-from genloom.families.pictures import draw_pictures
+from genloom.families.drawing import draw_examples
 from genloom.metrics.judge import Judge
 
 
@@ -29,7 +29,7 @@ class Evaluation(Look):
         """Log ``val/METRIC``."""
         verdict = self.judge.judge(
             trainer.datamodule,  # pyright: ignore[reportAttributeAccessIssue]
-            {"samples": lambda num: draw_pictures(model, num, seed=model.seed)},
+            {"samples": lambda num: draw_examples(model, num, seed=model.seed)},
             reference_split="val",
             heldout_split=None,
             num_samples=self.num_samples,

@@ -1,36 +1,45 @@
 """Walks through the latent space."""
 
+from collections.abc import Callable
+
 import torch
-from pytorch_lightning import Trainer
 
 from genloom import randomness, render
-from genloom.callbacks.base import Look, show
+from genloom.callbacks.base import PictureLook
 from genloom.capabilities import Capability
+from genloom.examples import Examples
 from genloom.families.base import Family
+from genloom.render import Picture
 
 
-class Interpolation(Look):
+class Interpolation(PictureLook):
     """Each row goes from one latent to another; a model that memorises jumps, one that has learned moves smoothly.
 
     Args:
-        rows: walks.
-        steps: images per walk.
+        rows: walks; each keeps its class, where the model asks for one.
+        steps: examples per walk.
         every_iterations: how often; None is the end only.
     """
 
+    name = "interpolation"
     requires = Capability.LATENT
+    pictures_only = False
 
     def __init__(self, *, rows: int = 6, steps: int = 10, every_iterations: int | None = None) -> None:
         super().__init__(every_iterations=every_iterations)
+        for name, value in (("rows", rows), ("steps", steps)):
+            if value < 1:
+                raise ValueError(f"{name}: {value} is below the limit of 1")
         self.rows = rows
         self.steps = steps
 
-    def look(self, trainer: Trainer, model: Family) -> None:
+    def picture(self, model: Family, train: Callable[[], Examples]) -> Picture:
         """Interpolate as the model's latent distribution wants it."""
-        rng = randomness.generator(model.seed, "interpolation")
+        rng = randomness.generator(model.seed, self.name)
         start, end = model.draw_latent(self.rows, rng), model.draw_latent(self.rows, rng)
-        weights = torch.linspace(0, 1, self.steps, device=model.device)
-        walks = [model.interpolate(start, end, weight.item()) for weight in weights]
+        condition = model.draw_condition(self.rows, rng)
+        walks = [model.interpolate(start, end, weight) for weight in torch.linspace(0, 1, self.steps).tolist()]
         latent = {name: torch.stack([walk[name] for walk in walks], dim=1).flatten(0, 1) for name in start}
-        images = model.spec.content.decode(model.decode(latent).content).cpu()
-        show(trainer, "interpolation", render.grid(images, columns=self.steps))
+        asked = None if condition is None else condition.map(lambda index: index.repeat_interleave(self.steps))
+        content = model.decode(latent, condition=asked).content
+        return render.sheet(model.spec.content.decode(content).cpu(), columns=self.steps)

@@ -1,27 +1,31 @@
-"""The same latents, drawn again and again while the model learns, beside real images."""
+"""The same latents, drawn again and again while the model learns, beside real examples."""
 
-from pytorch_lightning import Trainer
+from collections.abc import Callable
 
 from genloom import render
-from genloom.callbacks.base import Look, show
+from genloom.callbacks.base import PictureLook
+from genloom.examples import Examples
 from genloom.families.base import Family
-from genloom.families.pictures import draw_pictures
+from genloom.families.drawing import draw_examples
+from genloom.render import Picture
 
 
-class SampleGrid(Look):
-    """Samples on the left, as many training images on the right.
+class SampleGrid(PictureLook):
+    """Samples on the left, as many training examples on the right.
 
     Args:
-        num: images on each side.
+        num: examples on each side.
         every_iterations: how often; None is the end only.
     """
+
+    name = "samples"
+    pictures_only = False
 
     def __init__(self, *, num: int = 64, every_iterations: int | None = 500) -> None:
         super().__init__(every_iterations=every_iterations)
         self.num = num
 
-    def look(self, trainer: Trainer, model: Family) -> None:
+    def picture(self, model: Family, train: Callable[[], Examples]) -> Picture:
         """Draw from fixed latents."""
-        samples = draw_pictures(model, self.num, seed=model.seed)
-        real = trainer.datamodule.split("train").content[: self.num]  # pyright: ignore[reportAttributeAccessIssue]
-        show(trainer, "samples", render.beside(render.grid(samples), render.grid(real)))
+        samples = draw_examples(model, self.num, seed=model.seed).content
+        return render.beside(render.sheet(samples), render.sheet(train().content[: self.num]))

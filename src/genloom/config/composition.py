@@ -154,11 +154,12 @@ class Composer:
         """Return the keys that choose from a group in the default configuration: GROUP or GROUP@PACKAGE."""
         found = self.hydra.config_loader.compute_defaults_list(self.command, [], RunMode.RUN)
         in_lists = [  # Hydra keeps no key for a group of which several options are chosen
-            f"{default.config_path.rpartition('/')[0]}@{default.package}"
+            (default.config_path.rpartition("/")[0], default.package)
             for default in found.defaults
             if default.override_key is None and "/" in (default.config_path or "")
         ]
-        return [key for key in (*found.overrides.known_choices, *in_lists) if not key.startswith("hydra")]
+        keys = [group if package == group.replace("/", ".") else f"{group}@{package}" for group, package in in_lists]
+        return [key for key in dict.fromkeys((*found.overrides.known_choices, *keys)) if not key.startswith("hydra")]
 
     # Values
 

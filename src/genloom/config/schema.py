@@ -2,11 +2,11 @@
 
 The nodes that are chosen from a config group are free mappings: what they may hold is what their target accepts.
 Each class is known to Hydra as ``COMMAND_schema``, the first entry of the command's defaults list. A field's metadata
-holds what a type can't express: the limits ``at_least`` and ``one_of``, and whether a mapping ``holds`` an object (it
-has a ``_target_``) or objects by name.
+holds what a type can't express: the limits ``at_least`` and ``one_of``, whether a mapping ``holds`` an object (it
+has a ``_target_``) or objects by name, and whether a list is ``positional``: made of the arguments without ``=``.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
@@ -17,6 +17,8 @@ _COUNT = {"at_least": 1}
 _WEIGHTS = {"one_of": ("ema", "raw")}
 _OBJECT = {"holds": "object"}
 _OBJECTS = {"holds": "objects"}
+_OBJECT_OR_OBJECTS = {"holds": "object or objects"}  # one for all, or some by name
+_POSITIONAL = {"positional": True}
 
 
 @dataclass
@@ -40,7 +42,7 @@ class Train:
 
     data: dict[str, Any] = field(default=MISSING, metadata=_OBJECT)
     optimizer: dict[str, Any] = field(default=MISSING, metadata=_OBJECTS)
-    scheduler: dict[str, Any] | None = field(default=None, metadata=_OBJECT)
+    scheduler: dict[str, Any] | None = field(default=None, metadata=_OBJECT_OR_OBJECTS)
     model: dict[str, Any] = field(default=MISSING, metadata=_OBJECT)
     trainer: dict[str, Any] = field(default=MISSING, metadata=_OBJECT)
     callbacks: dict[str, Any] | None = field(default=None, metadata=_OBJECTS)
@@ -78,12 +80,70 @@ class Sample:
     seed: int = field(default=MISSING, metadata=_SEED)
     weights: str | None = field(default=None, metadata=_WEIGHTS)
     out: str | None = None
+    classes: list[str] | None = None
+    truncation: float | None = None
     batch_size: int = field(default=MISSING, metadata=_COUNT)
     device: str = MISSING
     trust: list[str] = field(default_factory=list)
 
 
+@dataclass
+class Explore:
+    """Keys of ``genloom explore``; conf/explore.yaml explains them."""
+
+    callbacks: dict[str, Any] | None = field(default=None, metadata=_OBJECTS)
+    data: dict[str, Any] | None = field(default=None, metadata=_OBJECT)
+    metrics: dict[str, Any] | None = field(default=None, metadata=_OBJECT)
+    checkpoint: str = MISSING
+    seed: int | None = field(default=None, metadata=_SEED)
+    out: str | None = None
+    device: str = MISSING
+    trust: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Report:
+    """Keys of ``genloom report``; conf/report.yaml explains them."""
+
+    runs: list[str] = field(default_factory=list, metadata=_POSITIONAL)
+    weights: str | None = field(default=None, metadata={"one_of": ("ema", "raw", "all")})
+    columns: list[str] | None = None
+    sort: str | None = None
+    out: str | None = None
+
+
+@dataclass
+class Extractor:
+    """Keys of ``genloom extractor``; conf/extractor.yaml explains them."""
+
+    data: dict[str, Any] = field(default=MISSING, metadata=_OBJECT)
+    name: str = MISSING
+    out: str | None = None
+    size: int | None = None
+    widths: list[int] = MISSING
+    num_features: int = field(default=MISSING, metadata={"at_least": 2})
+    epochs: int = field(default=MISSING, metadata=_COUNT)
+    batch_size: int = field(default=MISSING, metadata={"at_least": 2})
+    lr: float = MISSING
+    weight_decay: float = field(default=MISSING, metadata={"at_least": 0})
+    shift: float = field(default=MISSING, metadata={"at_least": 0})
+    flip: bool = MISSING
+    num_samples: int = field(default=MISSING, metadata={"at_least": 20})
+    seed: int = field(default=MISSING, metadata=_SEED)
+    device: str = MISSING
+    progress_bar: bool = True
+
+
+SCHEMAS = {schema.__name__.lower(): schema for schema in (Train, Evaluate, Sample, Explore, Report, Extractor)}
+
+
 def register() -> None:
     """Make the schemas known to Hydra."""
-    for schema in (Train, Evaluate, Sample):
-        ConfigStore.instance().store(name=f"{schema.__name__.lower()}_schema", node=schema)
+    for command, schema in SCHEMAS.items():
+        ConfigStore.instance().store(name=f"{command}_schema", node=schema)
+
+
+def positional(command: str) -> str | None:
+    """Return the key that receives a command's arguments without ``=``; None where it takes no such arguments."""
+    known = fields(SCHEMAS[command]) if command in SCHEMAS else ()
+    return next((field.name for field in known if field.metadata.get("positional")), None)

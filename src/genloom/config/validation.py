@@ -88,7 +88,7 @@ def _check_limits(node: DictConfig, config: DictConfig, path: str) -> None:
             raise ConfigError(f"{key}: a value is needed, as in {key}=…")
         value = _resolved(node, name, key, config)
         options = limits.get("one_of", ())
-        if "at_least" in limits and value < limits["at_least"]:
+        if "at_least" in limits and value is not None and value < limits["at_least"]:
             raise ConfigError(f"{key}: {value} is below the limit of {limits['at_least']}")
         if options and value is not None and value not in options:
             raise ConfigError(f"{key}: {value!r} is none of {', '.join(options)}{did_you_mean(str(value), options)}")
@@ -96,7 +96,7 @@ def _check_limits(node: DictConfig, config: DictConfig, path: str) -> None:
             _check_limits(value, config, f"{key}.")
             is_none = len(value) == 0 and field.default is None  # as `metrics: {}` of metrics=none
             if "holds" in limits and "_target_" not in value and not is_none:
-                _check_objects(value, key, by_name=limits["holds"] == "objects")
+                _check_objects(value, key, by_name="objects" in limits["holds"])
 
 
 def _check_objects(node: DictConfig, key: str, *, by_name: bool) -> None:

@@ -1,101 +1,73 @@
-"""Image data in memory: one uint8 tensor per split, turned into floats a batch at a time, visited in a keyed order.
+"""Data in memory: one tensor per split, turned into floats a batch at a time, visited in a keyed order.
 
-A data set is one subclass of :class:`ImageData` that reads its splits. Everything else (specification, loaders,
-fingerprint) is here.
+A data set is one subclass of :class:`ImageData` (or, where it holds no images, of :class:`InMemoryData`) that reads its
+splits. Everything else (specification, loaders, fingerprint) is here.
 """
 
-import hashlib
 import os
 from abc import abstractmethod
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import platformdirs
 import torch
 import torch.nn.functional as F
-from jaxtyping import Int, UInt8
+from jaxtyping import UInt8
 from pytorch_lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from genloom.batch import ImageBatch, Label
+from genloom.batch import Batch, ImageBatch, Label
 from genloom.data.order import EpochOrder, KeyedBatches
 from genloom.errors import ConfigError, DataError
-from genloom.spec import ImageContent, LabelCondition, Spec
+from genloom.examples import Examples, Images
+from genloom.spec import Content, ImageContent, LabelCondition, Spec
+
+__all__ = ["Examples", "ImageData", "Images", "InMemoryData", "Split", "data_root", "resize"]
 
 Split = Literal["train", "val", "test"]
 
 
-@dataclass(frozen=True)
-class Images:
-    """One split, or any other set of pictures.
-
-    Args:
-        content: 8-bit pixels.
-        labels: class of each picture, if known.
-    """
-
-    content: UInt8[Tensor, "num channels height width"]
-    labels: Int[Tensor, " num"] | None = None
-
-    def __len__(self) -> int:
-        return len(self.content)
-
-    def __getitem__(self, index: slice | Tensor) -> "Images":
-        return Images(self.content[index], None if self.labels is None else self.labels[index])
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """sha256 of the pixels and labels in their order."""
-        digest = hashlib.sha256(repr(tuple(self.content.shape)).encode())
-        digest.update(self.content.contiguous().numpy().data)
-        if self.labels is not None:
-            digest.update(self.labels.contiguous().numpy().data)
-        return digest.hexdigest()
-
-
-class _BatchedImages(Dataset[ImageBatch]):
+class _Batched(Dataset[Batch]):
     """Fetches a whole batch by one indexing operation."""
 
-    def __init__(self, images: Images, content: ImageContent) -> None:
-        self.images = images
+    def __init__(self, examples: Examples, content: Content) -> None:
+        self.examples = examples
         self.content = content
+        self.kind = ImageBatch if isinstance(content, ImageContent) else Batch
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.examples)
 
-    def __getitem__(self, index: int) -> ImageBatch:
+    def __getitem__(self, index: int) -> Batch:
         return self.__getitems__([index])
 
-    def __getitems__(self, indices: list[int]) -> ImageBatch:
+    def __getitems__(self, indices: list[int]) -> Batch:
         index = torch.tensor(indices)
-        labels = self.images.labels
-        return ImageBatch(
-            content=self.content.encode(self.images.content[index]),
+        labels = self.examples.labels
+        return self.kind(
+            content=self.content.encode(self.examples.content[index]),
             condition=None if labels is None else Label(labels[index]),
             index=index,
         )
 
 
-class ImageData(LightningDataModule):
-    """Images of one size, in memory.
+class InMemoryData(LightningDataModule):
+    """Examples of one shape, in memory.
 
     Args:
         name: what the data set is called in tables and file names.
-        size: height and width in pixels; None keeps the stored size.
         batch_size: examples of one update, over all devices.
         num_workers: loader processes; 0 is fastest for data in memory.
         seed: of the order; None visits the stored order.
-        domain: what the pictures show, for metrics that depend on it.
+        domain: what the examples are, for metrics that depend on it.
     """
 
     def __init__(
         self,
         *,
         name: str,
-        size: int | None = None,
         batch_size: int = 64,
         num_workers: int = 0,
         seed: int | None = 0,
@@ -104,25 +76,26 @@ class ImageData(LightningDataModule):
         super().__init__()
         if batch_size < 1:
             raise ConfigError(f"data.batch_size: {batch_size} is below the limit of 1")
-        if size is not None and size < 4:
-            raise ConfigError(f"data.size: {size} is below the limit of 4 pixels")
         self.name: str = name  # pyright: ignore[reportIncompatibleVariableOverride]
-        self.size = size
         self.batch_size = batch_size
         self.num_workers = num_workers
         self.seed = seed
         self.domain = domain
         self.batches_per_iteration = 1  # the model sets it: critic_iterations x accumulation
         self.continues_at = (0, 0)  # epoch, and batches of it already seen, where a resumed run goes on
-        self._splits: dict[Split, Images] = {}
+        self._splits: dict[Split, Examples] = {}
 
     @abstractmethod
-    def read(self, split: Split) -> Images:
-        """Read one split, at the configured size.
+    def read(self, split: Split) -> Examples:
+        """Read one split.
 
         Raises:
             DataError: naming the file.
         """
+
+    @abstractmethod
+    def content(self) -> Content:
+        """Return what the examples are."""
 
     @property
     @abstractmethod
@@ -134,44 +107,50 @@ class ImageData(LightningDataModule):
         """Files that were left out, each with the reason."""
         return []
 
-    def split(self, name: Split) -> Images:
+    def split(self, name: Split) -> Examples:
         """Return a split, reading it at the first call."""
         if name not in self._splits:
-            images = self.read(name)
-            if len(images) < 2:
-                raise DataError(f"{self.name}: the {name} split holds {len(images)} images; at least 2 are needed")
-            self._splits[name] = images
+            examples = self.read(name)
+            if len(examples) < 2:
+                raise DataError(f"{self.name}: the {name} split holds {len(examples)} examples; at least 2 are needed")
+            self._splits[name] = examples
         return self._splits[name]
 
     def describe(self) -> Spec:
         """Return the specification; the same on every call and every rank."""
-        _, channels, height, width = self.split("train").content.shape
-        content = ImageContent(channels, height, width, self.domain)
-        return Spec(self.name, content, LabelCondition(self.classes) if self.classes else None)
+        return self._spec
+
+    @cached_property
+    def _spec(self) -> Spec:
+        labels = self.split("train").labels
+        if not self.classes or labels is None:
+            return Spec(self.name, self.content())
+        counts = torch.bincount(labels, minlength=len(self.classes)).tolist()
+        return Spec(self.name, self.content(), LabelCondition(self.classes, tuple(counts)))
 
     @property
     def fingerprint(self) -> str:
         """sha256 of the training split as it is used."""
         return self.split("train").fingerprint
 
-    def _loader(self, split: Split, seed: int | None, batch_size: int) -> DataLoader[ImageBatch]:
-        images = self.split(split)
+    def _loader(self, split: Split, seed: int | None, batch_size: int) -> DataLoader[Batch]:
+        examples = self.split(split)
         trainer = self.trainer
         world_size = trainer.world_size if trainer else 1
         batches = KeyedBatches(
-            EpochOrder(len(images), seed),
+            EpochOrder(len(examples), seed),
             batch_size,
             rank=trainer.global_rank if trainer else 0,
             world_size=world_size,
         )
-        smallest = len(images) // len(batches)
+        smallest = len(examples) // len(batches)
         if smallest < world_size:
             raise ConfigError(
                 f"data.batch_size: {self.batch_size} gives batches of {smallest}; {world_size} devices need at least "
                 f"{world_size}, one example each"
             )
         return DataLoader(
-            _BatchedImages(images, self.describe().content),
+            _Batched(examples, self.describe().content),
             batch_sampler=batches,
             collate_fn=_whole,  # pyright: ignore[reportArgumentType]  # a batch is fetched whole
             num_workers=self.num_workers,
@@ -179,14 +158,11 @@ class ImageData(LightningDataModule):
             pin_memory=torch.cuda.is_available(),
         )
 
-    def train_dataloader(self) -> DataLoader[ImageBatch]:
+    def train_dataloader(self) -> DataLoader[Batch]:
         """Yield batches of ``batches_per_iteration * batch_size`` examples, so each critic update sees fresh data."""
-        images = self.split("train")
-        if len(images) < self.batch_size:
-            raise DataError(
-                f"{self.name}: {len(images)} training images are fewer than one batch; "
-                f"set data.batch_size={len(images)}"
-            )
+        num = len(self.split("train"))
+        if num < self.batch_size:
+            raise DataError(f"{self.name}: {num} training examples are fewer than one batch; set data.batch_size={num}")
         loader = self._loader("train", self.seed, self.batch_size * self.batches_per_iteration)
         (epoch, seen), self.continues_at = self.continues_at, (0, 0)
         batches: KeyedBatches = loader.batch_sampler  # pyright: ignore[reportAssignmentType]
@@ -195,8 +171,42 @@ class ImageData(LightningDataModule):
         return loader
 
 
-def _whole(batch: ImageBatch) -> ImageBatch:
+def _whole(batch: Batch) -> Batch:
     return batch
+
+
+class ImageData(InMemoryData):
+    """Images of one size, in memory.
+
+    Args:
+        size: height and width in pixels; None keeps the stored size.
+        **in_memory: see :class:`InMemoryData`.
+    """
+
+    def __init__(self, *, size: int | None = None, **in_memory: Any) -> None:
+        super().__init__(**in_memory)
+        if size is not None and size < 4:
+            raise ConfigError(f"data.size: {size} is below the limit of 4 pixels")
+        self.size = size
+
+    @abstractmethod
+    def read(self, split: Split) -> Images:
+        """Read one split, at the configured size.
+
+        Raises:
+            DataError: naming the file.
+        """
+
+    def split(self, name: Split) -> Images:
+        """Return a split, reading it at the first call."""
+        images = super().split(name)
+        assert isinstance(images, Images)
+        return images
+
+    def content(self) -> ImageContent:
+        """Return the shape of the training images."""
+        _, channels, height, width = self.split("train").content.shape
+        return ImageContent(channels, height, width, self.domain)
 
 
 def data_root(root: str | os.PathLike[str] | None) -> Path:

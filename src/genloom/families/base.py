@@ -5,7 +5,7 @@ A family is one LightningModule. It owns the training step, so clipping, gradien
 """
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -31,7 +31,8 @@ class Family(LightningModule):
     Args:
         spec: the data's.
         optimizer: a factory per player; the names must be those of :meth:`players`.
-        scheduler: called as ``scheduler(optimizer, total_iterations=…)`` for each optimizer; None keeps the rates.
+        scheduler: called as ``scheduler(optimizer, total_iterations=…)``: one for all optimizers, or some by the names
+            of their players; None keeps the rates.
         accumulation: batches whose gradients are averaged before an update.
         gradient_clip_norm: limit of each player's gradient norm; None clips nothing.
         ema_half_life_examples: after so many examples an old weight counts half in the average; None keeps none.
@@ -46,7 +47,7 @@ class Family(LightningModule):
         spec: Spec,
         *,
         optimizer: Mapping[str, OptimizerFactory],
-        scheduler: SchedulerFactory | None = None,
+        scheduler: SchedulerFactory | Mapping[str, SchedulerFactory] | None = None,
         accumulation: int = 1,
         gradient_clip_norm: float | None = None,
         ema_half_life_examples: float | None = None,
@@ -63,7 +64,7 @@ class Family(LightningModule):
         self.gradient_clip_norm = gradient_clip_norm
         self.ema_half_life_examples = ema_half_life_examples
         self._optimizer_factories = optimizer
-        self._scheduler_factory = scheduler
+        self._schedulers = scheduler
         self.gradient_norms: dict[str, Tensor] = {}
         self.identity: dict[str, Any] = {}  # what a checkpoint says about the model: plain dicts
         self.iteration = 0  # updates of the counted player before this batch
@@ -89,14 +90,37 @@ class Family(LightningModule):
         """Names that ``weights=`` accepts; the first is the default."""
         return ("raw",) if self.ema_half_life_examples is None else ("ema", "raw")
 
+    @property
+    def is_continuation(self) -> bool:
+        """Whether training makes sense only from the weights of an earlier model."""
+        return False
+
     def sample(
-        self, num: int, *, rng: torch.Generator, condition: Condition | None = None, weights: str | None = None
+        self,
+        num: int,
+        *,
+        rng: torch.Generator,
+        condition: Condition | None = None,
+        weights: str | None = None,
+        truncation: float | None = None,
     ) -> Batch:
-        """Return ``num`` generated examples; for families that offer Sample."""
+        """Return ``num`` generated examples; for families that offer Sample.
+
+        Args:
+            num: how many.
+            rng: on the CPU, so that the same numbers are drawn on every device.
+            condition: what they shall be; None draws that as it is in the data.
+            weights: which weight set; None is the default.
+            truncation: share of the distance from the mean latent that is kept; needs Truncate.
+        """
         raise NotImplementedError
 
     def draw_latent(self, num: int, rng: torch.Generator) -> Latent:
         """Return ``num`` latents on the model's device; for families that offer Latent, as the next two."""
+        raise NotImplementedError
+
+    def embed(self, latent: Latent, condition: Condition | None = None, weights: str | None = None) -> Latent:
+        """Return what the synthesis really sees of a drawn latent."""
         raise NotImplementedError
 
     def interpolate(self, start: Latent, end: Latent, weight: float) -> Latent:
@@ -104,7 +128,34 @@ class Family(LightningModule):
         raise NotImplementedError
 
     def decode(self, latent: Latent, *, condition: Condition | None = None, weights: str | None = None) -> Batch:
-        """Return the content of ``latent``."""
+        """Return the content of ``latent``, drawn or embedded."""
+        raise NotImplementedError
+
+    def draw_condition(self, num: int, rng: torch.Generator) -> Condition | None:
+        """Return what ``num`` samples are asked to be, as often as in the data; None if nothing is asked."""
+        return None
+
+    def condition_on(self, names: Sequence[str], num: int) -> Condition:
+        """Return a condition for ``num`` samples, dealt to the named classes in turn; for those that offer Condition.
+
+        Raises:
+            ConfigError: a name is no class of the data.
+        """
+        raise NotImplementedError
+
+    @property
+    def condition_names(self) -> tuple[str, ...]:
+        """What :meth:`condition_on` knows: classes, or the numbered values of a code."""
+        return ()
+
+    def truncate(self, latent: Latent, psi: float, weights: str | None = None) -> Latent:
+        """Return an embedded latent nearer to the mean; for families that offer Truncate."""
+        raise NotImplementedError
+
+    def latent_directions(self, num: int, weights: str | None = None) -> tuple[str, Tensor]:
+        """Return the name of an embedded latent, and unit directions in it with shape (num, dim) that change the
+        content most; for families that offer Directions.
+        """
         raise NotImplementedError
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -121,11 +172,23 @@ class Family(LightningModule):
                 f"optimizer: {', '.join(sorted(self._optimizer_factories))} does not fit this model, "
                 f"which needs {', '.join(sorted(players))}"
             )
-        optimizers = [self._optimizer_factories[name](module.parameters()) for name, module in players.items()]
-        if self._scheduler_factory is None:
-            return optimizers, []
-        total = int(self.trainer.estimated_stepping_batches)
-        return optimizers, [self._scheduler_factory(each, total_iterations=total) for each in optimizers]
+        optimizers = {
+            name: self._optimizer_factories[name](
+                parameter for parameter in module.parameters() if parameter.requires_grad
+            )
+            for name, module in players.items()
+        }
+        schedulers = self._schedulers or {}
+        if not isinstance(schedulers, Mapping):
+            schedulers = dict.fromkeys(players, schedulers)
+        if not schedulers.keys() <= players.keys():
+            unknown = ", ".join(sorted(schedulers.keys() - players.keys()))
+            raise ConfigError(
+                f"scheduler: {unknown} is no player of this model, which has {', '.join(sorted(players))}"
+            )
+        total = int(self.trainer.estimated_stepping_batches) if schedulers else 0
+        schedules = [factory(optimizers[name], total_iterations=total) for name, factory in schedulers.items()]
+        return list(optimizers.values()), schedules
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Key what draws from the global generators, dropout for one, by (seed, iteration, rank)."""
@@ -251,8 +314,11 @@ class Family(LightningModule):
 @contextmanager
 def frozen(module: nn.Module) -> Iterator[None]:
     """Keep ``module``'s parameters out of the gradient while the other player moves."""
-    module.requires_grad_(False)
+    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    for parameter in trained:
+        parameter.requires_grad_(False)
     try:
         yield
     finally:
-        module.requires_grad_(True)
+        for parameter in trained:
+            parameter.requires_grad_(True)

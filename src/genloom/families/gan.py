@@ -5,21 +5,24 @@ the generator. The generator's last draw serves both players: the discriminator 
 update reuses its graph, so an iteration costs one forward pass of the generator per critic update.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from genloom.batch import Batch, Condition, ImageBatch, Latent
+from genloom.batch import Batch, Code, Condition, ImageBatch, Label, Latent
 from genloom.capabilities import Capability
 from genloom.errors import ConfigError
 from genloom.families.base import Family, frozen
-from genloom.networks.base import Discriminator, Generator
+from genloom.networks.augmentation import Augmentation
+from genloom.networks.base import Critique, Discriminator, Generator
+from genloom.networks.spectral import normalise_spectrally
 from genloom.objectives.gan import Draw, Game, GanTerm
 from genloom.objectives.loss import Loss
-from genloom.samplers.latents import LatentDistribution
-from genloom.spec import Spec
+from genloom.samplers.latents import CodedLatent, LatentDistribution
+from genloom.spec import ImageContent, Spec
 
 
 class GAN(Family):
@@ -31,8 +34,14 @@ class GAN(Family):
         discriminator: called as ``discriminator(spec)``.
         latent: how latents are drawn.
         objective: named terms; their losses are added.
+        augmentation: called as ``augmentation(spec)``; changes what the discriminator sees, real and generated.
         critic_iterations: discriminator updates per generator update.
+        spectral_norm: players whose weights are divided by their largest singular value.
+        freeze_discriminator_layers: layers, from the input on, that keep the weights of ``init_from``.
         **family: see :class:`~genloom.families.base.Family`; the optimizers are ``generator`` and ``discriminator``.
+
+    Raises:
+        ConfigError: parts that cannot play together; both keys are named.
     """
 
     counted_player = "generator"
@@ -45,7 +54,10 @@ class GAN(Family):
         discriminator: Callable[..., Discriminator],
         latent: LatentDistribution,
         objective: Mapping[str, GanTerm],
+        augmentation: Callable[[Spec], Augmentation] | None = None,
         critic_iterations: int = 1,
+        spectral_norm: Sequence[str] = (),
+        freeze_discriminator_layers: int = 0,
         **family: Any,
     ) -> None:
         super().__init__(spec, **family)
@@ -58,8 +70,32 @@ class GAN(Family):
         self.generator = generator(spec, latent_dim=latent.dim).to(memory_format=torch.channels_last)
         self.discriminator = discriminator(spec).to(memory_format=torch.channels_last)
         self.objective = nn.ModuleDict(objective)
+        self.augmentation = augmentation(spec) if augmentation is not None else None
+        self._real_signs: list[Tensor] = []
+        check_parts(spec, latent, self.generator, self.discriminator, objective)
+        for player in spectral_norm:
+            if player not in self.players():
+                raise ConfigError(f"model.spectral_norm: {player!r} is no player; they are {', '.join(self.players())}")
+            normalise_spectrally(self.players()[player])
+        self.freeze_discriminator_layers = freeze_discriminator_layers
+        self._freeze(freeze_discriminator_layers)
         if self.ema_half_life_examples is not None:
             self.generator_ema = self.make_average(self.generator)
+
+    def _freeze(self, num: int) -> None:
+        layers = self.discriminator.layers_from_input()
+        if not 0 <= num <= len(layers):
+            raise ConfigError(
+                f"model.freeze_discriminator_layers: {num} is not within 0 and {len(layers)}, the layers that "
+                "model.discriminator offers"
+            )
+        for layer in layers[:num]:
+            layer.requires_grad_(False)
+
+    @property
+    def is_continuation(self) -> bool:
+        """Frozen layers make sense only with earlier weights."""
+        return self.freeze_discriminator_layers > 0
 
     def players(self) -> dict[str, nn.Module]:
         """Generator and discriminator."""
@@ -73,8 +109,15 @@ class GAN(Family):
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        """Every GAN samples and has a latent space."""
-        return frozenset({Capability.SAMPLE, Capability.LATENT})
+        """Every GAN samples and has a latent space; the rest depends on its generator and its latents."""
+        offered = {Capability.SAMPLE, Capability.LATENT}
+        if self.generator.conditional or isinstance(self.latent, CodedLatent):
+            offered.add(Capability.CONDITION)
+        if self.generator.truncates:
+            offered.add(Capability.TRUNCATE)
+        if self.generator.latent_projection() is not None:
+            offered.add(Capability.DIRECTIONS)
+        return frozenset(offered)
 
     @property
     def batches_per_iteration(self) -> int:
@@ -93,9 +136,10 @@ class GAN(Family):
             own = batches[update * self.accumulation : (update + 1) * self.accumulation]
             with torch.set_grad_enabled(last):
                 draws = [self._draw(len(real), real.condition, update, part) for part, real in enumerate(own)]
-            logged |= self.step("discriminator", self._losses("discriminator", own, draws))
+            logged |= self.step("discriminator", self._losses("discriminator", own, draws, update))
+            logged |= self._after_discriminator_update(sum(len(real) for real in own))
         with frozen(self.discriminator):
-            logged |= self.step("generator", self._losses("generator", batches[-self.accumulation :], draws))
+            logged |= self.step("generator", self._losses("generator", batches[-self.accumulation :], draws, 0))
         self.finish_iteration(logged, len(batch) * self.world_size)
 
     def _draw(self, num: int, condition: Condition | None, *names: int) -> Draw:
@@ -104,18 +148,44 @@ class GAN(Family):
         latent = self.generator.embed(latent, condition, rng)
 
         def rerun(other: Latent) -> Tensor:
-            return self.generator(other, condition)
+            first = len(next(iter(other.values())))
+            asked = condition if condition is None or first == num else condition.map(lambda index: index[:first])
+            return self.generator(other, asked)
 
         return Draw(latent, rerun(latent), condition, rerun)
+
+    def _after_discriminator_update(self, examples: int) -> dict[str, Tensor]:
+        for term in self.objective.values():
+            cast(GanTerm, term).constrain(self.discriminator)
+        if self.augmentation is None:
+            return {}
+        signs, self._real_signs = torch.stack(self._real_signs).mean(), []
+        if self.world_size > 1:  # every rank must arrive at the same probability
+            signs = cast(Tensor, self.trainer.strategy.reduce(signs, reduce_op="mean"))
+        observed = self.augmentation.observe(signs, examples * self.world_size)
+        return {f"discriminator/{name}": value for name, value in observed.items()}
+
+    def _critic(self, rng: torch.Generator) -> Callable[..., Critique]:
+        if self.augmentation is None:
+            return self.discriminator
+        augmentation = self.augmentation
+
+        def critic(content: Tensor, condition: Condition | None = None) -> Critique:
+            return self.discriminator(augmentation(content, rng), condition)
+
+        return critic
 
     def _global(self, num: int) -> int:
         return num * self.world_size + self.world_size - 1  # ranks may differ by one example
 
-    def _losses(self, player: str, real: Iterable[Batch], draws: Iterable[Draw]) -> Iterator[dict[str, Loss]]:
+    def _losses(
+        self, player: str, real: Iterable[Batch], draws: Iterable[Draw], update: int
+    ) -> Iterator[dict[str, Loss]]:
         for part, (batch, draw) in enumerate(zip(real, draws, strict=True)):
             if player == "discriminator":
                 draw = Draw(draw.latent, draw.content.detach(), draw.condition, draw.rerun)
-            game = Game(batch, draw, self.discriminator, self.iteration, self.rng(player, part))
+            rng = self.rng(player, update, part, self.global_rank)
+            game = Game(batch, draw, self._critic(rng), self.iteration, rng)
             losses = {}
             for name, module in self.objective.items():
                 term = cast(GanTerm, module)
@@ -124,6 +194,8 @@ class GAN(Family):
                 loss: Loss | None = getattr(term, player)(game)
                 if loss is not None:
                     losses[name] = Loss(loss.total * term.every_iterations, loss.terms)
+            if self.augmentation is not None and player == "discriminator":
+                self._real_signs.append(game.real_critique.score.detach().sign().mean())
             yield losses
 
     # Use
@@ -134,29 +206,164 @@ class GAN(Family):
             raise ConfigError(f"weights: {chosen!r} is not in this model, which holds {', '.join(self.weight_sets)}")
         return self.generator_ema if chosen == "ema" else self.generator  # pyright: ignore[reportReturnType]
 
-    def draw_latent(self, num: int, rng: torch.Generator) -> Latent:
-        """Return ``num`` latents on the model's device, the same for the same CPU generator on every device."""
-        return {name: drawn.to(self.device) for name, drawn in self.latent.draw(num, rng).items()}
-
-    def interpolate(self, start: Latent, end: Latent, weight: float) -> Latent:
-        """Return the latents a share ``weight`` of the way from ``start`` to ``end``."""
-        return {name: self.latent.interpolate(start[name], end[name], weight) for name in start}
-
-    @torch.inference_mode()
-    def decode(self, latent: Latent, *, condition: Condition | None = None, weights: str | None = None) -> ImageBatch:
-        """Return the content of ``latent``, generated in evaluation mode."""
+    @contextmanager
+    def _evaluating(self, weights: str | None) -> Iterator[Generator]:
         network = self._network(weights)
         training = network.training
         network.eval()
         try:
-            content = network(network.embed(latent, condition, None), condition)
+            with torch.inference_mode():
+                yield network
         finally:
             network.train(training)
+
+    def draw_latent(self, num: int, rng: torch.Generator) -> Latent:
+        """Return ``num`` latents on the model's device, the same for the same CPU generator on every device."""
+        return {name: drawn.to(self.device) for name, drawn in self.latent.draw(num, rng).items()}
+
+    def draw_condition(self, num: int, rng: torch.Generator) -> Condition | None:
+        """Return classes, as frequent as in the data, if the generator uses them."""
+        if not self.generator.conditional:
+            return None
+        assert self.spec.condition is not None  # checked when the generator was built
+        counts = torch.tensor(self.spec.condition.counts or [1] * len(self.spec.condition.classes), dtype=torch.float64)
+        index = torch.multinomial(counts, num, replacement=True, generator=rng)
+        return Label(index.to(self.device))
+
+    def condition_on(self, names: Sequence[str], num: int) -> Condition:
+        """Return a condition of the named classes, or of the numbered values of the categorical code, in turn."""
+        known = self.condition_names
+        unknown = [name for name in names if name not in known]
+        if unknown or not names:
+            raise ConfigError(f"classes: {', '.join(unknown) or 'none'} is not among {', '.join(known)}")
+        index = torch.tensor([known.index(name) for name in names])[torch.arange(num) % len(names)].to(self.device)
+        return Code(index) if isinstance(self.latent, CodedLatent) else Label(index)
+
+    @property
+    def condition_names(self) -> tuple[str, ...]:
+        """The data's classes, or the numbers of the categorical code's values."""
+        if isinstance(self.latent, CodedLatent):
+            return tuple(map(str, range(self.latent.categories)))
+        return self.spec.condition.classes if self.spec.condition is not None else ()
+
+    def embed(self, latent: Latent, condition: Condition | None = None, weights: str | None = None) -> Latent:
+        """Return what the synthesis sees, with nothing random in it."""
+        with self._evaluating(weights) as network:
+            return network.embed(latent, condition, None)
+
+    def interpolate(self, start: Latent, end: Latent, weight: float) -> Latent:
+        """Return the latents a share ``weight`` of the way from ``start`` to ``end``."""
+        return self.latent.interpolate(start, end, weight)
+
+    def truncate(self, latent: Latent, psi: float, weights: str | None = None) -> Latent:
+        """Return an embedded latent with a share ``psi`` of its distance from the mean."""
+        with self._evaluating(weights) as network:
+            return network.truncate(latent, psi)
+
+    def latent_directions(self, num: int, weights: str | None = None) -> tuple[str, Tensor]:
+        """Return the directions that the first linear map stretches most.
+
+        Shen and Zhou, Closed-Form Factorization of Latent Semantics in GANs (SeFa), 2021: right singular vectors.
+        """
+        projection = self._network(weights).latent_projection()
+        assert projection is not None
+        # the eigenvectors of the small Gram matrix, in double precision
+        matrix = projection.matrix.double()
+        _, vectors = torch.linalg.eigh(matrix.T @ matrix)
+        return projection.name, vectors.flip(1).T[:num].to(projection.matrix.dtype)
+
+    def decode(self, latent: Latent, *, condition: Condition | None = None, weights: str | None = None) -> Batch:
+        """Return the content of ``latent``, generated in evaluation mode."""
+        if condition is None and "category" in latent:
+            condition = Code(latent["category"])
+        with self._evaluating(weights) as network:
+            content = network(network.embed(latent, condition, None), condition)
         index = torch.full((len(content),), -1, device=content.device)
-        return ImageBatch(content=content, index=index, condition=condition)
+        kind = ImageBatch if isinstance(self.spec.content, ImageContent) else Batch
+        return kind(content=content, index=index, condition=condition)
 
     def sample(
-        self, num: int, *, rng: torch.Generator, condition: Condition | None = None, weights: str | None = None
-    ) -> ImageBatch:
-        """Return ``num`` images. The raw weights give batches in evaluation mode, as the average does."""
-        return self.decode(self.draw_latent(num, rng), condition=condition, weights=weights)
+        self,
+        num: int,
+        *,
+        rng: torch.Generator,
+        condition: Condition | None = None,
+        weights: str | None = None,
+        truncation: float | None = None,
+    ) -> Batch:
+        """Return ``num`` examples. The raw weights give batches in evaluation mode, as the average does."""
+        latent = self.draw_latent(num, rng)
+        if condition is None:
+            condition = self.draw_condition(num, rng)
+        elif isinstance(condition, Code) and isinstance(self.latent, CodedLatent):
+            latent = self.latent.with_category(latent, condition.index)
+        if truncation is not None:
+            latent = self.truncate(self.embed(latent, condition, weights), truncation, weights)
+        return self.decode(latent, condition=condition, weights=weights)
+
+
+def check_parts(
+    spec: Spec,
+    latent: LatentDistribution,
+    generator: Generator,
+    discriminator: Discriminator,
+    objective: Mapping[str, GanTerm],
+) -> None:
+    """Refuse parts that cannot play together, before anything is trained.
+
+    Raises:
+        ConfigError: naming both keys.
+    """
+    classifies = False
+    drawn = {*latent.draw(1, torch.Generator()), *generator.latent_names}
+    for name, term in objective.items():
+        key = f"model.objective.{name}"
+        if term.needs_labels and spec.condition is None:
+            raise ConfigError(f"{key}: it needs labels, and data.name={spec.name} has none; choose labelled data")
+        for aux in term.needs_aux:
+            if aux not in discriminator.aux:
+                head = "codes" if aux == "category" else "classifier"
+                raise ConfigError(
+                    f"{key}: it needs the opinion {aux!r}, which model.discriminator.head does not give; choose "
+                    f"network/head@model.discriminator.head={head}"
+                )
+        for part in term.needs_latent:
+            if part not in drawn:
+                raise ConfigError(
+                    f"{key}: it needs the latent {part!r}, and model.generator with model.latent have "
+                    f"{', '.join(sorted(drawn))}; choose another generator or model.latent"
+                )
+        classifies |= "class" in term.needs_aux
+        if "category" in term.needs_aux:
+            _check_codes(key, spec, latent, discriminator)
+    if generator.conditional and not (discriminator.conditional or classifies):
+        raise ConfigError(
+            "model.generator.conditioning: the generator is told a class, but neither model.discriminator.head nor a "
+            "term of model.objective looks at it; choose network/head@model.discriminator.head=projection"
+        )
+    if discriminator.conditional and not generator.conditional:
+        raise ConfigError(
+            "model.discriminator.head: the discriminator judges by class, but model.generator.conditioning does not "
+            "tell the generator any; choose network/conditioning@model.generator.conditioning=conditional_batch_norm"
+        )
+    if "category" in discriminator.aux and not any("category" in term.needs_aux for term in objective.values()):
+        raise ConfigError(
+            "model.discriminator.head: it reads codes, but no term of model.objective uses that; add code_information"
+        )
+    if "class" in discriminator.aux and not classifies:
+        raise ConfigError(
+            "model.discriminator.head: it classifies, but no term of model.objective uses that; add "
+            "auxiliary_classification"
+        )
+
+
+def _check_codes(key: str, spec: Spec, latent: LatentDistribution, discriminator: Discriminator) -> None:
+    assert isinstance(latent, CodedLatent)
+    read = discriminator(torch.zeros(2, *spec.content.shape)).aux
+    ours = {"category": latent.categories, "continuous": latent.continuous}
+    theirs = {name: read[name].shape[1] if name in read else 0 for name in ours}
+    if ours != theirs:
+        raise ConfigError(
+            f"{key}: model.latent has codes of {ours['category']} + {ours['continuous']}, model.discriminator.head "
+            f"reads {theirs['category']} + {theirs['continuous']}; make them equal"
+        )

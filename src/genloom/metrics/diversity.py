@@ -13,6 +13,7 @@ from genloom.metrics.evidence import Evidence, View
 from genloom.metrics.features import FeatureExtractor
 from genloom.metrics.metric import Direction, Metric, Score
 from genloom.metrics.pairs import mean_distance
+from genloom.spec import ImageContent
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,8 @@ class StructuralSimilarity(Metric):
 
     def applies(self, extractor: FeatureExtractor, evidence: Evidence) -> str | None:
         """Small pictures do not have five scales."""
+        if not isinstance(evidence.content, ImageContent):
+            return "it compares pictures"
         side = min(evidence.content.height, evidence.content.width)
         if side < self.min_side:
             return f"five scales need pictures of at least {self.min_side} pixels, these have {side}; see diversity"

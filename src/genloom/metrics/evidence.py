@@ -11,10 +11,10 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from genloom.data.base import Images
+from genloom.examples import Examples
 from genloom.metrics.features import FeatureExtractor, Features
 from genloom.metrics.reference_cache import ReferenceCache, canonical_json
-from genloom.spec import ImageContent
+from genloom.spec import Content
 
 
 class View:
@@ -29,7 +29,7 @@ class View:
 
     def __init__(
         self,
-        images: Images,
+        images: Examples,
         extractor: FeatureExtractor,
         *,
         device: torch.device | str = "cpu",
@@ -80,6 +80,13 @@ class View:
 
         return Features(**self.derived("features", compute))
 
+    @property
+    def labels(self) -> Int64[Tensor, " num"]:
+        """Class of each example: real ones' own, generated ones' as asked."""
+        if self.images.labels is None:
+            raise ValueError("a metric that needs labels was given examples without")
+        return self.images.labels
+
     @cached_property
     def predicted(self) -> Int64[Tensor, " num"]:
         """Predicted class of each picture; all zero if the extractor does not know the data's classes."""
@@ -93,6 +100,7 @@ class Evidence:
 
     Args:
         content: what the pictures are.
+        classes: what labels mean; None for unlabelled data.
         real: real sets by role; what is derived from them is kept in ``cache``.
         generated: candidates by name.
         cache: of what is derived from the real sets.
@@ -101,14 +109,16 @@ class Evidence:
 
     def __init__(
         self,
-        content: ImageContent,
-        real: Mapping[str, Images],
-        generated: Mapping[str, Images],
+        content: Content,
+        real: Mapping[str, Examples],
+        generated: Mapping[str, Examples],
         *,
+        classes: tuple[str, ...] | None = None,
         cache: ReferenceCache | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
         self.content = content
+        self.classes = classes
         self._real = real
         self._generated = generated
         self._cache = cache
@@ -119,6 +129,16 @@ class Evidence:
     def has_heldout(self) -> bool:
         """Whether there are real pictures besides the reference."""
         return "heldout" in self._real
+
+    @property
+    def candidates_labelled(self) -> bool:
+        """Whether every candidate was asked to be of some class."""
+        return all(examples.labels is not None for examples in self._generated.values())
+
+    @property
+    def candidates_coded(self) -> bool:
+        """Whether every candidate has a categorical code."""
+        return all(examples.codes is not None for examples in self._generated.values())
 
     @property
     def num_smallest(self) -> int:

@@ -8,21 +8,23 @@ autocast and always in evaluation mode.
 import hashlib
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
-from jaxtyping import Float, Float32, UInt8
+from jaxtyping import Float, Float32, Shaped, UInt8
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from genloom.data.base import resize
+from genloom.data.base import InMemoryData, resize
 from genloom.errors import CheckpointError
-from genloom.spec import ImageContent
+from genloom.spec import Content, ImageContent
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,18 +49,22 @@ class FeatureExtractor(ABC):
     Attributes:
         name: ends the name of every number that was computed with it.
         layer: where the vectors and logits are taken from.
+        serves: the kind of content that it looks at.
         num_logits: columns of the logits; 0 if it is not a classifier.
         classes: what the logits mean, where they are the data's own classes.
         trained: whether distances between its vectors compare distributions; else it only serves for neighbours.
+        gives_way: whether it is left out where the user names an extractor of their own.
         costly: whether a whole training split is too much for it on a CPU.
         chunk_size: images per forward pass.
     """
 
     name: str
     layer: str
+    serves: type[Content] = ImageContent
     num_logits: int = 0
     classes: tuple[str, ...] = ()
     trained: bool = True
+    gives_way: bool = False
     costly: bool = False
     chunk_size: int = 500
 
@@ -72,9 +78,17 @@ class FeatureExtractor(ABC):
     def preprocessing(self) -> dict[str, object]:
         """Size, filter, channel rule and scaling: whatever changes the numbers."""
 
+    def why_not(self, content: Content) -> str | None:
+        """Return None if the extractor can look at ``content``, else the reason why not and what to do."""
+        return self.applies_to(content) if isinstance(content, self.serves) else "it looks at another kind of content"
+
     @abstractmethod
-    def applies_to(self, content: ImageContent) -> str | None:
+    def applies_to(self, content: Any) -> str | None:  # of the kind that it serves
         """Return None if the extractor was made for ``content``, else the reason why not and what to do."""
+
+    def for_data(self, data: InMemoryData) -> "FeatureExtractor":
+        """Return the extractor as it looks at ``data``, whose classes it may know or not."""
+        return self
 
     @abstractmethod
     def extract(self, images: UInt8[Tensor, "num channels height width"]) -> Features:
@@ -101,9 +115,7 @@ class FeatureExtractor(ABC):
         """Return the full name of ``quantity`` when it was computed with this extractor."""
         return f"{quantity}_{self.name}"
 
-    def __call__(
-        self, images: UInt8[Tensor, "num channels height width"], *, device: torch.device | str | None = None
-    ) -> Features:
+    def __call__(self, images: Shaped[Tensor, "num ..."], *, device: torch.device | str | None = None) -> Features:
         """Return the features of all ``images``, computed on ``device`` (theirs by default), on the CPU."""
         device = torch.device(device or images.device)
         exact = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
@@ -152,8 +164,41 @@ class Pixels(FeatureExtractor):
         return Features(small.flatten(1).float() / 255, torch.empty(len(images), 0, dtype=torch.float32))
 
 
-class DigitsCNN(nn.Module):
-    """A small classifier of 32x32 grey images, whose penultimate layer gives the features.
+class StridedCNN(nn.Module):
+    """A small classifier of square pictures, whose penultimate layer gives the features.
+
+    Args:
+        channels: 1 (grey) or 3 (colour).
+        size: height and width, in pixels.
+        widths: channels of each stage: a convolution that halves the map, of 5x5 in the first stage and 3x3 after it.
+        num_features: width of the penultimate layer.
+        num_classes: classes to tell apart.
+    """
+
+    def __init__(self, channels: int, size: int, widths: Sequence[int], num_features: int, num_classes: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        side = size
+        for position, (width_in, width_out) in enumerate(pairwise((channels, *widths))):
+            kernel_size = 3 if position else 5
+            convolution = nn.Conv2d(width_in, width_out, kernel_size, stride=2, padding=kernel_size // 2, bias=False)
+            layers += [convolution, nn.BatchNorm2d(width_out), nn.ReLU()]
+            side = -(-side // 2)
+        self.features = nn.Sequential(*layers, nn.Flatten(), nn.Linear(widths[-1] * side * side, num_features))
+        self.classify = nn.Sequential(nn.ReLU(), nn.Linear(num_features, num_classes))
+        self.scale: Tensor
+        self.register_buffer("scale", torch.ones(()))  # makes the trace of the real features' covariance num_features
+
+    def forward(
+        self, images: Shaped[Tensor, "num channels size size"]
+    ) -> tuple[Float[Tensor, "num features"], Float[Tensor, "num classes"]]:
+        """Return the features, scaled, and the logits of pixels in 0..255."""
+        features = self.features(images.float() / 255)
+        return features * self.scale, self.classify(features)
+
+
+class DigitsCNN(StridedCNN):
+    """The shipped one: 32x32 grey images.
 
     Args:
         num_features: width of the penultimate layer.
@@ -161,25 +206,7 @@ class DigitsCNN(nn.Module):
     """
 
     def __init__(self, num_features: int = 64, num_classes: int = 10) -> None:
-        super().__init__()
-
-        def stage(width_in: int, width_out: int, kernel_size: int) -> list[nn.Module]:
-            convolution = nn.Conv2d(width_in, width_out, kernel_size, stride=2, padding=kernel_size // 2, bias=False)
-            return [convolution, nn.BatchNorm2d(width_out), nn.ReLU()]
-
-        self.features = nn.Sequential(
-            *stage(1, 24, 5), *stage(24, 48, 3), *stage(48, 64, 3), nn.Flatten(), nn.Linear(64 * 4 * 4, num_features)
-        )
-        self.classify = nn.Sequential(nn.ReLU(), nn.Linear(num_features, num_classes))
-        self.scale: Tensor
-        self.register_buffer("scale", torch.ones(()))  # makes the trace of the real features' covariance num_features
-
-    def forward(
-        self, images: UInt8[Tensor, "num 1 32 32"]
-    ) -> tuple[Float[Tensor, "num features"], Float[Tensor, "num classes"]]:
-        """Return the features, scaled, and the logits."""
-        features = self.features(images.float() / 255)
-        return features * self.scale, self.classify(features)
+        super().__init__(1, 32, (24, 48, 64), num_features, num_classes)
 
 
 class DigitsExtractor(FeatureExtractor):
@@ -194,6 +221,7 @@ class DigitsExtractor(FeatureExtractor):
     num_features = 64
     classes = tuple("0123456789")
     num_logits = len(classes)
+    gives_way = True
     domain: ClassVar[str] = "handwritten_digits"
     shipped_sha256: ClassVar[str] = "7a86a09826dac1ff90021135c8238d36baf62e123dc6f14a4094216644d1142b"
 
@@ -247,8 +275,8 @@ class DigitsExtractor(FeatureExtractor):
         return Features(vectors, logits)
 
 
-def file_sha256(path: Path) -> str:
-    """Return the sha256 of a file of weights.
+def file_sha256(path: Path, key: str = "weights_path") -> str:
+    """Return the sha256 of a file of weights, which the configuration names by ``key``.
 
     Raises:
         CheckpointError: if it cannot be read.
@@ -257,7 +285,7 @@ def file_sha256(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise CheckpointError(f"{path}: the weights cannot be read ({error.strerror}); check weights_path") from error
+        raise CheckpointError(f"{path}: the weights cannot be read ({error.strerror}); check {key}") from error
 
 
 def trace_scale(vectors: Float[Tensor, "num features"]) -> float:

@@ -8,27 +8,27 @@ It knows no model: a candidate is a function from a number to so many pictures. 
 averaged and raw weights, and a folder of someone else's samples.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import UInt8
-from torch import Tensor
 
 from genloom import randomness
-from genloom.data.base import ImageData, Images, Split
+from genloom.data.base import InMemoryData, Split
 from genloom.errors import ConfigError, DataError
+from genloom.examples import Examples
 from genloom.metrics.evidence import Evidence
 from genloom.metrics.features import FeatureExtractor
 from genloom.metrics.metric import Metric, Score
 from genloom.metrics.reference_cache import ReferenceCache, library_versions
+from genloom.metrics.trained_extractor import TrainedExtractor
 from genloom.metrics.verdict import NotApplicable, Row, Verdict
-from genloom.spec import ImageContent
+from genloom.spec import Content, ImageContent
 
 FEW_IMAGES = 5000  # below this the bias of the Fréchet distance outweighs it
 
-Draw = Callable[[int], UInt8[Tensor, "num channels height width"]]
+Draw = Callable[[int], Examples]
 
 __all__ = ["Draw", "Judge", "Verdict"]
 
@@ -41,6 +41,11 @@ class Judge:
         metrics: by name; in the order of the table.
         num_samples: pictures on each side, at most.
         cache_dir: where reference statistics are kept; None is ``GENLOOM_CACHE``, or else the user's cache folder.
+        extractor: a file of ``genloom extractor``, which looks first; those that give way to a user's own are left
+            out, so the same quantity does not stand there twice.
+
+    Raises:
+        CheckpointError: ``extractor`` is missing, damaged or no such file.
     """
 
     def __init__(
@@ -49,27 +54,40 @@ class Judge:
         metrics: Mapping[str, Metric],
         num_samples: int = 10_000,
         cache_dir: str | Path | None = None,
+        extractor: str | Path | None = None,
     ) -> None:
         if num_samples < 2:
             raise ConfigError(f"metrics.num_samples: {num_samples} is below the limit of 2")
+        self.own = None if extractor is None else TrainedExtractor(extractor)
         self.extractors = list(extractors.values())
+        if self.own is not None:
+            self.extractors = [self.own, *(other for other in self.extractors if not other.gives_way)]
+        names = [extractor.name for extractor in self.extractors]
+        if twice := {name for name in names if names.count(name) > 1}:  # views and files are told apart by name
+            raise ConfigError(f"metrics.extractors: two are called {twice.pop()}; train yours with another name=…")
         self.metrics = list(metrics.values())
         self.num_samples = num_samples
         self.cache = ReferenceCache(cache_dir)
 
-    def prepare(self, content: ImageContent) -> None:
+    def prepare(self, content: Content) -> None:
         """Fetch the weights of every extractor that serves ``content``, so that what is missing shows before training.
 
         Raises:
             CheckpointError: if weights are missing, damaged or cannot be downloaded.
+            ConfigError: if the user's own extractor was made for other pictures.
         """
+        self._check_own(content)
         for extractor in self.extractors:
-            if extractor.applies_to(content) is None:
+            if extractor.why_not(content) is None:
                 assert extractor.weights_sha256
+
+    def _check_own(self, content: Content) -> None:
+        if self.own is not None and (reason := self.own.why_not(content)):
+            raise ConfigError(f"metrics.extractor: {self.own.path}: {reason}")
 
     def judge(
         self,
-        data: ImageData,
+        data: InMemoryData,
         candidates: Mapping[str, Draw],
         *,
         reference_split: Split = "train",
@@ -91,12 +109,14 @@ class Judge:
         Raises:
             DataError: if a candidate's pictures are not of the data's shape.
             CheckpointError: if an extractor's weights are missing or damaged.
+            ConfigError: if the user's own extractor was made for other pictures.
         """
         if not candidates:
             raise ConfigError("there are no pictures to judge; give at least one candidate")
         with randomness.untouched(), torch.no_grad():
             num = num_samples or self.num_samples
             content = data.describe().content
+            self._check_own(content)
             reference = selection(data, reference_split, num)
             wanted = min(num, len(data.split(heldout_split or reference_split)))
             drawn = {name: _draw(name, draw, wanted, content) for name, draw in candidates.items()}
@@ -105,7 +125,9 @@ class Judge:
             if heldout_split is not None:
                 real["heldout"] = selection(data, heldout_split, num_fake)
             generated = {name: _shuffled(images, "candidate")[:num_fake] for name, images in drawn.items()}
-            evidence = Evidence(content, real, generated, cache=self.cache, device=device)
+            condition = data.describe().condition
+            classes = condition.classes if condition is not None else None
+            evidence = Evidence(content, real, generated, classes=classes, cache=self.cache, device=device)
             protocol = {
                 "data": {"name": data.name, "fingerprint": data.fingerprint, "content": vars(content).copy()},
                 "reference": {"split": reference_split, "fingerprint": reference.fingerprint},
@@ -115,15 +137,23 @@ class Judge:
                 "device": torch.device(device).type,
                 "versions": library_versions(),
             }
-            return self._compare(evidence, list(candidates), protocol, wanted)
+            extractors = [extractor.for_data(data) for extractor in self.extractors]
+            return self._compare(extractors, evidence, list(candidates), protocol, wanted)
 
-    def _compare(self, evidence: Evidence, names: list[str], protocol: dict[str, Any], wanted: int) -> Verdict:
+    def _compare(
+        self,
+        extractors: Sequence[FeatureExtractor],
+        evidence: Evidence,
+        names: list[str],
+        protocol: dict[str, Any],
+        wanted: int,
+    ) -> Verdict:
         rows: list[Row] = []
         missing: list[NotApplicable] = []
         used: dict[str, FeatureExtractor] = {}
         headlines: dict[str, str] = {}
         for metric in self.metrics:
-            chosen, refused = self._extractors_for(metric, evidence)
+            chosen, refused = _extractors_for(metric, evidence, extractors)
             missing += refused
             for extractor in chosen:
                 used[extractor.name] = extractor
@@ -149,27 +179,12 @@ class Judge:
         }
         return Verdict(rows, protocol, missing, warnings, headline)
 
-    def _extractors_for(self, metric: Metric, evidence: Evidence) -> tuple[list[FeatureExtractor], list[NotApplicable]]:
-        """Return who can look for ``metric``; if there is nobody, why not. Untrained extractors only stand in."""
-        reasons = {extractor: metric.applies(extractor, evidence) for extractor in self.extractors}
-        able = [extractor for extractor, reason in reasons.items() if reason is None]
-        if able:
-            return [extractor for extractor in able if extractor.trained] or able[:1], []
-        if len(set(reasons.values())) == 1:  # it is not about the extractor
-            return [], [NotApplicable(quantity, str(*set(reasons.values()))) for quantity in metric.quantities]
-        trained = [extractor for extractor in self.extractors if extractor.trained] or self.extractors
-        return [], [
-            NotApplicable(extractor.label(quantity), str(reasons[extractor]))
-            for extractor in trained
-            for quantity in metric.quantities
-        ]
-
     def _scores(
         self, metric: Metric, extractor: FeatureExtractor, evidence: Evidence, names: list[str]
     ) -> tuple[dict[str, dict[str, Score]], dict[str, Score] | None]:
         reference = evidence.real("reference", extractor)
         scores = {name: metric.compare(reference, evidence.generated(name, extractor), evidence) for name in names}
-        if not evidence.has_heldout:
+        if not evidence.has_heldout or not metric.has_floor:
             return scores, None
         heldout, train = (evidence.real(role, extractor) for role in ("heldout", "train"))
         key = {
@@ -186,30 +201,50 @@ class Judge:
         return scores, {name: Score.from_dict(plain) for name, plain in floor.items()}
 
 
-def selection(data: ImageData, split: Split, num: int) -> Images:
+def _extractors_for(
+    metric: Metric, evidence: Evidence, extractors: Sequence[FeatureExtractor]
+) -> tuple[list[FeatureExtractor], list[NotApplicable]]:
+    """Return who can look for ``metric``; if there is nobody, why not. Untrained extractors only stand in."""
+    # where some extractor was made for the content, what keeps the others from looking is no news
+    looking = [extractor for extractor in extractors if extractor.trained]
+    looking = [extractor for extractor in looking if extractor.why_not(evidence.content) is None]
+    considered = [each for each in extractors if each in looking or not each.trained] if looking else extractors
+    reasons = {extractor: metric.applies(extractor, evidence) for extractor in considered}
+    able = [extractor for extractor, reason in reasons.items() if reason is None]
+    if able:
+        return [extractor for extractor in able if extractor.trained] or able[:1], []
+    if len(set(reasons.values())) == 1:  # it is not about the extractor
+        return [], [NotApplicable(quantity, str(*set(reasons.values()))) for quantity in metric.quantities]
+    trained = [extractor for extractor in considered if extractor.trained] or considered
+    return [], [
+        NotApplicable(extractor.label(quantity), str(reasons[extractor]))
+        for extractor in trained
+        for quantity in metric.quantities
+    ]
+
+
+def selection(data: InMemoryData, split: Split, num: int) -> Examples:
     """Return up to ``num`` images of a split, those of every protocol: a fixed random choice in a fixed order."""
     return _shuffled(data.split(split), split)[:num]
 
 
-def _shuffled(images: Images, name: str) -> Images:
+def _shuffled(images: Examples, name: str) -> Examples:
     return images[randomness.permutation(len(images), "judged images", name)]
 
 
-def _draw(name: str, draw: Draw, num: int, content: ImageContent) -> Images:
-    pictures = draw(num)
-    if pictures.dtype != torch.uint8 or pictures.ndim != 4:
+def _draw(name: str, draw: Draw, num: int, content: Content) -> Examples:
+    examples = draw(num)
+    drawn = examples.content
+    if tuple(drawn.shape[1:]) != content.shape or drawn.ndim != len(content.shape) + 1:
         raise DataError(
-            f"{name}: {pictures.dtype} of {tuple(pictures.shape)} are no pictures; "
-            "give uint8 of (num, channels, height, width)"
+            f"{name}: examples of {_shape(drawn.shape[1:])} cannot be judged against data of {_shape(content.shape)}"
+            " (channels x height x width, for pictures); set data.size and data.channels to theirs"
         )
-    if tuple(pictures.shape[1:]) != content.shape:
-        raise DataError(
-            f"{name}: pictures of {_shape(pictures.shape[1:])} cannot be judged against data of "
-            f"{_shape(content.shape)} (channels x height x width); set data.size and data.channels to theirs"
-        )
-    if len(pictures) < 2:
-        raise DataError(f"{name}: {len(pictures)} pictures are below the limit of 2; give more")
-    return Images(pictures.cpu())
+    if isinstance(content, ImageContent) and drawn.dtype != torch.uint8:
+        raise DataError(f"{name}: {drawn.dtype} of {tuple(drawn.shape)} are no pictures; give uint8")
+    if len(examples) < 2:
+        raise DataError(f"{name}: {len(examples)} examples are below the limit of 2; give more")
+    return examples
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -5,6 +5,9 @@ something else, and a model that is further from the data than ``pca_50_gaussian
 Gaussian.
 """
 
+from collections.abc import Mapping
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, UInt8
@@ -21,7 +24,9 @@ def _uint8(images: Float[Tensor, "num channels height width"]) -> Pictures:
 
 
 def rungs(train: Images, test: Images) -> dict[str, Pictures]:
-    """Return pictures for each rung, as many as ``test`` holds, best first.
+    """Return pictures for each rung, best first; as many as ``test`` holds, less the class that one rung leaves out.
+
+    PCA keeps 50 components, or half of what there can be where that is less, and the rungs' names say how many.
 
     Args:
         train: the images that PCA is fitted to, disjoint from ``test``; labelled.
@@ -38,18 +43,41 @@ def rungs(train: Images, test: Images) -> dict[str, Pictures]:
 
     flat = train.content.flatten(1).float() / 255
     mean = flat.mean(0)
-    _, singular, basis = torch.svd_lowrank(flat - mean, q=100, niter=4)
-    basis, scale = basis[:, :50], singular[:50] / (len(flat) - 1) ** 0.5
+    num_computed = min(100, *flat.shape)
+    num_kept = num_computed // 2
+    _, singular, basis = torch.svd_lowrank(flat - mean, q=num_computed, niter=4)
+    basis, scale = basis[:, :num_kept], singular[:num_kept] / (len(flat) - 1) ** 0.5
     projected = mean + (clean.flatten(1) - mean) @ basis @ basis.T
-    drawn = mean + (torch.randn(len(clean), 50, generator=rng) * scale) @ basis.T
+    drawn = mean + (torch.randn(len(clean), num_kept, generator=rng) * scale) @ basis.T
     box = torch.full((channels, 1, 3, 3), 1 / 9)
     return {
         "real": test.content,
         "noise_0.05": noisy(0.05),
         "class_dropped": test.content[test.labels != 0],
-        "pca_50_reconstruction": _uint8(projected.view_as(clean)),
+        f"pca_{num_kept}_reconstruction": _uint8(projected.view_as(clean)),
         "noise_0.2": noisy(0.2),
         "blur_3x3": _uint8(F.conv2d(clean, box, padding=1, groups=channels)),
-        "pca_50_gaussian": _uint8(drawn.view_as(clean)),
+        f"pca_{num_kept}_gaussian": _uint8(drawn.view_as(clean)),
         "uniform_noise": _uint8(torch.rand(clean.shape, generator=rng)),
     }
+
+
+def unseen(distances: Mapping[str, float]) -> list[str]:
+    """Return the rungs that are no further away than the weaker damage of their kind: what an extractor is blind to.
+
+    A PCA reconstruction may be as close as the real images, since PCA may have left out next to nothing.
+
+    Args:
+        distances: by rung, from the same reference.
+    """
+    pca = [name for name in distances if name.startswith("pca_")]  # the reconstruction, then the Gaussian
+    chains = (
+        ["real", "noise_0.05", "noise_0.2", "uniform_noise"],
+        ["real", "class_dropped"],
+        ["real", "blur_3x3"],
+        ["real", *pca[1:]],
+        pca,
+    )
+    kept = [[name for name in chain if name in distances] for chain in chains]
+    falls = [worse for chain in kept for better, worse in pairwise(chain) if distances[worse] <= distances[better]]
+    return list(dict.fromkeys(falls))

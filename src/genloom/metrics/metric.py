@@ -62,6 +62,9 @@ class Metric(ABC):
         needs_classes: the extractor must know the data's own classes.
         needs_heldout: real images besides the reference are needed.
         needs_train: the extractor must look at the whole training split.
+        needs_labels: the candidates must have been asked to be of some class of the data's.
+        needs_codes: the candidates must have a categorical code.
+        has_floor: whether it can be taken of real images.
         serves_pixels: it may be taken on pixels where no trained extractor applies.
         min_images: of each set.
     """
@@ -72,6 +75,9 @@ class Metric(ABC):
     needs_classes: ClassVar[bool] = False
     needs_heldout: ClassVar[bool] = False
     needs_train: ClassVar[bool] = False
+    needs_labels: ClassVar[bool] = False
+    needs_codes: ClassVar[bool] = False
+    has_floor: ClassVar[bool] = True
     serves_pixels: ClassVar[bool] = False
     min_images: ClassVar[int] = 20
 
@@ -87,7 +93,7 @@ class Metric(ABC):
 
     def applies(self, extractor: FeatureExtractor, evidence: Evidence) -> str | None:
         """Return None if it can be computed, else the reason why not and what to do about it."""
-        if reason := extractor.applies_to(evidence.content):
+        if reason := extractor.why_not(evidence.content):
             return reason
         if not extractor.trained and not self.serves_pixels:
             return "pixels do not compare distributions; metrics=inception brings an extractor that does"
@@ -95,6 +101,12 @@ class Metric(ABC):
             return "needs an extractor that knows the data's own classes"
         if self.needs_logits and not extractor.num_logits:
             return "needs an extractor that is a classifier"
+        if self.needs_labels and not evidence.candidates_labelled:
+            return "the samples were not asked to be of a class; a class-conditional model's are"
+        if self.needs_labels and evidence.classes != extractor.classes:
+            return "the extractor's classes are not those of the data"
+        if self.needs_codes and not evidence.candidates_coded:
+            return "the model has no categorical code"
         if self.needs_train and extractor.costly:
             return "the whole training split is too much for this extractor"
         if self.needs_heldout and not evidence.has_heldout:

@@ -86,7 +86,7 @@ class ReferenceCache:
             self.folder.mkdir(parents=True, exist_ok=True)
             handle, temporary = tempfile.mkstemp(dir=self.folder, suffix=".partial")
             os.close(handle)
-            save_file(whole, temporary, metadata={"key": key, "sha256": _digest(whole)})
+            save_file(whole, temporary, metadata={"key": key, "sha256": tensors_digest(whole)})
             os.replace(temporary, path)
         except (OSError, SafetensorError) as error:
             self._writable = False
@@ -103,10 +103,11 @@ def _read(path: Path, key: str) -> dict[str, Tensor] | None:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (OSError, SafetensorError):
         return None
-    return tensors if notes.get("key") == key and notes.get("sha256") == _digest(tensors) else None
+    return tensors if notes.get("key") == key and notes.get("sha256") == tensors_digest(tensors) else None
 
 
-def _digest(tensors: Mapping[str, Tensor]) -> str:
+def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
+    """Return the sha256 of named tensors on the CPU: names, types, shapes and values."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
         digest.update(f"{name} {tensors[name].dtype} {tuple(tensors[name].shape)}".encode())

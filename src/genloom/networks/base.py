@@ -1,22 +1,57 @@
 """What a family expects of its networks: the shapes that go in and come out, and the facts about image sizes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from genloom.batch import Condition, Latent
+from genloom.errors import ConfigError
+from genloom.spec import ImageContent, Spec
+
+
+class LatentProjection(NamedTuple):
+    """The first linear map that a latent meets.
+
+    Args:
+        name: of the embedded latent.
+        matrix: its weight.
+    """
+
+    name: str
+    matrix: Float[Tensor, "out latent_dim"]
 
 
 class Generator(nn.Module):
-    """Maps latents to content. Built by ``generator(spec, latent_dim=…)``."""
+    """Maps latents to content. Built by ``generator(spec, latent_dim=…)``.
+
+    Attributes:
+        conditional: whether it uses the condition.
+        latent_names: names that an embedded latent has.
+        truncates: whether :meth:`truncate` is there.
+    """
+
+    conditional: bool = False
+    latent_names: frozenset[str] = frozenset({"z"})
+    truncates: bool = False
 
     def embed(self, latent: Latent, condition: Condition | None, rng: torch.Generator | None) -> Latent:
         """Complete a drawn latent: a style network maps z to w, mixes styles and draws its noise here, so that
-        regularisers and latent walks can use what the synthesis really sees. The default changes nothing.
+        regularisers and latent walks can use what the synthesis really sees. Without ``rng`` nothing is random. An
+        embedded latent stays as it is. The default changes nothing.
         """
         return latent
+
+    def truncate(self, latent: Latent, psi: float) -> Latent:
+        """Move an embedded latent towards the mean: a share ``psi`` of its distance from it remains."""
+        raise NotImplementedError
+
+    def latent_projection(self) -> LatentProjection | None:
+        """Return the first linear map, whose singular vectors are the directions that change the content most."""
+        return None
 
     def forward(self, latent: Latent, condition: Condition | None = None) -> Float[Tensor, "batch ..."]:
         """Return content for an embedded latent."""
@@ -29,19 +64,59 @@ class Critique:
 
     Args:
         score: a logit or an unbounded score per example (or per patch).
-        aux: further heads by name: class logits, latent codes, features.
+        aux: further opinions by name: class logits, latent codes.
     """
 
     score: Float[Tensor, "batch *patch"]
     aux: dict[str, Tensor] = field(default_factory=dict)
 
 
+class Head(nn.Module):
+    """The last layers of a discriminator: from features to a critique. Built by ``head(spec, num_features)``.
+
+    Attributes:
+        conditional: whether the score depends on the condition.
+        aux: names of the further opinions.
+    """
+
+    conditional: bool = False
+    aux: tuple[str, ...] = ()
+
+    def forward(self, features: Float[Tensor, "batch features"], condition: Condition | None) -> Critique:
+        """Judge."""
+        raise NotImplementedError
+
+
 class Discriminator(nn.Module):
-    """Maps content to a :class:`Critique`. Built by ``discriminator(spec)``."""
+    """Maps content to a :class:`Critique`: features, and a head that judges them. Built by ``discriminator(spec)``.
+
+    A subclass gives :meth:`features` and a ``head``; or, without a head, its own ``forward``, and says by the class
+    attributes ``conditional`` and ``aux`` what it can do.
+    """
+
+    head: Head
+
+    @property
+    def conditional(self) -> bool:
+        """Whether the score depends on the condition."""
+        return self.head.conditional if "head" in self._modules else False
+
+    @property
+    def aux(self) -> tuple[str, ...]:
+        """Names of the opinions beside the score."""
+        return self.head.aux if "head" in self._modules else ()
+
+    def layers_from_input(self) -> Sequence[nn.Module]:
+        """Return the parts in their order, which FreezeD keeps fixed from the first on; the head is not among them."""
+        return ()
+
+    def features(self, content: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch features"]:
+        """Return what the head judges."""
+        raise NotImplementedError
 
     def forward(self, content: Float[Tensor, "batch ..."], condition: Condition | None = None) -> Critique:
         """Judge ``content``."""
-        raise NotImplementedError
+        return self.head(self.features(content), condition)
 
 
 @dataclass(frozen=True)
@@ -74,3 +149,16 @@ class Pyramid:
         """Cut the centre."""
         top, left = (content.shape[-2] - self.height) // 2, (content.shape[-1] - self.width) // 2
         return content[..., top : top + self.height, left : left + self.width]
+
+
+def image_shape(spec: Spec, who: str) -> tuple[int, int, int]:
+    """Return channels, height and width.
+
+    Raises:
+        ConfigError: the data holds no images; ``who`` names the key that needs them.
+    """
+    if not isinstance(spec.content, ImageContent):
+        raise ConfigError(
+            f"{who}: a network of images cannot serve data.name={spec.name}, which holds vectors; choose dense networks"
+        )
+    return spec.content.shape

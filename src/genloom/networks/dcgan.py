@@ -4,13 +4,16 @@ Radford et al., Unsupervised Representation Learning with Deep Convolutional Gen
 At 32x32 the defaults are the survey's: generator 256-128-64, discriminator 16-32-64.
 """
 
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from genloom.batch import Condition, Latent
-from genloom.networks.base import Critique, Discriminator, Generator, Pyramid
+from genloom.networks.base import Discriminator, Generator, Head, LatentProjection, Pyramid, image_shape
+from genloom.networks.conditioning import Conditioning, Layers
+from genloom.networks.heads import Score
 from genloom.spec import Spec
 
 
@@ -18,7 +21,7 @@ def _initialise(module: nn.Module) -> None:
     """The paper's initialisation: N(0, 0.02) for weights, N(1, 0.02) for BatchNorm's scale, zero for biases."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
         nn.init.normal_(module.weight, 0.0, 0.02)
-    elif isinstance(module, nn.BatchNorm2d):
+    elif isinstance(module, nn.BatchNorm2d) and module.affine:
         nn.init.normal_(module.weight, 1.0, 0.02)
     else:
         return
@@ -34,42 +37,70 @@ class DCGANGenerator(Generator):
         latent_dim: length of z.
         width: channels before the output layer, doubled at each coarser resolution.
         max_width: the limit of that doubling.
+        conditioning: called as ``conditioning(spec)``; how the generator is told a class.
     """
 
-    def __init__(self, spec: Spec, latent_dim: int, *, width: int = 64, max_width: int = 512) -> None:
+    def __init__(
+        self,
+        spec: Spec,
+        latent_dim: int,
+        *,
+        width: int = 64,
+        max_width: int = 512,
+        conditioning: Callable[[Spec], Conditioning] = Conditioning,
+    ) -> None:
         super().__init__()
-        channels, height, width_pixels = spec.content.shape
+        self.conditioning = conditioning(spec)
+        self.conditional = self.conditioning.conditional
+        channels, height, width_pixels = image_shape(spec, "model.generator")
         self.pyramid = Pyramid(height, width_pixels)
         widths = self.pyramid.widths(width, max_width)[::-1]
-        layers: list[nn.Module] = [nn.ConvTranspose2d(latent_dim, widths[0], self.pyramid.base, bias=False)]
+        num_inputs = latent_dim + self.conditioning.extra_dim
+        layers: list[nn.Module] = [nn.ConvTranspose2d(num_inputs, widths[0], self.pyramid.base, bias=False)]
         for width_in, width_out in pairwise(widths):
-            layers += [nn.BatchNorm2d(width_in), nn.ReLU(inplace=True)]
+            layers += [self.conditioning.norm(width_in), nn.ReLU(inplace=True)]
             layers += [nn.ConvTranspose2d(width_in, width_out, 4, stride=2, padding=1, bias=False)]
-        layers += [nn.BatchNorm2d(widths[-1]), nn.ReLU(inplace=True)]
+        layers += [self.conditioning.norm(widths[-1]), nn.ReLU(inplace=True)]
         layers += [nn.ConvTranspose2d(widths[-1], channels, 4, stride=2, padding=1), nn.Tanh()]
-        self.layers = nn.Sequential(*layers)
+        self.layers = Layers(*layers)
+        self.latent_dim = latent_dim
         self.apply(_initialise)
+
+    def latent_projection(self) -> LatentProjection:
+        """The first transposed convolution, as a matrix."""
+        weight = next(self.layers.parameters())[: self.latent_dim]
+        return LatentProjection("z", weight.detach().flatten(1).T)
 
     def forward(
         self, latent: Latent, condition: Condition | None = None
     ) -> Float[Tensor, "batch channels height width"]:
         """Return images in [-1, 1]."""
-        return self.pyramid.crop(self.layers(latent["z"][:, :, None, None]))
+        inputs = self.conditioning.input(latent["z"], condition)
+        return self.pyramid.crop(self.layers(inputs[:, :, None, None], condition))
 
 
 class DCGANDiscriminator(Discriminator):
-    """Strided convolutions that halve the image, LeakyReLU(0.2), BatchNorm except at the first, one score.
+    """Strided convolutions that halve the image, LeakyReLU(0.2), BatchNorm except at the first, then the head.
 
     Args:
         spec: the data's; images of any size.
         width: channels of the first layer, doubled at each halving.
         max_width: the limit of that doubling.
         batch_norm: normalise; switch it off under a gradient penalty, which is defined per example.
+        head: called as ``head(spec, num_features)``.
     """
 
-    def __init__(self, spec: Spec, *, width: int = 16, max_width: int = 512, batch_norm: bool = True) -> None:
+    def __init__(
+        self,
+        spec: Spec,
+        *,
+        width: int = 16,
+        max_width: int = 512,
+        batch_norm: bool = True,
+        head: Callable[..., Head] = Score,
+    ) -> None:
         super().__init__()
-        channels, height, width_pixels = spec.content.shape
+        channels, height, width_pixels = image_shape(spec, "model.discriminator")
         pyramid = Pyramid(height, width_pixels)
         layers: list[nn.Module] = []
         for level, width_out in enumerate(pyramid.widths(width, max_width)):
@@ -79,11 +110,14 @@ class DCGANDiscriminator(Discriminator):
             layers.append(nn.LeakyReLU(0.2, inplace=True))
             channels = width_out
         height, width_pixels = height >> pyramid.doublings, width_pixels >> pyramid.doublings
-        self.layers = nn.Sequential(*layers, nn.Conv2d(channels, 1, (height, width_pixels)))
+        self.layers = nn.Sequential(*layers, nn.Flatten())
+        self.head = head(spec, channels * height * width_pixels)
         self.apply(_initialise)
 
-    def forward(
-        self, content: Float[Tensor, "batch channels height width"], condition: Condition | None = None
-    ) -> Critique:
-        """Return one logit per image."""
-        return Critique(self.layers(content).flatten())
+    def layers_from_input(self) -> Sequence[nn.Module]:
+        """Each layer that halves the image."""
+        return [layer for layer in self.layers if isinstance(layer, nn.Conv2d)]
+
+    def features(self, content: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch features"]:
+        """Return the last map, flattened."""
+        return self.layers(content)

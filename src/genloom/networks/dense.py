@@ -1,59 +1,85 @@
 """The fully connected GAN of the survey, in the form of Goodfellow et al., Generative Adversarial Nets, 2014."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from genloom.batch import Condition, Latent
-from genloom.networks.base import Critique, Discriminator, Generator
-from genloom.spec import Spec
+from genloom.networks.base import Discriminator, Generator, Head, LatentProjection
+from genloom.networks.conditioning import Conditioning, Layers
+from genloom.networks.heads import Score
+from genloom.spec import ImageContent, Spec
 
 
 class DenseGenerator(Generator):
-    """Linear layers with BatchNorm and LeakyReLU(0.2), tanh last.
+    """Linear layers with BatchNorm (not after the first) and LeakyReLU(0.2); tanh last, for images.
 
     Args:
         spec: the data's; content of any shape.
         latent_dim: length of z.
         widths: hidden units per layer.
+        batch_norm: normalise.
+        conditioning: called as ``conditioning(spec)``; how the generator is told a class.
     """
 
-    def __init__(self, spec: Spec, latent_dim: int, *, widths: Sequence[int] = (128, 256, 512, 1024)) -> None:
+    def __init__(
+        self,
+        spec: Spec,
+        latent_dim: int,
+        *,
+        widths: Sequence[int] = (128, 256, 512, 1024),
+        batch_norm: bool = True,
+        conditioning: Callable[[Spec], Conditioning] = Conditioning,
+    ) -> None:
         super().__init__()
+        self.conditioning = conditioning(spec)
+        self.conditional = self.conditioning.conditional
+        self.latent_dim = latent_dim
         layers: list[nn.Module] = []
-        num_inputs = latent_dim
+        num_inputs = latent_dim + self.conditioning.extra_dim
         for level, width in enumerate(widths):
             layers.append(nn.Linear(num_inputs, width))
-            layers += [nn.BatchNorm1d(width)] if level else []
+            layers += [self.conditioning.norm(width, nn.BatchNorm1d)] if level and batch_norm else []
             layers.append(nn.LeakyReLU(0.2, inplace=True))
             num_inputs = width
         shape = spec.content.shape
-        self.layers = nn.Sequential(*layers, nn.Linear(num_inputs, prod(shape)), nn.Tanh(), nn.Unflatten(1, shape))
+        layers += [nn.Linear(num_inputs, prod(shape)), nn.Unflatten(1, shape)]
+        self.layers = Layers(*layers, *([nn.Tanh()] if isinstance(spec.content, ImageContent) else []))
+
+    def latent_projection(self) -> LatentProjection:
+        """The first layer's weight."""
+        return LatentProjection("z", next(self.layers.parameters()).detach()[:, : self.latent_dim])
 
     def forward(self, latent: Latent, condition: Condition | None = None) -> Float[Tensor, "batch ..."]:
-        """Return content in [-1, 1]."""
-        return self.layers(latent["z"])
+        """Return content; images in [-1, 1]."""
+        return self.layers(self.conditioning.input(latent["z"], condition), condition)
 
 
 class DenseDiscriminator(Discriminator):
-    """Linear layers with LeakyReLU(0.2), one score.
+    """Linear layers with LeakyReLU(0.2), then the head.
 
     Args:
         spec: the data's; content of any shape.
         widths: hidden units per layer.
+        head: called as ``head(spec, num_features)``.
     """
 
-    def __init__(self, spec: Spec, *, widths: Sequence[int] = (512, 256)) -> None:
+    def __init__(self, spec: Spec, *, widths: Sequence[int] = (512, 256), head: Callable[..., Head] = Score) -> None:
         super().__init__()
         layers: list[nn.Module] = [nn.Flatten()]
         num_inputs = prod(spec.content.shape)
         for width in widths:
             layers += [nn.Linear(num_inputs, width), nn.LeakyReLU(0.2, inplace=True)]
             num_inputs = width
-        self.layers = nn.Sequential(*layers, nn.Linear(num_inputs, 1))
+        self.layers = nn.Sequential(*layers)
+        self.head = head(spec, num_inputs)
 
-    def forward(self, content: Float[Tensor, "batch ..."], condition: Condition | None = None) -> Critique:
-        """Return one logit per example."""
-        return Critique(self.layers(content).squeeze(1))
+    def layers_from_input(self) -> Sequence[nn.Module]:
+        """Each linear layer."""
+        return [layer for layer in self.layers if isinstance(layer, nn.Linear)]
+
+    def features(self, content: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch features"]:
+        """Return the last hidden layer."""
+        return self.layers(content)

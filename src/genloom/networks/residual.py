@@ -1,5 +1,6 @@
 """A residual discriminator without batch statistics, for objectives with a gradient penalty."""
 
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from math import sqrt
 
@@ -7,8 +8,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from genloom.batch import Condition
-from genloom.networks.base import Critique, Discriminator, Pyramid
+from genloom.networks.base import Discriminator, Head, Pyramid, image_shape
+from genloom.networks.heads import Score
 from genloom.spec import Spec
 
 
@@ -31,7 +32,7 @@ class _Halving(nn.Module):
 
 
 class ResidualDiscriminator(Discriminator):
-    """A strided convolution, residual blocks that halve the map down to the pyramid's base, a hidden layer, one score.
+    """A strided convolution, residual blocks that halve the map down to the pyramid's base, a hidden layer, the head.
 
     After the discriminator of Karras et al., StyleGAN2, 2020, made small: the first halving is a strided convolution.
 
@@ -40,11 +41,20 @@ class ResidualDiscriminator(Discriminator):
         width: channels of the first map, doubled at each halving.
         max_width: the limit of that doubling.
         hidden: units of the hidden layer.
+        head: called as ``head(spec, num_features)``.
     """
 
-    def __init__(self, spec: Spec, *, width: int = 32, max_width: int = 512, hidden: int = 128) -> None:
+    def __init__(
+        self,
+        spec: Spec,
+        *,
+        width: int = 32,
+        max_width: int = 512,
+        hidden: int = 128,
+        head: Callable[..., Head] = Score,
+    ) -> None:
         super().__init__()
-        channels, height, width_pixels = spec.content.shape
+        channels, height, width_pixels = image_shape(spec, "model.discriminator")
         pyramid = Pyramid(height, width_pixels)
         widths = pyramid.widths(width, max_width)
         self.stem = nn.Conv2d(channels, widths[0], 4, stride=2, padding=1)
@@ -52,13 +62,14 @@ class ResidualDiscriminator(Discriminator):
         height, width_pixels = height // 2, width_pixels // 2  # the stem drops an odd row, the blocks keep it
         for _ in self.blocks:
             height, width_pixels = -(-height // 2), -(-width_pixels // 2)
-        self.score = nn.Sequential(
-            nn.Flatten(), nn.Linear(widths[-1] * height * width_pixels, hidden), nn.LeakyReLU(0.2), nn.Linear(hidden, 1)
-        )
+        self.hidden = nn.Linear(widths[-1] * height * width_pixels, hidden)
+        self.head = head(spec, hidden)
 
-    def forward(
-        self, content: Float[Tensor, "batch channels height width"], condition: Condition | None = None
-    ) -> Critique:
-        """Return one logit per image."""
+    def layers_from_input(self) -> Sequence[nn.Module]:
+        """The strided convolution, then each block."""
+        return [self.stem, *self.blocks]
+
+    def features(self, content: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch features"]:
+        """Return the hidden layer."""
         h = self.blocks(F.leaky_relu(self.stem(content), 0.2))
-        return Critique(self.score(h).squeeze(1))
+        return F.leaky_relu(self.hidden(h.flatten(1)), 0.2)

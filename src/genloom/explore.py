@@ -1,0 +1,73 @@
+"""``genloom explore``: the looks that training takes at a model, from its checkpoint: one picture each."""
+
+import functools
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from omegaconf import DictConfig
+from pytorch_lightning import Callback
+
+from genloom import randomness, render
+from genloom.assembly import build_callbacks, load_data_of
+from genloom.callbacks.base import PictureLook
+from genloom.capabilities import require
+from genloom.config.instantiate import instantiate
+from genloom.devices import device
+from genloom.errors import CapabilityError, ConfigError, DataError
+from genloom.examples import Examples
+from genloom.families.base import Family
+from genloom.metrics.judge import Judge
+from genloom.render import Picture
+from genloom.runs import checkpoint
+
+
+@randomness.untouched()
+def run(config: DictConfig) -> None:
+    """Write a picture of each look that the model offers; print why the others are left out.
+
+    Raises:
+        GenloomError: the checkpoint or the data that was named cannot be used, or no look applies.
+    """
+    if not config.callbacks:
+        raise ConfigError("callbacks: none leaves nothing to look at; choose some, as in callbacks=[directions]")
+    file = checkpoint.find(config.checkpoint)
+    model = checkpoint.load(file, trust=list(config.trust), device=device(config.device))
+    if config.seed is not None:
+        model.seed = config.seed
+    judge: Judge | None = instantiate(config.metrics, "metrics") if config.metrics else None
+    looks = build_callbacks(config.callbacks, judge)
+    data = functools.cache(lambda: load_data_of(model, file, config.data))  # read by the first look that needs it
+    out = Path(config.out) if config.out else Path("samples") / f"{file.stem}-looks"
+    skipped: dict[str, Exception] = {}
+    for name in map(str, config.callbacks):
+        try:
+            picture = _picture(name, looks.get(name), model, lambda: data().split("train"))
+        except CapabilityError as error:
+            skipped[name] = error
+        except DataError as error:
+            if config.data:
+                raise
+            skipped[name] = error
+        else:
+            path = out / f"{name}.png"
+            try:
+                render.save_png(picture, path, scale=2)
+            except OSError as error:
+                raise ConfigError(f"out: {path} cannot be written ({error.strerror}); set out") from error
+            print(f"{name + ':':<15}{os.path.relpath(path)}", flush=True)
+    for name, reason in skipped.items():
+        print(f"{name + ':':<15}left out: {reason}")
+    if len(skipped) == len(config.callbacks):
+        raise ConfigError(f"callbacks: nothing of {', '.join(skipped)} can be drawn of {file}; choose other looks")
+
+
+def _picture(name: str, look: Callback | None, model: Family, train: Callable[[], Examples]) -> Picture:
+    if look is None:
+        raise CapabilityError(f"callbacks.{name} needs extractors; choose metrics=images")
+    if not isinstance(look, PictureLook):
+        raise CapabilityError(f"callbacks.{name} is no picture")
+    require(type(look).__name__, look.requires, model.capabilities)
+    if reason := look.why_not(model.spec.content):
+        raise CapabilityError(reason)
+    return look.picture(model, train)

@@ -1,0 +1,53 @@
+"""Draw many examples from a model in chunks, as they are stored in the user's world."""
+
+import torch
+
+from genloom import randomness
+from genloom.batch import Batch, Code, Label
+from genloom.examples import Examples, Images
+from genloom.families.base import Family
+from genloom.spec import ImageContent
+
+
+def draw_examples(
+    model: Family,
+    num: int,
+    *,
+    seed: int,
+    weights: str | None = None,
+    batch_size: int = 250,
+    classes: list[str] | None = None,
+    truncation: float | None = None,
+) -> Examples:
+    """Return ``num`` generated examples on the CPU, with the classes or codes that were asked for.
+
+    The same seed gives the same examples.
+
+    Args:
+        model: one that offers Sample.
+        num: how many.
+        seed: of the latents, which are drawn on the CPU, so that they are the same on every device.
+        weights: which of the model's weight sets; None is its default.
+        batch_size: examples per pass through the network.
+        classes: names that are dealt to the examples in turn; None asks for what is in the data.
+        truncation: share of the distance from the mean latent that is kept; None keeps all of it.
+    """
+    rng = randomness.generator(seed, "sample")
+    asked = model.condition_on(classes, num) if classes is not None else None
+    batches = []
+    for first in range(0, num, batch_size):
+        part = slice(first, min(first + batch_size, num))
+        condition = None if asked is None else asked.map(lambda index, part=part: index[part])
+        batches.append(
+            model.sample(part.stop - first, rng=rng, condition=condition, weights=weights, truncation=truncation)
+        )
+    return _stored(model, batches)
+
+
+def _stored(model: Family, batches: list[Batch]) -> Examples:
+    content = torch.cat([model.spec.content.decode(batch.content).cpu() for batch in batches])
+    conditions = [batch.condition for batch in batches]
+    labels = [condition.index.cpu() for condition in conditions if isinstance(condition, Label)]
+    codes = [condition.index.cpu() for condition in conditions if isinstance(condition, Code)]
+    kind = Images if isinstance(model.spec.content, ImageContent) else Examples
+    return kind(content, torch.cat(labels) if labels else None, torch.cat(codes) if codes else None)

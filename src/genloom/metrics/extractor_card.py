@@ -1,0 +1,113 @@
+"""What is known of an extractor that ``genloom extractor`` made: its network, its training and its calibration."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+@dataclass(frozen=True)
+class Card:
+    """Plain data; the file of the weights repeats it.
+
+    Args:
+        name: ends the name of every number that the extractor gives.
+        classes: what its logits mean.
+        channels: 1 (grey) or 3 (colour).
+        size: height and width of its input, in pixels.
+        widths: channels of each stage.
+        num_features: features that distances are taken between.
+        data: name, fingerprint and images per split of the data that it was trained on.
+        training: the settings of the training.
+        accuracy: share of images classified rightly by split, and ``chance``: that of always naming the commonest.
+        floor: ``fd``, ``kd``, ``n_reference`` and ``n_heldout`` of real held-out images against training images.
+        ladder: ``fd``, ``kd``, half the width of ``kd``'s interval and ``num`` by rung, against the same reference.
+        warnings: why its numbers may mean little.
+        genloom: the version that made it.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    channels: int
+    size: int
+    widths: tuple[int, ...]
+    num_features: int
+    data: dict[str, Any]
+    training: dict[str, Any]
+    accuracy: dict[str, float]
+    floor: dict[str, float]
+    ladder: dict[str, dict[str, float]]
+    warnings: tuple[str, ...]
+    genloom: str
+
+    def rows(self) -> list[tuple[str, str, str, str]]:
+        """Return rung, Fréchet distance, its multiple of the floor, and kernel distance, as text."""
+        return [
+            (
+                rung,
+                f"{found['fd']:.4g}",
+                f"{found['fd'] / self.floor['fd']:.1f}" if self.floor["fd"] > 0 else "-",
+                f"{found['kd']:.3g} ± {found['kd_half_width']:.2g}",
+            )
+            for rung, found in self.ladder.items()
+        ]
+
+    def table(self) -> "Table":
+        """Return what a person reads in a terminal."""
+        from rich.table import Table
+        from rich.text import Text
+
+        notes = [self.sets, self.right, *(f"Warning: {warning}" for warning in self.warnings)]
+        table = Table(title=f"calibration of {self.name}", caption=Text("\n".join(notes)), caption_justify="left")
+        for title in self.titles:
+            table.add_column(title, justify="left" if title == "rung" else "right", no_wrap=True)
+        for row in self.rows():
+            table.add_row(*row)
+        return table
+
+    def markdown(self, sha256: str) -> str:
+        """Return the model card.
+
+        Args:
+            sha256: of the file of weights.
+        """
+        images, grey = self.data["images"], self.channels == 1
+        training = ", ".join(f"{name} {value}" for name, value in self.training.items())
+        lines = [
+            f"# Model card: {self.name}",
+            "",
+            f"- **Network**: stride-2 convolutions of {', '.join(map(str, self.widths))} channels, "
+            f"{self.num_features} features, {len(self.classes)} classes; sha256 `{sha256}`; genloom {self.genloom}.",
+            f"- **Input**: {self.size}x{self.size} {'grey' if grey else 'colour'}, 8 bits; other sizes are resized by "
+            "antialiased bilinear interpolation.",
+            f"- **Trained on** the training split of {self.data['name']} ({images['train']:,} images, fingerprint "
+            f"`{self.data['fingerprint'][:16]}…`): {training}. No validation or test image was used.",
+            f"- **Scaled** by one constant, so that the trace of the covariance of real images is {self.num_features}.",
+            f"- **Accuracy**: {self.right.removeprefix('accuracy ')}",
+            *(f"- **Warning**: {warning}" for warning in self.warnings),
+            "",
+            "## Ladder",
+            f"{self.sets} At fewer than 5,000 images read the kernel distance.",
+            "",
+            f"| {' | '.join(self.titles)} |",
+            f"|{' --- |' * len(self.titles)}",
+            *(f"| {' | '.join(row)} |" for row in self.rows()),
+        ]
+        return "\n".join(lines) + "\n"
+
+    titles = ("rung", "fd", "times the floor", "kd")
+
+    @property
+    def sets(self) -> str:
+        """What was compared with what."""
+        return (
+            f"{self.floor['n_heldout']:,} test images, damaged, against {self.floor['n_reference']:,} training images "
+            f"of {self.data['name']}; the rung real is the floor."
+        )
+
+    @property
+    def right(self) -> str:
+        """The accuracies."""
+        train, val, test, chance = (f"{self.accuracy[name]:.1%}" for name in ("train", "val", "test", "chance"))
+        return f"accuracy {val} on validation images, {test} on test images, {train} on its own; by chance {chance}."

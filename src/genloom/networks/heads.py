@@ -1,0 +1,136 @@
+"""What a discriminator says about features: a score alone, a score that knows the class, or further opinions beside it.
+
+Notation: h features of an example, y its class, e_y a learned vector per class.
+"""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from genloom.batch import Condition, Label
+from genloom.errors import ConfigError
+from genloom.networks.base import Critique, Head
+from genloom.spec import Spec
+
+
+class Score(Head):
+    """One linear score: wᵀh + b."""
+
+    def __init__(self, spec: Spec, num_features: int) -> None:
+        super().__init__()
+        self.score = nn.Linear(num_features, 1)
+
+    def forward(self, features: Float[Tensor, "batch features"], condition: Condition | None = None) -> Critique:
+        """Return one score per example."""
+        return Critique(self.score(features).squeeze(1))
+
+
+class Concatenation(Head):
+    """A hidden layer over [h, e_y], then one score.
+
+    Mirza and Osindero, Conditional Generative Adversarial Nets, 2014, section 4.1, join the hidden layers so.
+
+    Args:
+        spec: the data's; labelled.
+        num_features: length of h.
+        hidden: units of the hidden layer.
+        embedding_dim: length of e_y.
+    """
+
+    conditional = True
+
+    def __init__(self, spec: Spec, num_features: int, *, hidden: int = 128, embedding_dim: int = 32) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(num_classes(spec, "model.discriminator.head: concatenation"), embedding_dim)
+        self.hidden = nn.Linear(num_features + embedding_dim, hidden)
+        self.score = nn.Linear(hidden, 1)
+
+    def forward(self, features: Float[Tensor, "batch features"], condition: Condition | None = None) -> Critique:
+        """Return one score per example."""
+        joined = torch.cat([features, self.embedding(label_index(condition))], dim=1)
+        return Critique(self.score(F.leaky_relu(self.hidden(joined), 0.2)).squeeze(1))
+
+
+class Projection(Head):
+    """wᵀh + b + e_yᵀh; Miyato and Koyama, cGANs with Projection Discriminator, 2018, equation 4."""
+
+    conditional = True
+
+    def __init__(self, spec: Spec, num_features: int) -> None:
+        super().__init__()
+        self.score = nn.Linear(num_features, 1)
+        self.embedding = nn.Embedding(num_classes(spec, "model.discriminator.head: projection"), num_features)
+        nn.init.normal_(self.embedding.weight, 0.0, num_features**-0.5)
+
+    def forward(self, features: Float[Tensor, "batch features"], condition: Condition | None = None) -> Critique:
+        """Return one score per example."""
+        projected = (self.embedding(label_index(condition)) * features).sum(1)
+        return Critique(self.score(features).squeeze(1) + projected)
+
+
+class Classifier(Head):
+    """A score that does not know the class, and class logits beside it (``aux["class"]``).
+
+    Odena et al., Conditional Image Synthesis with Auxiliary Classifier GANs, 2017.
+    """
+
+    aux = ("class",)
+
+    def __init__(self, spec: Spec, num_features: int) -> None:
+        super().__init__()
+        self.score = nn.Linear(num_features, 1)
+        self.classify = nn.Linear(num_features, num_classes(spec, "model.discriminator.head: classifier"))
+
+    def forward(self, features: Float[Tensor, "batch features"], condition: Condition | None = None) -> Critique:
+        """Return scores, and logits of shape (batch, classes)."""
+        return Critique(self.score(features).squeeze(1), {"class": self.classify(features)})
+
+
+class Codes(Head):
+    """A score, and beside it what the latent codes seem to be: logits of the category, means of the continuous codes.
+
+    Chen et al., InfoGAN, 2016: the recognition network Q shares all but its last layers with the discriminator.
+
+    Args:
+        spec: the data's.
+        num_features: length of h.
+        categories: values of the categorical code.
+        continuous: number of continuous codes; 0 for none.
+        hidden: units of Q's own layer.
+    """
+
+    def __init__(
+        self, spec: Spec, num_features: int, *, categories: int = 10, continuous: int = 2, hidden: int = 128
+    ) -> None:
+        super().__init__()
+        self.aux = ("category", "continuous") if continuous else ("category",)
+        self.num_outputs = [categories, continuous]
+        self.score = nn.Linear(num_features, 1)
+        self.recognise = nn.Sequential(
+            nn.Linear(num_features, hidden), nn.LeakyReLU(0.2), nn.Linear(hidden, categories + continuous)
+        )
+
+    def forward(self, features: Float[Tensor, "batch features"], condition: Condition | None = None) -> Critique:
+        """Return scores, and aux of shapes (batch, categories) and (batch, continuous)."""
+        category, continuous = self.recognise(features).split(self.num_outputs, dim=1)
+        aux = dict(zip(self.aux, (category, continuous), strict=False))
+        return Critique(self.score(features).squeeze(1), aux)
+
+
+def num_classes(spec: Spec, who: str) -> int:
+    """Return the number of the data's classes.
+
+    Raises:
+        ConfigError: the data has none; ``who`` names the key that needs them.
+    """
+    if spec.condition is None:
+        raise ConfigError(f"{who} needs labels, and data.name={spec.name} has none; choose labelled data or another")
+    return len(spec.condition.classes)
+
+
+def label_index(condition: Condition | None) -> Tensor:
+    """Return the class of each example, for a network that can't do without."""
+    if not isinstance(condition, Label):
+        raise ConfigError("condition: a class-conditional network was asked for content without a class; give a Label")
+    return condition.index

@@ -1,0 +1,44 @@
+"""Adversarial objectives and their regularisers: any list of terms over one game."""
+
+from genloom.objectives.gan.adversarial import (
+    Hinge,
+    LeastSquares,
+    Minimax,
+    NonSaturating,
+    RelativisticAverage,
+    RelativisticPairing,
+    Wasserstein,
+)
+from genloom.objectives.gan.auxiliary import AuxiliaryClassification, CodeInformation
+from genloom.objectives.gan.game import Draw, Game, GanTerm
+from genloom.objectives.gan.regularisers import (
+    R1,
+    R2,
+    Dragan,
+    GradientPenalty,
+    LeCam,
+    PathLength,
+    WeightClipping,
+)
+
+__all__ = [
+    "R1",
+    "R2",
+    "AuxiliaryClassification",
+    "CodeInformation",
+    "Dragan",
+    "Draw",
+    "Game",
+    "GanTerm",
+    "GradientPenalty",
+    "Hinge",
+    "LeCam",
+    "LeastSquares",
+    "Minimax",
+    "NonSaturating",
+    "PathLength",
+    "RelativisticAverage",
+    "RelativisticPairing",
+    "Wasserstein",
+    "WeightClipping",
+]

@@ -1,0 +1,233 @@
+"""Regularisers: terms that join any adversarial objective.
+
+Notation: x real, z latent, G(z) generated, D(·) the discriminator's score. A gradient's norm is over all values of one
+example, means are over the examples. Gradients are with respect to what enters the critic, before any augmentation;
+images are in [-1, 1].
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from genloom.batch import Condition
+from genloom.objectives.gan.game import Game, GanTerm
+from genloom.objectives.loss import Loss
+
+
+def squared_gradient_norm(
+    game: Game, content: Float[Tensor, "batch ..."], condition: Condition | None
+) -> Float[Tensor, " batch"]:
+    """Return ‖∇ₓ D(x)‖² of each example, differentiable by the discriminator's weights.
+
+    Raises no error for batch statistics, but with them D(x) depends on the other examples too, and so does the norm.
+    """
+    x = content.detach().requires_grad_()
+    with torch.enable_grad():
+        score = game.critic(x, condition).score
+        (gradient,) = torch.autograd.grad(score.sum(), x, create_graph=True)
+    return gradient.square().flatten(1).sum(1)
+
+
+def _norm(squared: Tensor) -> Tensor:
+    return (squared + 1e-12).sqrt()  # the root's slope at zero is infinite
+
+
+class R1(GanTerm):
+    """Zero-centred gradient penalty on real examples.
+
+        L_D += γ/2 · E[‖∇ₓ D(x)‖²]
+
+    Mescheder et al., Which Training Methods for GANs do actually Converge?, 2018, equation 9.
+
+    Args:
+        gamma: γ, in squared score per squared unit of content.
+        every_iterations: see :class:`GanTerm`.
+    """
+
+    def __init__(self, *, gamma: float = 1.0, every_iterations: int = 16) -> None:
+        super().__init__(every_iterations=every_iterations)
+        self.gamma = gamma
+
+    def discriminator(self, game: Game) -> Loss:
+        """γ/2 · E[‖∇ₓ D(x)‖²]; logs the expectation."""
+        squared = squared_gradient_norm(game, game.real.content, game.real.condition).mean()
+        return Loss(0.5 * self.gamma * squared, {"r1_squared_gradient_norm": squared.detach()})
+
+
+class R2(R1):
+    """Zero-centred gradient penalty on generated examples: L_D += γ/2 · E[‖∇ D(G(z))‖²]; Mescheder et al., 2018."""
+
+    def discriminator(self, game: Game) -> Loss:
+        """γ/2 · E[‖∇ D(G(z))‖²]; logs the expectation."""
+        squared = squared_gradient_norm(game, game.fake.content, game.fake.condition).mean()
+        return Loss(0.5 * self.gamma * squared, {"r2_squared_gradient_norm": squared.detach()})
+
+
+class GradientPenalty(GanTerm):
+    """Holds the gradient's norm at 1 between real and generated examples.
+
+        L_D += λ · E[(‖∇ D(x̂)‖ − 1)²],    x̂ = ε x + (1 − ε) G(z),    ε ~ U(0, 1) per example
+
+    Gulrajani et al., Improved Training of Wasserstein GANs, 2017, equation 3. One-sided, only norms above 1 count:
+    λ · E[max(0, ‖∇ D(x̂)‖ − 1)²]; Petzka et al., On the Regularization of Wasserstein GANs, 2018.
+
+    Args:
+        weight: λ, in score per squared norm.
+        one_sided: whether norms below 1 are free.
+        every_iterations: see :class:`GanTerm`.
+    """
+
+    def __init__(self, *, weight: float = 10.0, one_sided: bool = False, every_iterations: int = 1) -> None:
+        super().__init__(every_iterations=every_iterations)
+        self.weight = weight
+        self.one_sided = one_sided
+
+    def points(self, game: Game) -> Tensor:
+        """Return x̂."""
+        real = game.real.content
+        epsilon = torch.rand(
+            len(real), *[1] * (real.ndim - 1), generator=game.rng, device=real.device, dtype=real.dtype
+        )
+        return torch.lerp(game.fake.content, real, epsilon)
+
+    def discriminator(self, game: Game) -> Loss:
+        """The penalty; logs the mean norm."""
+        norm = _norm(squared_gradient_norm(game, self.points(game), game.real.condition))
+        excess = norm - 1
+        if self.one_sided:
+            excess = F.relu(excess)
+        return Loss(self.weight * excess.square().mean(), {"gradient_norm_between": norm.detach().mean()})
+
+
+class Dragan(GradientPenalty):
+    """Holds the gradient's norm at 1 around the real examples: x̂ = x + δ, δ uniform in ±`spread` standard deviations
+    of the batch.
+
+    Kodali et al., On Convergence and Stability of GANs, 2017.
+
+    Args:
+        spread: largest perturbation, in standard deviations of all values of the batch.
+        weight: λ, in score per squared norm.
+        one_sided: whether norms below 1 are free.
+        every_iterations: see :class:`GanTerm`.
+    """
+
+    def __init__(
+        self, *, spread: float = 0.5, weight: float = 10.0, one_sided: bool = False, every_iterations: int = 1
+    ) -> None:
+        super().__init__(weight=weight, one_sided=one_sided, every_iterations=every_iterations)
+        self.spread = spread
+
+    def points(self, game: Game) -> Tensor:
+        """Return x + δ."""
+        x = game.real.content
+        uniform = torch.rand(x.shape, generator=game.rng, device=x.device, dtype=x.dtype)
+        return x + self.spread * x.std() * (2 * uniform - 1)
+
+
+class WeightClipping(GanTerm):
+    """Keeps every weight of the critic within ±limit, after each of its updates.
+
+    Arjovsky et al., Wasserstein Generative Adversarial Networks, 2017, algorithm 1. Scales of normalisation layers are
+    clipped with the rest, so use a critic without them.
+
+    Args:
+        limit: c.
+    """
+
+    def __init__(self, *, limit: float = 0.01) -> None:
+        super().__init__()
+        self.limit = limit
+
+    @torch.no_grad()
+    def constrain(self, discriminator: nn.Module) -> None:
+        """Clip."""
+        for parameter in discriminator.parameters():
+            parameter.clamp_(-self.limit, self.limit)
+
+
+class LeCam(GanTerm):
+    """Holds scores near the other side's running mean.
+
+        L_D += λ · (E[(D(x) − α_F)²] + E[(D(G(z)) − α_R)²]),    α_R, α_F running means of E[D(x)] and E[D(G(z))]
+
+    Tseng et al., Regularizing Generative Adversarial Networks under Limited Data, 2021, equation 6.
+
+    Args:
+        weight: λ.
+        decay: of the running means, per discriminator update.
+    """
+
+    def __init__(self, *, weight: float = 0.1, decay: float = 0.99) -> None:
+        super().__init__()
+        self.weight = weight
+        self.decay = decay
+        self.mean_real: Tensor
+        self.mean_fake: Tensor
+        self.register_buffer("mean_real", torch.zeros(()))
+        self.register_buffer("mean_fake", torch.zeros(()))
+
+    def discriminator(self, game: Game) -> Loss:
+        """λ times the squared distances in score; the means are of the updates before this one."""
+        real, fake = game.real_critique.score, game.fake_critique.score
+        total = (real - self.mean_fake.clone()).square().mean() + (fake - self.mean_real.clone()).square().mean()
+        self.mean_real.lerp_(real.detach().mean().to(self.mean_real), 1 - self.decay)
+        self.mean_fake.lerp_(fake.detach().mean().to(self.mean_fake), 1 - self.decay)
+        return Loss(self.weight * total, {"lecam_gap": self.mean_real - self.mean_fake})
+
+
+class PathLength(GanTerm):
+    """A step of fixed length in the latent space shall change the image by a fixed amount.
+
+        L_G += weight · E[(‖J_wᵀ y‖ − a)²],    y ~ N(0, I)/√(h·w),    a the running mean of the norm
+
+    Karras et al., Analyzing and Improving the Image Quality of StyleGAN, 2020, equation 4. Where the latent has one
+    row per layer, squared norms are averaged over the rows.
+
+    Args:
+        weight: of the penalty.
+        decay: of a, per evaluation.
+        latent: name of the embedded latent.
+        batch_share: share of the batch that is used, since the second derivative is dear.
+        every_iterations: see :class:`GanTerm`.
+    """
+
+    def __init__(
+        self,
+        *,
+        weight: float = 2.0,
+        decay: float = 0.99,
+        latent: str = "w",
+        batch_share: float = 0.5,
+        every_iterations: int = 4,
+    ) -> None:
+        super().__init__(every_iterations=every_iterations)
+        if not 0 < batch_share <= 1:
+            raise ValueError(f"batch_share: {batch_share} is not within 0 and 1")
+        self.weight = weight
+        self.decay = decay
+        self.latent = latent
+        self.needs_latent = (latent,)
+        self.batch_share = batch_share
+        self.mean: Tensor
+        self.register_buffer("mean", torch.zeros(()))
+
+    def generator(self, game: Game) -> Loss:
+        """The penalty; logs the running mean a."""
+        num = max(1, math.ceil(len(game.fake.content) * self.batch_share))
+        latent = {name: value[:num].detach() for name, value in game.fake.latent.items()}
+        w = game.fake.latent[self.latent][:num]
+        if not w.requires_grad:  # z itself
+            w = w.detach().requires_grad_()
+        image = game.fake.rerun({**latent, self.latent: w})
+        noise = torch.randn(image.shape, generator=game.rng, device=image.device, dtype=image.dtype)
+        y = noise / math.sqrt(math.prod(image.shape[2:]))
+        (gradient,) = torch.autograd.grad((image * y).sum(), w, create_graph=True)
+        squared = gradient.square().sum(-1)
+        length = _norm(squared.flatten(1).mean(1) if squared.ndim > 1 else squared)
+        self.mean.lerp_(length.detach().mean().to(self.mean), 1 - self.decay)
+        penalty = (length - self.mean.clone()).square().mean()
+        return Loss(self.weight * penalty, {"path_length": self.mean.clone()})

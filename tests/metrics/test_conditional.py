@@ -1,0 +1,87 @@
+"""Samples as asked, distances within a class, meaning of codes, modes: on sets whose answers are known."""
+
+import math
+
+import pytest
+import torch
+
+from genloom.data.base import Images
+from genloom.metrics.conditional import AskedClass, CodeMeaning, FrechetWithinClass, Modes, mutual_information
+from genloom.metrics.evidence import Evidence, View
+from genloom.metrics.features import DigitsExtractor, Features
+from genloom.metrics.frechet import frechet_distance
+
+CERTAIN = 1000 * torch.eye(10)
+
+
+def view(predicted, vectors=None, *, labels=None, codes=None) -> View:
+    num = len(predicted)
+    seen = View(Images(torch.zeros(num, 1, 4, 4, dtype=torch.uint8), labels, codes), DigitsExtractor())
+    seen.features = Features(torch.zeros(num, 2) if vectors is None else vectors, CERTAIN[predicted])
+    return seen
+
+
+def test_share_as_asked_counts_matches_per_class(nothing: Evidence) -> None:
+    labels = torch.tensor([0, 0, 0, 0, 1, 1])
+    seen = view(torch.tensor([0, 0, 0, 5, 1, 0]), labels=labels)
+    score = AskedClass().compare(seen, seen, nothing)["as_asked"]
+    assert score.value == pytest.approx(4 / 6)
+    assert score.details["by_class"] == {"0": 0.75, "1": 0.5}
+
+
+def test_distance_within_class_sees_what_the_overall_distance_does_not(nothing: Evidence) -> None:
+    rng = torch.Generator().manual_seed(0)
+    labels = torch.arange(400) % 2
+    vectors = torch.randn(400, 2, generator=rng) + 10 * labels[:, None]
+    real = view(labels, vectors, labels=labels)
+    exchanged = view(labels, vectors, labels=1 - labels)  # the same pictures, asked to be of the other class
+    metric = FrechetWithinClass()
+    assert frechet_distance(vectors, vectors) == pytest.approx(0, abs=1e-6)
+    assert metric.compare(real, real, nothing)["fd_within_class"].value == pytest.approx(0, abs=1e-4)
+    found = metric.compare(real, exchanged, nothing)["fd_within_class"]
+    assert found.value == pytest.approx(200, rel=0.05)
+    assert found.details["left_out"] == list("23456789")
+
+
+def test_mutual_information_of_independent_and_of_equal_variables() -> None:
+    assert mutual_information(torch.full((4, 5), 7)) == pytest.approx(0, abs=1e-12)
+    assert mutual_information(torch.eye(6, dtype=torch.int64) * 9) == pytest.approx(math.log(6))
+    assert mutual_information(torch.tensor([[3, 1], [1, 3]])) == pytest.approx(
+        2 * 0.375 * math.log(0.375 / 0.25) + 2 * 0.125 * math.log(0.125 / 0.25)
+    )
+
+
+def test_codes_that_name_pairs_of_classes(nothing: Evidence) -> None:
+    predicted = torch.arange(1000) % 10
+    seen = view(predicted, codes=predicted // 2)
+    score = CodeMeaning().compare(seen, seen, nothing)["code_information"]
+    assert score.value == pytest.approx(math.log(5))
+    assert sum(map(sum, score.details["counts"])) == 1000
+
+
+def test_modes_counts_classes_and_their_evenness(nothing: Evidence) -> None:
+    real = view(torch.arange(1000) % 10)
+    half = view(torch.arange(1000) % 5)
+    scores = Modes().compare(real, half, nothing)
+    assert scores["modes"].value == 5
+    assert scores["mode_kl"].value == pytest.approx(math.log(2))
+    assert Modes().compare(real, real, nothing)["mode_kl"].value == pytest.approx(0, abs=1e-12)
+
+
+def test_they_apply_only_where_something_was_asked() -> None:
+    plain = Images(torch.zeros(50, 1, 4, 4, dtype=torch.uint8))
+    asked = Images(plain.content, torch.zeros(50, dtype=torch.int64), torch.zeros(50, dtype=torch.int64))
+    extractor = DigitsExtractor()
+    from genloom.spec import ImageContent
+
+    content = ImageContent(1, 4, 4, "handwritten_digits")
+
+    def reason(metric, generated: Images, classes=extractor.classes) -> str | None:
+        evidence = Evidence(content, {"reference": asked}, {"model": generated}, classes=classes)
+        return metric.applies(extractor, evidence)
+
+    assert "not asked to be of a class" in reason(AskedClass(), plain)
+    assert "classes are not those of the data" in reason(AskedClass(), asked, ("cat", "dog"))
+    assert "no categorical code" in reason(CodeMeaning(), plain)
+    assert reason(AskedClass(), asked) is None
+    assert reason(CodeMeaning(), asked) is None

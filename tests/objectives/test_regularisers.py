@@ -1,0 +1,138 @@
+"""Each regulariser against its closed form on critics and generators that are linear or quadratic."""
+
+import math
+
+import pytest
+import torch
+
+from genloom.objectives.gan import R1, R2, Dragan, GradientPenalty, LeCam, PathLength, WeightClipping
+from objectives.games import Linear, Quadratic, first_pixel, game, images
+
+REAL, FAKE = torch.randn(2, 6, 1, 4, 4, generator=torch.Generator().manual_seed(2))
+
+
+def norms(content: torch.Tensor) -> torch.Tensor:
+    return content.flatten(1).norm(dim=1)
+
+
+@pytest.mark.parametrize(("term", "content"), [(R1, REAL), (R2, FAKE)])
+def test_zero_centred_penalties_of_a_quadratic_critic(term, content):
+    critic = Quadratic(2.0)
+    loss = term(gamma=3.0).discriminator(game(critic, REAL, FAKE))
+    squared = norms(content).square().mean()
+    assert loss.total.item() == pytest.approx(1.5 * 4 * squared.item(), rel=1e-5)  # γ/2 · a² E‖x‖²
+    loss.total.backward()
+    assert critic.a.grad.item() == pytest.approx(1.5 * 2 * 2 * squared.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("term", [GradientPenalty, Dragan])
+def test_gradient_penalty_of_a_linear_critic(term):
+    critic = Linear()
+    norm = critic.w.detach().norm()
+    loss = term(weight=10.0).discriminator(game(critic, REAL, FAKE))
+    assert loss.total.item() == pytest.approx(10 * (norm.item() - 1) ** 2, rel=1e-5)
+    loss.total.backward()
+    expected = 20 * (norm - 1) * critic.w.detach() / norm
+    torch.testing.assert_close(critic.w.grad, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_one_sided_gradient_penalty_leaves_flat_critics_alone():
+    critic = Linear()
+    with torch.no_grad():
+        critic.w.mul_(0.5 / critic.w.norm())
+    played = game(critic, REAL, FAKE)
+    assert GradientPenalty(one_sided=True).discriminator(played).total.item() == 0
+    assert GradientPenalty(weight=10.0).discriminator(played).total.item() == pytest.approx(2.5, rel=1e-4)
+
+
+def test_gradient_penalty_is_taken_between_real_and_generated():
+    points = GradientPenalty().points(game(Linear(), REAL, FAKE))
+    share = (points - FAKE) / (REAL - FAKE)
+    assert share.min() >= -1e-4
+    assert share.max() <= 1 + 1e-4
+    per_example = share.flatten(1)
+    torch.testing.assert_close(per_example, per_example[:, :1].expand_as(per_example), rtol=1e-3, atol=1e-3)
+    assert per_example[:, 0].std() > 0.05
+
+
+def test_dragan_stays_around_the_real_examples():
+    distance = (Dragan(spread=0.5).points(game(Linear(), REAL, FAKE)) - REAL).abs()
+    assert distance.max() <= 0.5 * REAL.std()
+    assert distance.mean().item() == pytest.approx(0.25 * REAL.std().item(), rel=0.2)
+
+
+def test_a_critic_of_norm_zero_gives_a_finite_gradient():
+    critic = Linear()
+    with torch.no_grad():
+        critic.w.zero_()
+    GradientPenalty().discriminator(game(critic, REAL, FAKE)).total.backward()
+    assert critic.w.grad.isfinite().all()
+
+
+def test_weight_clipping_clips_after_the_update_only():
+    critic = Linear()
+    before = critic.w.detach().clone()
+    term = WeightClipping(limit=0.1)
+    assert term.discriminator(game(critic, REAL, FAKE)) is None
+    assert torch.equal(critic.w, before)
+    term.constrain(critic)
+    assert torch.equal(critic.w, before.clamp(-0.1, 0.1))
+
+
+def test_lecam_against_its_formula_and_its_running_means():
+    term = LeCam(weight=0.5, decay=0.9)
+    first = term.discriminator(game(first_pixel, images(2.0, 4.0), images(-1.0, 1.0)))
+    assert first.total.item() == pytest.approx(0.5 * ((4 + 16) / 2 + (1 + 1) / 2))  # the means start at zero
+    assert term.mean_real.item() == pytest.approx(0.1 * 3)
+    assert term.mean_fake.item() == pytest.approx(0.0)
+    second = term.discriminator(game(first_pixel, images(2.0), images(0.0)))
+    assert second.total.item() == pytest.approx(0.5 * (4 + 0.3**2))
+    assert set(term.state_dict()) == {"mean_real", "mean_fake"}
+
+
+def linear_generator(matrix: torch.Tensor):
+    return lambda latent: (latent["w"] @ matrix.T).unflatten(1, (1, 4, 4))
+
+
+def test_path_length_of_a_linear_generator():
+    """‖Aᵀy‖² has the mean ‖A‖²_F / 16 for y ~ N(0, I)/√16, so with many draws so has the square of the length."""
+    rng = torch.Generator().manual_seed(3)
+    matrix = torch.randn(16, 5, generator=rng)
+    w = torch.randn(20_000, 5, generator=rng, requires_grad=True)
+    render = linear_generator(matrix)
+    term = PathLength(weight=1.0, decay=0.0, batch_share=1.0)
+    loss = term.generator(game(first_pixel, REAL, render({"w": w}), latent={"w": w}, rerun=render))
+    length, variance = term.mean.item(), loss.total.item()  # with decay 0 the mean is this batch's own
+    assert length**2 + variance == pytest.approx((matrix.square().sum() / 16).item(), rel=0.02)
+
+
+def test_path_length_moves_the_generator_towards_equal_lengths():
+    matrix = torch.nn.Parameter(torch.diag_embed(torch.tensor([4.0, 0.1, 0.1, 0.1])).repeat(4, 1))
+    w = torch.randn(256, 4, generator=torch.Generator().manual_seed(4), requires_grad=True)
+    term = PathLength(batch_share=1.0)
+    render = linear_generator(matrix)
+    played = game(first_pixel, REAL, render({"w": w}), latent={"w": w}, rerun=render)
+    term.mean.fill_(1.0)
+    term.decay = 1.0
+    losses = []
+    for _ in range(150):
+        loss = term.generator(played)
+        (gradient,) = torch.autograd.grad(loss.total, matrix)
+        with torch.no_grad():
+            matrix -= 0.05 * gradient
+        losses.append(loss.total.item())
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_path_length_uses_a_share_of_the_batch():
+    seen = []
+    w = torch.randn(7, 5, requires_grad=True)
+
+    def render(latent):
+        seen.append(len(latent["w"]))
+        return linear_generator(torch.ones(16, 5))(latent)
+
+    PathLength(batch_share=0.5).generator(
+        game(first_pixel, REAL, torch.zeros(7, 1, 4, 4), latent={"w": w}, rerun=render)
+    )
+    assert seen == [math.ceil(7 / 2)]
