@@ -47,7 +47,7 @@ class Composer:
     errors = (HydraException, OmegaConfBaseException, yaml.YAMLError)
 
     def __init__(self, command: str, directory: Path, user_directory: str | None = None) -> None:
-        schema.register()
+        schema.register(command)
         version.setbase("1.3")
         search_path = create_config_search_path(str(directory))
         if user_directory is not None:

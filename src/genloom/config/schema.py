@@ -137,9 +137,13 @@ class Extractor:
 SCHEMAS = {schema.__name__.lower(): schema for schema in (Train, Evaluate, Sample, Explore, Report, Extractor)}
 
 
-def register() -> None:
-    """Make the schemas known to Hydra."""
-    for command, schema in SCHEMAS.items():
+def register(root: str) -> None:
+    """Make the schema of a command known to Hydra; all of them for a root configuration of the user's.
+
+    Only those, because Hydra copies the whole store for every config group that its help lists.
+    """
+    chosen = {root: SCHEMAS[root]} if root in SCHEMAS else SCHEMAS
+    for command, schema in chosen.items():
         ConfigStore.instance().store(name=f"{command}_schema", node=schema)
 
 

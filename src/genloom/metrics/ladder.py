@@ -14,7 +14,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from genloom import randomness
-from genloom.data.base import Images
+from genloom.examples import Examples
 
 Pictures = UInt8[Tensor, "num channels height width"]
 
@@ -23,7 +23,7 @@ def _uint8(images: Float[Tensor, "num channels height width"]) -> Pictures:
     return (images * 255).clamp(0, 255).round().to(torch.uint8)
 
 
-def rungs(train: Images, test: Images) -> dict[str, Pictures]:
+def rungs(train: Examples, test: Examples) -> dict[str, Pictures]:
     """Return pictures for each rung, best first; as many as ``test`` holds, less the class that one rung leaves out.
 
     PCA keeps 50 components, or half of what there can be where that is less, and the rungs' names say how many.
