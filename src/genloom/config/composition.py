@@ -32,6 +32,26 @@ from genloom.config.validation import accepts
 from genloom.errors import ConfigError
 
 
+class _Loader(ConfigLoaderImpl):
+    """Lists all groups from one repository; Hydra makes one anew, with deep copies, for each group that it lists."""
+
+    _listed: CachingConfigRepository | None = None
+
+    def get_group_options(
+        self,
+        group_name: str,
+        results_filter: ObjectType | None = ObjectType.CONFIG,
+        config_name: str | None = None,
+        overrides: list[str] | None = None,
+    ) -> list[str]:
+        """Return the options of a group."""
+        if config_name is not None or overrides:
+            return super().get_group_options(group_name, results_filter, config_name, overrides)
+        if self._listed is None:
+            _, self._listed = self._parse_overrides_and_create_caching_repo(None, [])
+        return self._listed.get_group_options(group_name, results_filter)
+
+
 class Composer:
     """The yaml files of genloom and of the user, as one command sees them.
 
@@ -60,7 +80,7 @@ class Composer:
         self.command = command
         self._search: list[str] = []  # overrides that add folders
         self._repository: CachingConfigRepository | None = None
-        self.hydra = Hydra(task_name=command, config_loader=ConfigLoaderImpl(config_search_path=search_path))
+        self.hydra = Hydra(task_name=command, config_loader=_Loader(config_search_path=search_path))
 
     def parse(self, overrides: Sequence[str]) -> list[Override]:
         """Read overrides.
