@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "samplers": VOCABULARY | {"samplers"},
     "metrics": VOCABULARY | {"metrics", "data", "config"},
     "callbacks": VOCABULARY | {"callbacks", "families", "metrics"},
+    "reports": VOCABULARY | {"reports", "runs", "config"},
     "runs": VOCABULARY | {"runs", "families", "config"},
 }
 FILES = [

@@ -52,7 +52,7 @@ def distance(run: Path) -> float:
 
 def main() -> None:
     """Train, compare, write."""
-    root = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/results-gan").resolve()
+    root = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/results-gan")  # relative, since the docs repeat it
     keys = sys.argv[2:]
     recipes = sorted(file.stem for file in (config_directory() / "experiment" / "mnist").glob("*.yaml"))
     train(recipes, (0,), root, keys)

@@ -13,7 +13,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from genloom import __version__, randomness
-from genloom.config.instantiate import instantiate
+from genloom.assembly import load_data
 from genloom.data.base import Images, InMemoryData, Split
 from genloom.devices import device
 from genloom.errors import ConfigError, DataError
@@ -39,8 +39,7 @@ def run(config: DictConfig) -> None:
     """
     recipe = Recipe(**{name: config[name] for name in Recipe.__dataclass_fields__})
     where = device(config.device)
-    data: InMemoryData = instantiate(config.data, "data")
-    data.prepare_data()
+    data = load_data(config.data)
     card = _draft(data, config, recipe)
     path = _place(config)
     print(f"{data.name}: {len(data.split('train'))} images of {data.describe().content.shape}")

@@ -443,5 +443,5 @@ def test_mistakes_are_named(build, options, message):
     latent = (LATENT,) if build is generator else ()
     with pytest.raises(ConfigError, match=message):
         build(spec(), *latent, **options)
-    with pytest.raises(ConfigError, match="needs images"):
+    with pytest.raises(ConfigError, match=r"a network of images cannot serve data\.name=ring"):
         build(Spec("ring", VectorContent(2)), *latent)

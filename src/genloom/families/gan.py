@@ -16,6 +16,7 @@ from genloom.batch import Batch, Code, Condition, ImageBatch, Label, Latent
 from genloom.capabilities import Capability
 from genloom.errors import ConfigError
 from genloom.families.base import Family, frozen
+from genloom.families.gan_parts import check_parts
 from genloom.networks.augmentation import Augmentation
 from genloom.networks.base import Critique, Discriminator, Generator
 from genloom.networks.spectral import normalise_spectrally
@@ -300,70 +301,3 @@ class GAN(Family):
         if truncation is not None:
             latent = self.truncate(self.embed(latent, condition, weights), truncation, weights)
         return self.decode(latent, condition=condition, weights=weights)
-
-
-def check_parts(
-    spec: Spec,
-    latent: LatentDistribution,
-    generator: Generator,
-    discriminator: Discriminator,
-    objective: Mapping[str, GanTerm],
-) -> None:
-    """Refuse parts that cannot play together, before anything is trained.
-
-    Raises:
-        ConfigError: naming both keys.
-    """
-    classifies = False
-    drawn = {*latent.draw(1, torch.Generator()), *generator.latent_names}
-    for name, term in objective.items():
-        key = f"model.objective.{name}"
-        if term.needs_labels and spec.condition is None:
-            raise ConfigError(f"{key}: it needs labels, and data.name={spec.name} has none; choose labelled data")
-        for aux in term.needs_aux:
-            if aux not in discriminator.aux:
-                head = "codes" if aux == "category" else "classifier"
-                raise ConfigError(
-                    f"{key}: it needs the opinion {aux!r}, which model.discriminator.head does not give; choose "
-                    f"network/head@model.discriminator.head={head}"
-                )
-        for part in term.needs_latent:
-            if part not in drawn:
-                raise ConfigError(
-                    f"{key}: it needs the latent {part!r}, and model.generator with model.latent have "
-                    f"{', '.join(sorted(drawn))}; choose another generator or model.latent"
-                )
-        classifies |= "class" in term.needs_aux
-        if "category" in term.needs_aux:
-            _check_codes(key, spec, latent, discriminator)
-    if generator.conditional and not (discriminator.conditional or classifies):
-        raise ConfigError(
-            "model.generator.conditioning: the generator is told a class, but neither model.discriminator.head nor a "
-            "term of model.objective looks at it; choose network/head@model.discriminator.head=projection"
-        )
-    if discriminator.conditional and not generator.conditional:
-        raise ConfigError(
-            "model.discriminator.head: the discriminator judges by class, but model.generator.conditioning does not "
-            "tell the generator any; choose network/conditioning@model.generator.conditioning=conditional_batch_norm"
-        )
-    if "category" in discriminator.aux and not any("category" in term.needs_aux for term in objective.values()):
-        raise ConfigError(
-            "model.discriminator.head: it reads codes, but no term of model.objective uses that; add code_information"
-        )
-    if "class" in discriminator.aux and not classifies:
-        raise ConfigError(
-            "model.discriminator.head: it classifies, but no term of model.objective uses that; add "
-            "auxiliary_classification"
-        )
-
-
-def _check_codes(key: str, spec: Spec, latent: LatentDistribution, discriminator: Discriminator) -> None:
-    assert isinstance(latent, CodedLatent)
-    read = discriminator(torch.zeros(2, *spec.content.shape)).aux
-    ours = {"category": latent.categories, "continuous": latent.continuous}
-    theirs = {name: read[name].shape[1] if name in read else 0 for name in ours}
-    if ours != theirs:
-        raise ConfigError(
-            f"{key}: model.latent has codes of {ours['category']} + {ours['continuous']}, model.discriminator.head "
-            f"reads {theirs['category']} + {theirs['continuous']}; make them equal"
-        )

@@ -1,7 +1,8 @@
 """What a family expects of its networks: the shapes that go in and come out, and the facts about image sizes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
@@ -76,11 +77,11 @@ class Head(nn.Module):
 
     Attributes:
         conditional: whether the score depends on the condition.
-        aux: names of the further opinions.
+        aux: the further opinions, by name the number of values each gives.
     """
 
     conditional: bool = False
-    aux: tuple[str, ...] = ()
+    aux: Mapping[str, int] = MappingProxyType({})
 
     def forward(self, features: Float[Tensor, "batch features"], condition: Condition | None) -> Critique:
         """Judge."""
@@ -102,9 +103,9 @@ class Discriminator(nn.Module):
         return self.head.conditional if "head" in self._modules else False
 
     @property
-    def aux(self) -> tuple[str, ...]:
-        """Names of the opinions beside the score."""
-        return self.head.aux if "head" in self._modules else ()
+    def aux(self) -> Mapping[str, int]:
+        """The opinions beside the score, by name the number of values each gives."""
+        return self.head.aux if "head" in self._modules else {}
 
     def layers_from_input(self) -> Sequence[nn.Module]:
         """Return the parts in their order, which FreezeD keeps fixed from the first on; the head is not among them."""

@@ -75,12 +75,11 @@ class Classifier(Head):
     Odena et al., Conditional Image Synthesis with Auxiliary Classifier GANs, 2017.
     """
 
-    aux = ("class",)
-
     def __init__(self, spec: Spec, num_features: int) -> None:
         super().__init__()
+        self.aux = {"class": num_classes(spec, "model.discriminator.head: classifier")}
         self.score = nn.Linear(num_features, 1)
-        self.classify = nn.Linear(num_features, num_classes(spec, "model.discriminator.head: classifier"))
+        self.classify = nn.Linear(num_features, self.aux["class"])
 
     def forward(self, features: Float[Tensor, "batch features"], condition: Condition | None = None) -> Critique:
         """Return scores, and logits of shape (batch, classes)."""
@@ -104,8 +103,7 @@ class Codes(Head):
         self, spec: Spec, num_features: int, *, categories: int = 10, continuous: int = 2, hidden: int = 128
     ) -> None:
         super().__init__()
-        self.aux = ("category", "continuous") if continuous else ("category",)
-        self.num_outputs = [categories, continuous]
+        self.aux = {"category": categories} | ({"continuous": continuous} if continuous else {})
         self.score = nn.Linear(num_features, 1)
         self.recognise = nn.Sequential(
             nn.Linear(num_features, hidden), nn.LeakyReLU(0.2), nn.Linear(hidden, categories + continuous)
@@ -113,9 +111,8 @@ class Codes(Head):
 
     def forward(self, features: Float[Tensor, "batch features"], condition: Condition | None = None) -> Critique:
         """Return scores, and aux of shapes (batch, categories) and (batch, continuous)."""
-        category, continuous = self.recognise(features).split(self.num_outputs, dim=1)
-        aux = dict(zip(self.aux, (category, continuous), strict=False))
-        return Critique(self.score(features).squeeze(1), aux)
+        codes = self.recognise(features).split(list(self.aux.values()), dim=1)
+        return Critique(self.score(features).squeeze(1), dict(zip(self.aux, codes, strict=True)))
 
 
 def num_classes(spec: Spec, who: str) -> int:

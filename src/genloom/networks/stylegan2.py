@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from genloom import randomness
 from genloom.batch import Condition, Latent
 from genloom.errors import ConfigError
-from genloom.networks.base import Discriminator, Generator, Head, LatentProjection, Pyramid
+from genloom.networks.base import Discriminator, Generator, Head, LatentProjection, Pyramid, image_shape
 from genloom.networks.heads import Score, label_index, num_classes
 from genloom.networks.stylegan2_layers import (
     ACTIVATION_GAIN,
@@ -30,7 +30,7 @@ from genloom.networks.stylegan2_layers import (
     activate,
     normalise,
 )
-from genloom.spec import ImageContent, Spec
+from genloom.spec import Spec
 
 
 class _StyledLayer(nn.Module):
@@ -160,7 +160,8 @@ class StyleGAN2Generator(Generator):
                 f"model.generator.mapping_lr_multiplier: {mapping_lr_multiplier} is not above 0; "
                 "1 leaves the rate as it is"
             )
-        channels, self.pyramid = _image(spec, "generator")
+        channels, height, width_pixels = image_shape(spec, "model.generator")
+        self.pyramid = Pyramid(height, width_pixels)
         sizes, widths = _maps(self.pyramid, width, max_width)
         self.conditional = conditional
         self.mixing_probability = mixing_probability
@@ -307,8 +308,8 @@ class StyleGAN2Discriminator(Discriminator):
         super().__init__()
         for name, value in (("width", width), ("max_width", max_width), ("mbstd_group", mbstd_group)):
             _limit(f"model.discriminator.{name}", value, 1)
-        channels, self.pyramid = _image(spec, "discriminator")
-        sizes, widths = _maps(self.pyramid, width, max_width)
+        channels, height, width_pixels = image_shape(spec, "model.discriminator")
+        sizes, widths = _maps(Pyramid(height, width_pixels), width, max_width)
         (height, width_pixels), last = sizes[0], widths[0]
         self.full_size = sizes[-1]
         self.from_image = EqualLinear(channels, widths[-1], gain=ACTIVATION_GAIN)  # of each pixel
@@ -338,16 +339,6 @@ class StyleGAN2Discriminator(Discriminator):
         if self.deviation is not None:
             last = last + self.deviation(h)
         return activate(self.dense(activate(last).flatten(1)))
-
-
-def _image(spec: Spec, player: str) -> tuple[int, Pyramid]:
-    """Return the channels and the pyramid of the data's images."""
-    if not isinstance(spec.content, ImageContent):
-        raise ConfigError(
-            f"model.{player}: StyleGAN2 needs images; data.name={spec.name} holds {type(spec.content).__name__}; "
-            f"choose network/{player}@model.{player}=dense"
-        )
-    return spec.content.channels, Pyramid(spec.content.height, spec.content.width)
 
 
 def _maps(pyramid: Pyramid, width: int, max_width: int) -> tuple[list[tuple[int, int]], list[int]]:

@@ -1,337 +1,27 @@
-"""Runs read back from disk and grouped into tables of what is comparable.
-
-One table holds the runs judged by one protocol. One row of it is a group of runs that differ in their seed only, as one
-weight set gives them. Values are estimates: the mean over seeds and the half-width of its 95 % interval. Neither torch
-nor lightning is imported, so that a report starts fast.
-"""
+"""One table holds the runs judged by one protocol; a row is a group of runs that differ in their seed only."""
 
 import hashlib
 import itertools
 import json
-import math
-import os
 import shlex
-import statistics
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
-from pathlib import Path
 from typing import Any
-
-import yaml
 
 from genloom.config.near import did_you_mean
 from genloom.errors import ConfigError
-from genloom.runs.directory import is_held
+from genloom.reports.estimate import Estimate
+from genloom.reports.finished import LeftOut, Run, keys_of
 
 TIMES_FLOOR = "times_floor"
-CONFIDENCE = 0.95
 
 _DISTANCES = ("fd", "kd")
 _USUAL = ("precision", "recall", "density", "coverage", "train_distance")
 _UNUSUAL = ("classifier_score", "class_share_min", "class_share_max", "authenticity", "diversity", "ms_ssim")
 _OWN_NAMES = {"fid": "fd", "kid": "kd", "inception_score": "classifier_score"}  # the field's, of Inception's values
 _USUAL_EFFICIENCY = ("examples_per_second", "training_seconds", "peak_memory_mb", "trainable_parameters")
-# what a run computes does not depend on these
-_NOT_COMPARED = ("seed", "run", "resume", "resume_from", "progress_bar", "logger", "callbacks", "trust")
 _NOT_REPEATED = ("seed", "run.dir", "resume")  # overrides that say where a run went, or which of the group it was
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # several times faster
-
-
-# Estimates
-
-
-@cache
-def t_quantile(degrees: int) -> float:
-    """Return the t that Student's distribution exceeds in absolute value with probability 1 - ``CONFIDENCE``.
-
-    For whole degrees of freedom its distribution function is a finite sum (Abramowitz and Stegun 26.7.3 and 26.7.4),
-    which is inverted by bisection: exact to rounding, without scipy's second of importing.
-
-    Args:
-        degrees: of freedom, at least 1.
-    """
-
-    def inside(angle: float) -> float:  # the probability of |T| < sqrt(degrees) tan(angle)
-        odd = degrees % 2
-        term = math.cos(angle) if odd else 1.0
-        total = term if degrees > 1 else 0.0
-        for k in range(2 + odd, degrees - 1, 2):
-            term *= math.cos(angle) ** 2 * (k - 1) / k
-            total += term
-        return 2 / math.pi * (angle + math.sin(angle) * total) if odd else math.sin(angle) * total
-
-    low, high = 0.0, math.pi / 2
-    for _ in range(100):
-        middle = (low + high) / 2
-        low, high = (middle, high) if inside(middle) < CONFIDENCE else (low, middle)
-    return math.sqrt(degrees) * math.tan(low)
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """One quantity over the seeds of a group.
-
-    Args:
-        values: of the runs that state it, at least one; None where it was undefined.
-    """
-
-    values: tuple[float | None, ...]
-
-    @cached_property
-    def mean(self) -> float | None:
-        """The mean; None if any value is undefined, since the mean of the others would flatter or slander."""
-        known = [value for value in self.values if value is not None]
-        return statistics.fmean(known) if len(known) == len(self.values) else None
-
-    @cached_property
-    def half_width(self) -> float | None:
-        """Half the width of the mean's 95 % t interval; None for fewer than two values or an undefined one."""
-        known = [value for value in self.values if value is not None]
-        if len(known) < 2 or self.mean is None:
-            return None
-        return t_quantile(len(known) - 1) * statistics.stdev(known) / math.sqrt(len(known))
-
-
-# Reading
-
-
-@dataclass(frozen=True)
-class Run:
-    """A run that has results.
-
-    Args:
-        directory: the run's.
-        config: its resolved configuration.
-        metrics: content of metrics.json.
-        status: content of status.json.
-        overrides: of the command line that made it, if known.
-        device: where it was trained, if known.
-    """
-
-    directory: Path
-    config: dict[str, Any]
-    metrics: dict[str, Any]
-    status: dict[str, Any]
-    overrides: list[str] | None = None
-    device: str | None = None
-
-    @property
-    def name(self) -> str:
-        """The run's name, by default that of its data."""
-        return str((self.config.get("run") or {}).get("name") or self.directory.parent.name)
-
-    @property
-    def seed(self) -> Any:
-        """The run's seed."""
-        return self.config.get("seed")
-
-    @property
-    def evaluation(self) -> dict[str, Any]:
-        """What the judge found; empty if it was not asked."""
-        return self.metrics.get("evaluation") or {}
-
-    @property
-    def judged(self) -> dict[str, dict[str, Any]]:
-        """What the judge found, by metric: better, floor, candidates."""
-        return self.evaluation.get("metrics") or {}
-
-    @property
-    def floors(self) -> dict[str, float | None]:
-        """What real images score, by metric; None where that is undefined."""
-        return {name: finite(metric["floor"]["value"]) for name, metric in self.judged.items() if metric["floor"]}
-
-    @property
-    def better(self) -> dict[str, str]:
-        """Which values are better, by metric: lower, higher or none."""
-        return {name: str(metric["better"]) for name, metric in self.judged.items()}
-
-    @cached_property
-    def compared(self) -> dict[str, str]:
-        """What the run computes but for its seed: each key's value as JSON, by its full name."""
-        given = _keys(self.overrides)
-        place = (self.config.get("run") or {}).get("dir")
-        kept = {key: value for key, value in self.config.items() if key not in _NOT_COMPARED}
-        return {
-            key: json.dumps(value.replace(place, "RUN") if place and isinstance(value, str) else value, default=str)
-            for key, value in leaves(kept)
-            # a seed below is taken from the run's, as that of data is, unless somebody fixed it
-            if not (key.endswith(".seed") and value == self.seed and key not in given)
-        }
-
-    @cached_property
-    def protocol(self) -> dict[str, Any]:
-        """What makes values comparable, out of the protocol; empty for a run that was not judged."""
-        stated = self.evaluation.get("protocol")
-        if not stated:
-            return {}
-        extractors = {
-            name: {key: value for key, value in extractor.items() if key != "caution"}
-            for name, extractor in stated["extractors"].items()
-        }
-        return {
-            "data": stated["data"]["fingerprint"],
-            "reference": stated["reference"],
-            "heldout": stated["heldout"],
-            "n_reference": stated["n_reference"],
-            "n_fake": stated["n_fake"],
-            "extractors": extractors,
-            "metrics": stated["metrics"],
-        }
-
-    @property
-    def weight_sets(self) -> list[str]:
-        """Names of the weight sets that were judged, the default first; one empty name if none was."""
-        return list(dict.fromkeys(name for metric in self.judged.values() for name in metric["candidates"])) or [""]
-
-    def values(self, weights: str) -> dict[str, float | None]:
-        """Return every quantity of one weight set, efficiency's last, with None for what is undefined."""
-        judged = {
-            name: finite(metric["candidates"][weights]["value"])
-            for name, metric in self.judged.items()
-            if weights in metric["candidates"]
-        }
-        efficiency = self.metrics.get("efficiency") or {}
-        return judged | {
-            name: finite(value)
-            for name, value in efficiency.items()
-            if value is None or (isinstance(value, int | float) and not isinstance(value, bool))
-        }
-
-    def ratios(self, weights: str) -> dict[str, float | None]:
-        """Return value / floor of every distance that has one."""
-        found = {
-            name: metric["candidates"].get(weights, {}).get("ratio_to_floor") for name, metric in self.judged.items()
-        }
-        return {name: finite(ratio) for name, ratio in found.items() if ratio is not None}
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """A run that is in no table.
-
-    Args:
-        directory: the run's.
-        status: the run's; or unreadable, or repeated.
-        reason: why it is in none.
-    """
-
-    directory: Path
-    status: str
-    reason: str
-
-
-def read(folders: Sequence[str | os.PathLike[str]]) -> tuple[list[Run], list[LeftOut]]:
-    """Return the runs in ``folders``, at any depth, in the order of their paths; each run once.
-
-    Raises:
-        ConfigError: a folder does not exist or holds no run.
-    """
-    runs: list[Run] = []
-    left_out: list[LeftOut] = []
-    seen: set[Path] = set()
-    for folder in map(Path, folders):
-        folder = folder.expanduser()
-        if not folder.is_dir():
-            neighbours = [path.name for path in _entries(folder.parent) if path.is_dir()]
-            what = "is a file, not a folder" if folder.exists() else "does not exist"
-            raise ConfigError(f"runs: the folder {folder} {what}{did_you_mean(folder.name, neighbours)}")
-        found = list(_directories(folder))
-        if not found:
-            raise ConfigError(
-                f"runs: {folder} holds no run, that is no folder with status.json; name a run's directory or a folder "
-                "of runs"
-            )
-        for directory in found:
-            if directory.resolve() not in seen:
-                seen.add(directory.resolve())
-                run = _read(directory)
-                runs.append(run) if isinstance(run, Run) else left_out.append(run)
-    return runs, left_out
-
-
-def _entries(folder: Path) -> list[Path]:
-    try:
-        return sorted(folder.iterdir())
-    except OSError:
-        return []
-
-
-def _directories(folder: Path) -> Iterator[Path]:
-    for place, below, files in os.walk(folder):
-        if "status.json" in files:
-            below.clear()  # a run's checkpoints and pictures are many files and no runs
-            yield Path(place)
-        below[:] = sorted(name for name in below if not name.startswith("."))
-
-
-def _read(directory: Path) -> Run | LeftOut:
-    status: Any = {}
-    try:
-        status = json.loads(_text(directory / "status.json"))
-        config = yaml.load(_text(directory / "config.yaml"), Loader=_LOADER)
-        if not isinstance(status, dict) or not isinstance(config, dict):
-            raise ValueError("status.json or config.yaml is no mapping")
-        if not (directory / "metrics.json").is_file():
-            return LeftOut(directory, str(status.get("status")), _why(directory, status))
-        metrics = json.loads(_text(directory / "metrics.json"))
-        overrides = directory / "overrides.yaml"
-        environment = directory / "environment.json"
-        run = Run(
-            directory,
-            config,
-            metrics,
-            status,
-            [str(item) for item in yaml.load(_text(overrides), Loader=_LOADER) or ()] if overrides.is_file() else None,
-            json.loads(_text(environment)).get("device") if environment.is_file() else None,
-        )
-        for weights in run.weight_sets:  # so that files of another make fail here, named
-            _ = run.values(weights), run.ratios(weights), run.floors, run.better, run.protocol, run.compared
-        return run
-    except OSError as error:
-        name = Path(error.filename or directory).name
-        return LeftOut(directory, "unreadable", f"{name}: {error.strerror or error}")
-    except (ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        return LeftOut(directory, "unreadable", f"a damaged file, or one of another version of genloom ({reason})")
-
-
-def _keys(overrides: Iterable[str] | None) -> set[str]:
-    return {item.partition("=")[0].lstrip("+~") for item in overrides or ()}
-
-
-def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8")
-
-
-def _why(directory: Path, status: Mapping[str, Any]) -> str:
-    if "why" in status:
-        return str(status["why"])
-    if status.get("status") != "running":
-        return "there is no metrics.json"
-    try:
-        held = not (directory / ".lock").exists() or is_held(directory)
-    except OSError:  # a folder that can't be written can't be asked
-        held = True
-    return "has no metrics.json yet" if held else "no process on this machine works on it; resume=auto continues it"
-
-
-def finite(value: float | None) -> float | None:
-    """Return a number, or None for None, NaN and infinities."""
-    return float(value) if value is not None and math.isfinite(value) else None
-
-
-def leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Return the values of nested mappings by their full names; a list is one value."""
-    if isinstance(node, dict) and node:
-        for key, value in node.items():
-            yield from leaves(value, f"{prefix}.{key}" if prefix else str(key))
-    else:
-        yield prefix, node
-
-
-# Rows and tables
 
 
 @dataclass(frozen=True)
@@ -553,9 +243,6 @@ def _estimates(runs: Sequence[Mapping[str, float | None]]) -> dict[str, Estimate
     return {name: Estimate(tuple(values[name] for values in runs if name in values)) for name in names}
 
 
-# Groups and their names
-
-
 def _groups(runs: Iterable[Run]) -> tuple[list[list[Run]], list[LeftOut]]:
     """Return runs that differ in their seed only, by seed; of those with the same seed only the newest counts."""
     by_configuration: dict[str, list[Run]] = {}
@@ -591,7 +278,7 @@ def _names(groups: Sequence[Sequence[Run]]) -> list[tuple[str, list[str]]]:
 def _telling(runs: Sequence[Run]) -> list[str]:
     """Return the fewest keys whose values tell the runs apart; more than three are found greedily."""
     configurations = [run.compared for run in runs]
-    given = {key for run in runs for key in _keys(run.overrides)}
+    given = {key for run in runs for key in keys_of(run.overrides)}
     names = {key for configuration in configurations for key in configuration}
     # among keys that tell the same runs apart, the one that somebody set comes first, then the shallow, then the short
     by_split: dict[tuple[str | None, ...], str] = {}

@@ -19,7 +19,10 @@ from scipy import stats
 
 from genloom import cli, report
 from genloom.errors import ConfigError
-from genloom.runs.report import TIMES_FLOOR, Estimate, Layout, LeftOut, Table, read, t_quantile
+from genloom.reports import terminal
+from genloom.reports.estimate import Estimate, t_quantile
+from genloom.reports.finished import LeftOut, read
+from genloom.reports.tables import TIMES_FLOOR, Layout, Table
 
 FD, KD = "fd_digits_cnn_v1", "kd_digits_cnn_v1"
 BETTER = {FD: "lower", KD: "lower", "precision_digits_cnn_v1": "higher", "train_distance_digits_cnn_v1": "none"}
@@ -400,7 +403,7 @@ def test_no_column_is_lost_in_a_narrow_terminal(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int
 ) -> None:
     make(tmp_path / "a", evaluation(1.0), name="a" * 30, efficiency={"peak_memory_mb": 12_345.6})
-    monkeypatch.setattr(report, "WIDTH", width)
+    monkeypatch.setattr(terminal, "WIDTH", width)
     monkeypatch.setenv("COLUMNS", str(width))
     show(tmp_path)
     lines = capsys.readouterr().out.splitlines()
