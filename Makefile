@@ -66,7 +66,7 @@ format: $(STAMP) ## put the code into shape
 bench: $(STAMP) ## measure the speed against reference loops
 	@$(BIN)/python scripts/bench/throughput.py $(ARGS)
 
-results-gan: $(STAMP) ## train all MNIST recipes, about two hours, and write docs/results.md; set GENLOOM_DATA
+results-gan: $(STAMP) ## train all MNIST recipes (hours), write their table into docs/results.md; set GENLOOM_DATA
 	@$(BIN)/python scripts/results/gan.py $(ARGS)
 
 lock: ## resolve requirements.lock anew, for all platforms

@@ -4,6 +4,7 @@ from math import ceil, sqrt
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
@@ -29,13 +30,14 @@ def grid(
 
 
 def scatter(points: Float[Tensor, "num dim"], *, limit: float = 1.5, size: int = 160) -> Picture:
-    """Draw points by their first two coordinates, each axis from -limit to limit, darker where there are more."""
+    """Draw points as dots of 3x3 by their first two coordinates, from -limit to limit, darker where there are more."""
     flat = points[:, :2].cpu() if points.shape[1] > 1 else torch.cat([points.cpu(), torch.zeros(len(points), 1)], dim=1)
     cell = ((flat + limit) * (size / (2 * limit))).long()
     inside = ((cell >= 0) & (cell < size)).all(1)
     column, row = cell[inside].unbind(1)
     counts = torch.bincount((size - 1 - row) * size + column, minlength=size * size).view(1, size, size)
-    return (255 * 0.5 ** counts.clamp_max(8)).to(torch.uint8)
+    dots = F.avg_pool2d(counts.float(), 3, stride=1, padding=1) * 9
+    return (255 * 0.5 ** dots.clamp_max(8)).to(torch.uint8)
 
 
 def sheet(stored: Tensor, *, columns: int | None = None) -> Picture:

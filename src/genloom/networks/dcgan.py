@@ -110,7 +110,7 @@ class DCGANDiscriminator(Discriminator):
             layers.append(nn.LeakyReLU(0.2, inplace=True))
             channels = width_out
         height, width_pixels = height >> pyramid.doublings, width_pixels >> pyramid.doublings
-        self.layers = nn.Sequential(*layers, nn.Flatten())
+        self.layers = nn.Sequential(*layers)
         self.head = head(spec, channels * height * width_pixels)
         self.apply(_initialise)
 
@@ -119,5 +119,5 @@ class DCGANDiscriminator(Discriminator):
         return [layer for layer in self.layers if isinstance(layer, nn.Conv2d)]
 
     def features(self, content: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch features"]:
-        """Return the last map, flattened."""
-        return self.layers(content)
+        """Return the last map, flattened with its channels last, as they lie in memory."""
+        return self.layers(content).permute(0, 2, 3, 1).flatten(1)
