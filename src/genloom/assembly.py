@@ -13,11 +13,14 @@ from pytorch_lightning.loggers import Logger
 from genloom import randomness
 from genloom.callbacks.progress import Progress, Throughput
 from genloom.config.instantiate import instantiate
-from genloom.data.base import InMemoryData
+from genloom.data.base import Images, InMemoryData
+from genloom.data.sample_files import read_pictures
 from genloom.errors import ConfigError, DataError
+from genloom.examples import Examples
 from genloom.families.base import Family
 from genloom.metrics.judge import Judge
 from genloom.runs import checkpoint
+from genloom.spec import ImageContent
 
 
 @dataclass
@@ -119,6 +122,31 @@ def load_data_of(model: Family, file: Path, node: DictConfig | None) -> InMemory
     if not node and data.fingerprint != model.identity["data_fingerprint"]:
         print(f"note: {data.name} is not, value by value, what {file.name} was trained on")
     return data
+
+
+def examples_for(model: Family, file: Path, config: DictConfig) -> Examples:
+    """Return the real examples that a command shows to a model, as the model sees them.
+
+    Args:
+        model: from ``file``.
+        file: a checkpoint.
+        config: ``images``, a folder of pictures or an npz; without it, the first ``num`` of ``split`` of the data.
+
+    Raises:
+        GenloomError: they cannot be read, or are not of the model's shape.
+    """
+    content = model.spec.content
+    if config.images is None:
+        examples = load_data_of(model, file, config.data).modelled(config.split)
+    elif not isinstance(content, ImageContent):
+        raise ConfigError(f"images: {file} is of {type(content).__name__}, not of pictures; name data instead")
+    elif model.conditional:
+        raise ConfigError(f"images: {file} needs to know the classes of its examples; name labelled data instead")
+    else:
+        examples = Images(read_pictures(Path(config.images).expanduser(), content, "images"))
+        if content.binary:
+            examples = Images(255 * (examples.content > 127).to(torch.uint8))
+    return examples[slice(0, config.num)]
 
 
 def build_callbacks(node: DictConfig | None, judge: Judge | None) -> dict[str, Callback]:

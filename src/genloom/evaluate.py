@@ -7,13 +7,12 @@ from omegaconf import DictConfig
 
 from genloom import randomness
 from genloom.assembly import load_data, load_data_of
-from genloom.capabilities import Capability, require
 from genloom.config.instantiate import instantiate
-from genloom.data.sample_files import read_samples
+from genloom.data.sample_files import read_pictures
 from genloom.devices import device
 from genloom.errors import ConfigError
 from genloom.examples import Images
-from genloom.families.drawing import draw_examples
+from genloom.metrics.candidate import Candidate, candidates_of
 from genloom.metrics.judge import Judge, Verdict
 from genloom.runs import checkpoint
 from genloom.runs.directory import write_json
@@ -46,13 +45,9 @@ def run(config: DictConfig) -> None:
 def _of_checkpoint(config: DictConfig, judge: Judge) -> tuple[Verdict, Path]:
     file = checkpoint.find(config.checkpoint)
     model = checkpoint.load(file, trust=list(config.trust), device=device(config.device))
-    require("genloom evaluate", Capability.SAMPLE, model.capabilities)
     data = load_data_of(model, file, config.data)
     chosen = [config.weights] if config.weights else model.weight_sets
-    candidates = {
-        weights: lambda num, weights=weights: draw_examples(model, num, seed=config.seed, weights=weights)
-        for weights in chosen
-    }
+    candidates = candidates_of(model, chosen, seed=config.seed)
     folder = file.parent / f"evaluation-{file.stem}-{data.name}"
     return judge.judge(data, candidates, device=model.device), folder
 
@@ -64,9 +59,9 @@ def _of_samples(config: DictConfig, judge: Judge) -> tuple[Verdict, Path]:
     path, content = Path(config.samples).expanduser(), data.describe().content
     if not isinstance(content, ImageContent):
         raise ConfigError(f"samples: files of pictures are judged, and data={data.name} holds none; judge a checkpoint")
-    images = read_samples(path, content)
+    images = read_pictures(path, content, "samples")
     generator = randomness.generator(config.seed, "samples")
     images = images[torch.randperm(len(images), generator=generator)]
     return judge.judge(
-        data, {"samples": lambda num: Images(images[:num])}, device=device(config.device)
+        data, {"samples": Candidate(lambda num: Images(images[:num]))}, device=device(config.device)
     ), path if path.is_dir() else path.parent

@@ -14,8 +14,8 @@ from genloom.callbacks.base import PictureLook
 from genloom.capabilities import require
 from genloom.config.instantiate import instantiate
 from genloom.devices import device
+from genloom.data.base import InMemoryData
 from genloom.errors import CapabilityError, ConfigError, DataError
-from genloom.examples import Examples
 from genloom.families.base import Family
 from genloom.metrics.judge import Judge
 from genloom.render import Picture
@@ -42,7 +42,7 @@ def run(config: DictConfig) -> None:
     skipped: dict[str, Exception] = {}
     for name in map(str, config.callbacks):
         try:
-            picture = _picture(name, looks.get(name), model, lambda: data().split("train"))
+            picture = _picture(name, looks.get(name), model, data)
         except CapabilityError as error:
             skipped[name] = error
         except DataError as error:
@@ -62,7 +62,7 @@ def run(config: DictConfig) -> None:
         raise ConfigError(f"callbacks: nothing of {', '.join(skipped)} can be drawn of {file}; choose other looks")
 
 
-def _picture(name: str, look: Callback | None, model: Family, train: Callable[[], Examples]) -> Picture:
+def _picture(name: str, look: Callback | None, model: Family, data: Callable[[], InMemoryData]) -> Picture:
     if look is None:
         raise CapabilityError(f"callbacks.{name} needs extractors; choose metrics=images")
     if not isinstance(look, PictureLook):
@@ -70,4 +70,4 @@ def _picture(name: str, look: Callback | None, model: Family, train: Callable[[]
     require(type(look).__name__, look.requires, model.capabilities)
     if reason := look.why_not(model.spec.content):
         raise CapabilityError(reason)
-    return look.picture(model, train)
+    return look.picture(model, data)

@@ -22,7 +22,7 @@ from genloom.metrics.extractor_card import Card
 from genloom.metrics.extractor_training import Recipe, scale, train
 from genloom.metrics.features import file_sha256
 from genloom.metrics.judge import selection
-from genloom.metrics.metric import Metric
+from genloom.metrics.metric import Comparison
 from genloom.metrics.trained_extractor import save
 from genloom.runs.directory import write_json, write_text
 from genloom.spec import ImageContent
@@ -101,10 +101,10 @@ def _draft(data: InMemoryData, config: DictConfig, recipe: Recipe) -> Card:
     splits: tuple[Split, ...] = ("train", "val", "test")
     numbers = {split: len(data.split(split)) for split in splits}
     for split in ("train", "test"):
-        if numbers[split] < Metric.min_images:
+        if numbers[split] < Comparison.min_images:
             raise DataError(
                 f"data: the {split} split of {data.name} holds {numbers[split]} images, below the "
-                f"{Metric.min_images} that the calibration needs; add images"
+                f"{Comparison.min_images} that the calibration needs; add images"
             )
     size = config.size or min(MAX_SIZE, round((spec.content.height + spec.content.width) / 2))
     if size < 4:

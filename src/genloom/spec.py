@@ -23,12 +23,14 @@ class ImageContent:
         height: pixels.
         width: pixels.
         domain: what the pictures show, where a metric depends on it (``handwritten_digits``), else None.
+        binary: whether a model is trained on pixels that are 0 or 255, drawn from grey ones.
     """
 
     channels: int
     height: int
     width: int
     domain: str | None = None
+    binary: bool = False
 
     def __post_init__(self) -> None:
         if self.channels not in (1, 3):

@@ -19,7 +19,7 @@ from genloom.assembly import Run, build
 from genloom.callbacks.progress import Throughput
 from genloom.devices import peak_memory, reset_peak_memory
 from genloom.errors import ConfigError, GenloomError
-from genloom.families.drawing import draw_examples
+from genloom.metrics.candidate import candidates_of
 from genloom.metrics.judge import Verdict
 from genloom.runs import checkpoint, directory, resume
 from genloom.runs.record import Record
@@ -108,10 +108,7 @@ def _judge(built: Run, device: torch.device) -> Verdict | None:
     model = built.model.to(device).eval()
     print("judging by the full protocol …", flush=True)
     with randomness.untouched():
-        candidates = {
-            weights: lambda num, weights=weights: draw_examples(model, num, seed=model.seed, weights=weights)
-            for weights in model.weight_sets
-        }
+        candidates = candidates_of(model, model.weight_sets, seed=model.seed)
         return built.judge.judge(built.data, candidates, device=device)
 
 

@@ -10,7 +10,7 @@ from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
 
 from genloom import randomness, render
 from genloom.capabilities import Capability, require
-from genloom.examples import Examples
+from genloom.data.base import InMemoryData
 from genloom.families.base import Family
 from genloom.render import Picture
 from genloom.spec import Content, ImageContent
@@ -74,15 +74,15 @@ class PictureLook(Look):
     name: str
     pictures_only: bool = True
 
-    def picture(self, model: Family, train: Callable[[], Examples]) -> Picture:
+    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Picture:
         """Draw it; the same for the same weights and seed.
 
         Args:
             model: one that offers what the look requires, of content that it can show.
-            train: returns the training examples; called only by a look that shows them.
+            data: returns what the model was trained on; called only by a look that shows real examples.
 
         Raises:
-            DataError: the training examples are not there.
+            DataError: the data is not there.
         """
         raise NotImplementedError
 
@@ -103,7 +103,7 @@ class PictureLook(Look):
         """Show the picture."""
         if self.why_not(model.spec.content) is None:
             data: Any = trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue]
-            show(trainer, self.name, self.picture(model, lambda: data.split("train")))
+            show(trainer, self.name, self.picture(model, lambda: data))
 
 
 def show(trainer: Trainer, name: str, picture: Picture, *, scale: int = 2) -> None:

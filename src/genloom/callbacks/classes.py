@@ -7,7 +7,7 @@ import torch
 from genloom import randomness, render
 from genloom.callbacks.base import PictureLook
 from genloom.capabilities import Capability
-from genloom.examples import Examples
+from genloom.data.base import InMemoryData
 from genloom.families.base import Family
 from genloom.render import Picture
 
@@ -33,7 +33,7 @@ class Classes(PictureLook):
         self.per_class = per_class
         self.classes = classes
 
-    def picture(self, model: Family, train: Callable[[], Examples]) -> Picture:
+    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Picture:
         """Draw the same latents for each class."""
         names = model.condition_names if self.classes is None else self.classes
         columns = [

@@ -7,7 +7,7 @@ import torch
 from genloom import randomness, render
 from genloom.callbacks.base import PictureLook
 from genloom.capabilities import Capability
-from genloom.examples import Examples
+from genloom.data.base import InMemoryData
 from genloom.families.base import Family
 from genloom.render import Picture
 
@@ -41,7 +41,7 @@ class LatentDirections(PictureLook):
         self.steps = steps
         self.distance = distance
 
-    def picture(self, model: Family, train: Callable[[], Examples]) -> Picture:
+    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Picture:
         """Draw one row per direction."""
         rng = randomness.generator(model.seed, self.name)
         latent, condition = model.draw_latent(1, rng), model.draw_condition(1, rng)

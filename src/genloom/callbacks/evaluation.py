@@ -4,7 +4,7 @@ from pytorch_lightning import Trainer
 
 from genloom.callbacks.base import Look
 from genloom.families.base import Family
-from genloom.families.drawing import draw_examples
+from genloom.metrics.candidate import candidates_of
 from genloom.metrics.judge import Judge
 
 
@@ -29,12 +29,12 @@ class Evaluation(Look):
         """Log ``val/METRIC``."""
         verdict = self.judge.judge(
             trainer.datamodule,  # pyright: ignore[reportAttributeAccessIssue]
-            {"samples": lambda num: draw_examples(model, num, seed=model.seed)},
+            candidates_of(model, model.weight_sets[:1], seed=model.seed),
             reference_split="val",
             heldout_split=None,
             num_samples=self.num_samples,
             device=model.device,
         )
-        values = {f"val/{name}": value for name, value in verdict.scalars("samples").items()}
+        values = {f"val/{name}": value for name, value in verdict.scalars(model.weight_sets[0]).items()}
         for logger in trainer.loggers:
             logger.log_metrics(values, step=trainer.global_step)

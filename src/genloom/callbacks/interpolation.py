@@ -7,7 +7,7 @@ import torch
 from genloom import randomness, render
 from genloom.callbacks.base import PictureLook
 from genloom.capabilities import Capability
-from genloom.examples import Examples
+from genloom.data.base import InMemoryData
 from genloom.families.base import Family
 from genloom.render import Picture
 
@@ -33,7 +33,7 @@ class Interpolation(PictureLook):
         self.rows = rows
         self.steps = steps
 
-    def picture(self, model: Family, train: Callable[[], Examples]) -> Picture:
+    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Picture:
         """Interpolate as the model's latent distribution wants it."""
         rng = randomness.generator(model.seed, self.name)
         start, end = model.draw_latent(self.rows, rng), model.draw_latent(self.rows, rng)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from genloom import render
 from genloom.callbacks.base import PictureLook
-from genloom.examples import Examples
+from genloom.data.base import InMemoryData
 from genloom.families.base import Family
 from genloom.families.drawing import draw_examples
 from genloom.metrics.evidence import View
@@ -53,10 +53,10 @@ class Neighbours(PictureLook):
         able = [each for each in self.judge.extractors if each.why_not(content) is None and not each.costly]
         return sorted(able, key=lambda each: not each.trained)
 
-    def picture(self, model: Family, train: Callable[[], Examples]) -> Picture:
+    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Picture:
         """Look the samples up among the training images."""
         extractor = self._extractors(model.spec.content)[0]
-        samples, real = draw_examples(model, self.num, seed=model.seed), train()
+        samples, real = draw_examples(model, self.num, seed=model.seed), data().split("train")
         seen = View(samples, extractor, device=model.device).features.vectors
         known = View(real, extractor, device=model.device, cache=self.judge.cache).features.vectors
         index = nearest(seen, known, min(self.k, len(real)))

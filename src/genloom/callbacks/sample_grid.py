@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from genloom import render
 from genloom.callbacks.base import PictureLook
-from genloom.examples import Examples
+from genloom.data.base import InMemoryData
 from genloom.families.base import Family
 from genloom.families.drawing import draw_examples
 from genloom.render import Picture
@@ -25,7 +25,7 @@ class SampleGrid(PictureLook):
         super().__init__(every_iterations=every_iterations)
         self.num = num
 
-    def picture(self, model: Family, train: Callable[[], Examples]) -> Picture:
+    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Picture:
         """Draw from fixed latents."""
         samples = draw_examples(model, self.num, seed=model.seed).content
         return render.beside(render.sheet(samples), render.sheet(train().content[: self.num]))

@@ -7,7 +7,7 @@ import torch
 from genloom import randomness, render
 from genloom.callbacks.base import PictureLook
 from genloom.capabilities import Capability
-from genloom.examples import Examples
+from genloom.data.base import InMemoryData
 from genloom.families.base import Family
 from genloom.render import Picture
 
@@ -39,7 +39,7 @@ class TruncationSweep(PictureLook):
         self.psis = psis
         self.columns = columns
 
-    def picture(self, model: Family, train: Callable[[], Examples]) -> Picture:
+    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Picture:
         """Draw one row per share."""
         rng = randomness.generator(model.seed, self.name)
         latent, condition = model.draw_latent(self.columns, rng), model.draw_condition(self.columns, rng)

@@ -88,6 +88,32 @@ class Sample:
 
 
 @dataclass
+class _OfExamples:
+    """Keys of the commands that show real examples to a model."""
+
+    data: dict[str, Any] | None = field(default=None, metadata=_OBJECT)
+    checkpoint: str = MISSING
+    images: str | None = None
+    split: str = field(default=MISSING, metadata={"one_of": ("train", "val", "test")})
+    num: int = field(default=MISSING, metadata=_COUNT)
+    weights: str | None = field(default=None, metadata=_WEIGHTS)
+    out: str | None = None
+    batch_size: int = field(default=MISSING, metadata=_COUNT)
+    device: str = MISSING
+    trust: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Encode(_OfExamples):
+    """Keys of ``genloom encode``; conf/encode.yaml explains them."""
+
+
+@dataclass
+class Reconstruct(_OfExamples):
+    """Keys of ``genloom reconstruct``; conf/reconstruct.yaml explains them."""
+
+
+@dataclass
 class Explore:
     """Keys of ``genloom explore``; conf/explore.yaml explains them."""
 
@@ -134,7 +160,7 @@ class Extractor:
     progress_bar: bool = True
 
 
-SCHEMAS = {schema.__name__.lower(): schema for schema in (Train, Evaluate, Sample, Explore, Report, Extractor)}
+SCHEMAS = {schema.__name__.lower(): schema for schema in (Train, Evaluate, Sample, Encode, Reconstruct, Explore, Report, Extractor)}
 
 
 def register(root: str) -> None:

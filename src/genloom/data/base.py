@@ -6,6 +6,7 @@ splits. Everything else (specification, loaders, fingerprint) is here.
 
 import os
 from abc import abstractmethod
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +19,7 @@ from pytorch_lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from genloom import randomness
 from genloom.batch import Batch, ImageBatch, Label
 from genloom.data.order import EpochOrder, KeyedBatches
 from genloom.errors import ConfigError, DataError
@@ -116,6 +118,10 @@ class InMemoryData(LightningDataModule):
             self._splits[name] = examples
         return self._splits[name]
 
+    def modelled(self, name: Split) -> Examples:
+        """Return a split as a model sees it when it is measured: fixed, also where training sees random variations."""
+        return self.split(name)
+
     def describe(self) -> Spec:
         """Return the specification; the same on every call and every rank."""
         return self._spec
@@ -134,7 +140,7 @@ class InMemoryData(LightningDataModule):
         return self.split("train").fingerprint
 
     def _loader(self, split: Split, seed: int | None, batch_size: int) -> DataLoader[Batch]:
-        examples = self.split(split)
+        examples = self._trained_on(split)
         trainer = self.trainer
         world_size = trainer.world_size if trainer else 1
         batches = KeyedBatches(
@@ -158,6 +164,10 @@ class InMemoryData(LightningDataModule):
             pin_memory=torch.cuda.is_available(),
         )
 
+    def _trained_on(self, split: Split) -> Examples:
+        """Return what batches are made of, before what is drawn anew each time."""
+        return self.split(split)
+
     def train_dataloader(self) -> DataLoader[Batch]:
         """Yield batches of ``batches_per_iteration * batch_size`` examples, so each critic update sees fresh data."""
         num = len(self.split("train"))
@@ -175,19 +185,29 @@ def _whole(batch: Batch) -> Batch:
     return batch
 
 
+Binarization = Literal["static", "dynamic"]
+
+
 class ImageData(InMemoryData):
     """Images of one size, in memory.
 
     Args:
         size: height and width in pixels; None keeps the stored size.
+        binarize: let a model see pixels that are white with the probability that their grey value gives: ``static``
+            draws them once for all runs, ``dynamic`` anew each time an example is trained on. Either way a model is
+            measured on the one fixed draw, and samples are compared with the grey images.
         **in_memory: see :class:`InMemoryData`.
     """
 
-    def __init__(self, *, size: int | None = None, **in_memory: Any) -> None:
+    def __init__(self, *, size: int | None = None, binarize: Binarization | None = None, **in_memory: Any) -> None:
         super().__init__(**in_memory)
         if size is not None and size < 4:
             raise ConfigError(f"data.size: {size} is below the limit of 4 pixels")
+        if binarize not in (None, "static", "dynamic"):
+            raise ConfigError(f"data.binarize: {binarize!r} is none of static, dynamic, null")
         self.size = size
+        self.binarize = binarize
+        self._binarized: dict[Split, Images] = {}
 
     @abstractmethod
     def read(self, split: Split) -> Images:
@@ -206,7 +226,35 @@ class ImageData(InMemoryData):
     def content(self) -> ImageContent:
         """Return the shape of the training images."""
         _, channels, height, width = self.split("train").content.shape
-        return ImageContent(channels, height, width, self.domain)
+        return ImageContent(channels, height, width, self.domain, binary=self.binarize is not None)
+
+    def modelled(self, name: Split) -> Images:
+        """Return a split; its fixed draw of black and white pixels, if the data is binarized."""
+        if self.binarize is None:
+            return self.split(name)
+        if name not in self._binarized:
+            grey = self.split(name)
+            rng = randomness.generator("binarize", name)
+            drawn = [255 * (_uniform_pixels(part, rng) < part).to(torch.uint8) for part in grey.content.split(5000)]
+            self._binarized[name] = Images(torch.cat(drawn), grey.labels)
+        return self._binarized[name]
+
+    def _trained_on(self, split: Split) -> Examples:
+        return self.modelled(split) if self.binarize == "static" else self.split(split)
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        """Draw the pixels of a training batch, on its device; keyed by the iteration and the rank."""
+        if self.binarize != "dynamic":
+            return batch
+        trainer: Any = self.trainer
+        names = ("binarize", trainer.global_step, trainer.global_rank)
+        rng = randomness.generator(self.seed or 0, *names, device=batch.content.device)
+        white = torch.rand(batch.content.shape, generator=rng, device=rng.device) < (batch.content + 1) / 2
+        return replace(batch, content=2 * white.to(batch.content.dtype) - 1)
+
+
+def _uniform_pixels(like: Tensor, rng: torch.Generator) -> Tensor:
+    return torch.rand(like.shape, generator=rng) * 255
 
 
 def data_root(root: str | os.PathLike[str] | None) -> Path:

@@ -1,12 +1,14 @@
 """Draw many examples from a model in chunks, as they are stored in the user's world."""
 
+from collections.abc import Iterator
+
 import torch
 
 from genloom import randomness
-from genloom.batch import Batch, Code, Label
+from genloom.batch import Batch, Code, ImageBatch, Label
 from genloom.examples import Examples, Images
 from genloom.families.base import Family
-from genloom.spec import ImageContent
+from genloom.spec import Content, ImageContent
 
 
 def draw_examples(
@@ -42,6 +44,14 @@ def draw_examples(
             model.sample(part.stop - first, rng=rng, condition=condition, weights=weights, truncation=truncation)
         )
     return _stored(model, batches)
+
+
+def batches_of(examples: Examples, content: Content, size: int) -> Iterator[Batch]:
+    """Yield examples as a model sees them, ``size`` at a time."""
+    kind = ImageBatch if isinstance(content, ImageContent) else Batch
+    for index in torch.arange(len(examples)).split(size):
+        labels = None if examples.labels is None else Label(examples.labels[index])
+        yield kind(content=content.encode(examples.content[index]), index=index, condition=labels)
 
 
 def _stored(model: Family, batches: list[Batch]) -> Examples:

@@ -6,13 +6,12 @@ update reuses its graph, so an iteration costs one forward pass of the generator
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from genloom.batch import Batch, Code, Condition, ImageBatch, Label, Latent
+from genloom.batch import Batch, Code, Condition, Label, Latent
 from genloom.capabilities import Capability
 from genloom.errors import ConfigError
 from genloom.families.base import Family, frozen
@@ -23,7 +22,7 @@ from genloom.networks.spectral import normalise_spectrally
 from genloom.objectives.gan import Draw, Game, GanTerm
 from genloom.objectives.loss import Loss
 from genloom.samplers.latents import CodedLatent, LatentDistribution
-from genloom.spec import ImageContent, Spec
+from genloom.spec import Spec
 
 
 class GAN(Family):
@@ -201,43 +200,16 @@ class GAN(Family):
 
     # Use
 
-    def _network(self, weights: str | None) -> Generator:
-        chosen = weights or self.weight_sets[0]
-        if chosen not in self.weight_sets:
-            raise ConfigError(f"weights: {chosen!r} is not in this model, which holds {', '.join(self.weight_sets)}")
-        return self.generator_ema if chosen == "ema" else self.generator  # pyright: ignore[reportReturnType]
-
-    @contextmanager
-    def _evaluating(self, weights: str | None) -> Iterator[Generator]:
-        network = self._network(weights)
-        training = network.training
-        network.eval()
-        try:
-            with torch.inference_mode():
-                yield network
-        finally:
-            network.train(training)
+    @property
+    def conditional(self) -> bool:
+        """Whether the generator uses the class."""
+        return self.generator.conditional
 
     def draw_latent(self, num: int, rng: torch.Generator) -> Latent:
         """Return ``num`` latents on the model's device, the same for the same CPU generator on every device."""
-        return {name: drawn.to(self.device) for name, drawn in self.latent.draw(num, rng).items()}
+        return self.to_device(self.latent.draw(num, rng))
 
-    def draw_condition(self, num: int, rng: torch.Generator) -> Condition | None:
-        """Return classes, as frequent as in the data, if the generator uses them."""
-        if not self.generator.conditional:
-            return None
-        assert self.spec.condition is not None  # checked when the generator was built
-        counts = torch.tensor(self.spec.condition.counts or [1] * len(self.spec.condition.classes), dtype=torch.float64)
-        index = torch.multinomial(counts, num, replacement=True, generator=rng)
-        return Label(index.to(self.device))
-
-    def condition_on(self, names: Sequence[str], num: int) -> Condition:
-        """Return a condition of the named classes, or of the numbered values of the categorical code, in turn."""
-        known = self.condition_names
-        unknown = [name for name in names if name not in known]
-        if unknown or not names:
-            raise ConfigError(f"classes: {', '.join(unknown) or 'none'} is not among {', '.join(known)}")
-        index = torch.tensor([known.index(name) for name in names])[torch.arange(num) % len(names)].to(self.device)
+    def _asked(self, index: Tensor) -> Condition:
         return Code(index) if isinstance(self.latent, CodedLatent) else Label(index)
 
     @property
@@ -245,11 +217,17 @@ class GAN(Family):
         """The data's classes, or the numbers of the categorical code's values."""
         if isinstance(self.latent, CodedLatent):
             return tuple(map(str, range(self.latent.categories)))
-        return self.spec.condition.classes if self.spec.condition is not None else ()
+        return super().condition_names
+
+    def with_condition(self, latent: Latent, condition: Condition) -> Latent:
+        """Return a latent with the categorical code that is asked for."""
+        if isinstance(condition, Code) and isinstance(self.latent, CodedLatent):
+            return self.latent.with_category(latent, condition.index)
+        return latent
 
     def embed(self, latent: Latent, condition: Condition | None = None, weights: str | None = None) -> Latent:
         """Return what the synthesis sees, with nothing random in it."""
-        with self._evaluating(weights) as network:
+        with self.evaluating(self.generator, weights) as network:
             return network.embed(latent, condition, None)
 
     def interpolate(self, start: Latent, end: Latent, weight: float) -> Latent:
@@ -258,7 +236,7 @@ class GAN(Family):
 
     def truncate(self, latent: Latent, psi: float, weights: str | None = None) -> Latent:
         """Return an embedded latent with a share ``psi`` of its distance from the mean."""
-        with self._evaluating(weights) as network:
+        with self.evaluating(self.generator, weights) as network:
             return network.truncate(latent, psi)
 
     def latent_directions(self, num: int, weights: str | None = None) -> tuple[str, Tensor]:
@@ -266,7 +244,7 @@ class GAN(Family):
 
         Shen and Zhou, Closed-Form Factorization of Latent Semantics in GANs (SeFa), 2021: right singular vectors.
         """
-        projection = self._network(weights).latent_projection()
+        projection = self.weights_of(self.generator, weights).latent_projection()
         assert projection is not None
         # the eigenvectors of the small Gram matrix, in double precision
         matrix = projection.matrix.double()
@@ -277,27 +255,6 @@ class GAN(Family):
         """Return the content of ``latent``, generated in evaluation mode."""
         if condition is None and "category" in latent:
             condition = Code(latent["category"])
-        with self._evaluating(weights) as network:
+        with self.evaluating(self.generator, weights) as network:
             content = network(network.embed(latent, condition, None), condition)
-        index = torch.full((len(content),), -1, device=content.device)
-        kind = ImageBatch if isinstance(self.spec.content, ImageContent) else Batch
-        return kind(content=content, index=index, condition=condition)
-
-    def sample(
-        self,
-        num: int,
-        *,
-        rng: torch.Generator,
-        condition: Condition | None = None,
-        weights: str | None = None,
-        truncation: float | None = None,
-    ) -> Batch:
-        """Return ``num`` examples. The raw weights give batches in evaluation mode, as the average does."""
-        latent = self.draw_latent(num, rng)
-        if condition is None:
-            condition = self.draw_condition(num, rng)
-        elif isinstance(condition, Code) and isinstance(self.latent, CodedLatent):
-            latent = self.latent.with_category(latent, condition.index)
-        if truncation is not None:
-            latent = self.truncate(self.embed(latent, condition, weights), truncation, weights)
-        return self.decode(latent, condition=condition, weights=weights)
+        return self.generated(content, condition)

@@ -15,7 +15,7 @@ from genloom.metrics.frechet import FrechetDistance
 from genloom.metrics.judge import selection
 from genloom.metrics.kernel import KernelDistance
 from genloom.metrics.ladder import rungs, unseen
-from genloom.metrics.metric import Metric
+from genloom.metrics.metric import Comparison
 from genloom.metrics.trained_extractor import TrainedExtractor, save
 
 
@@ -52,7 +52,7 @@ def calibrate(
     randomness.seed_globally("ladder")  # PCA draws from the global generator
     ladder: dict[str, dict[str, float]] = {}
     for rung, pictures in rungs(reference, heldout).items():
-        if len(pictures) < Metric.min_images:  # of two classes, one dropped may leave too few
+        if len(pictures) < Comparison.min_images:  # of two classes, one dropped may leave too few
             continue
         damaged = view(Images(pictures))
         kd = KernelDistance().compare(seen, damaged, evidence)["kd"]

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from genloom.errors import ConfigError
 from genloom.metrics.evidence import Evidence, View
-from genloom.metrics.metric import Direction, Metric, Score
+from genloom.metrics.metric import Comparison, Direction, Score
 
 
 def classifier_score(logits: Float[Tensor, "num classes"]) -> float:
@@ -25,7 +25,7 @@ def classifier_score(logits: Float[Tensor, "num classes"]) -> float:
 
 
 @dataclass(frozen=True)
-class ClassifierScore(Metric):
+class ClassifierScore(Comparison):
     """The classifier score, averaged over equal parts of the set.
 
     Args:
@@ -48,7 +48,7 @@ class ClassifierScore(Metric):
 
 
 @dataclass(frozen=True)
-class ClassBalance(Metric):
+class ClassBalance(Comparison):
     """Share of each predicted class, divided by the reference's share of that class: the rarest and the commonest.
 
     1 and 1 is the reference's balance; a minimum of 0 is a class that never appears.

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from genloom.metrics.evidence import Evidence, View
 from genloom.metrics.frechet import frechet_distance
-from genloom.metrics.metric import Direction, Metric, Score
+from genloom.metrics.metric import Comparison, Direction, Score
 
 
 @dataclass(frozen=True)
-class AskedClass(Metric):
+class AskedClass(Comparison):
     """Share of samples that the classifier takes for the class that was asked for; real images have their labels."""
 
     quantities: ClassVar = {"as_asked": Direction.HIGHER}
@@ -30,7 +30,7 @@ class AskedClass(Metric):
 
 
 @dataclass(frozen=True)
-class FrechetWithinClass(Metric):
+class FrechetWithinClass(Comparison):
     """Fréchet distance between the samples of a class and its real images, averaged over the classes.
 
     The number of images per class is a tenth of all for ten classes, so the bias is larger: compare with the floor.
@@ -60,7 +60,7 @@ class FrechetWithinClass(Metric):
 
 
 @dataclass(frozen=True)
-class CodeMeaning(Metric):
+class CodeMeaning(Comparison):
     """Mutual information between the generator's categorical code and the class that the classifier sees, in nats.
 
     I(c; y) = Σ p(c, y) log (p(c, y) / (p(c) p(y))) of the observed frequencies; its bias is at most
@@ -91,7 +91,7 @@ def mutual_information(counts: Int[Tensor, "first second"]) -> float:
 
 
 @dataclass(frozen=True)
-class Modes(Metric):
+class Modes(Comparison):
     """How many of the classes appear among the samples, and how evenly.
 
     ``modes`` counts the classes that at least one sample is taken for; ``mode_kl`` is KL(samples ‖ reference) of the

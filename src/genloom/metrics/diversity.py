@@ -11,13 +11,13 @@ from genloom import randomness
 from genloom.errors import ConfigError
 from genloom.metrics.evidence import Evidence, View
 from genloom.metrics.features import FeatureExtractor
-from genloom.metrics.metric import Direction, Metric, Score
+from genloom.metrics.metric import Comparison, Direction, Score
 from genloom.metrics.pairs import mean_distance
 from genloom.spec import ImageContent
 
 
 @dataclass(frozen=True)
-class FeatureDiversity(Metric):
+class FeatureDiversity(Comparison):
     """Mean feature distance of two pictures of one predicted class, classes weighted by their share.
 
     Without a classifier all pictures are one class.
@@ -35,7 +35,7 @@ class FeatureDiversity(Metric):
 
 
 @dataclass(frozen=True)
-class StructuralSimilarity(Metric):
+class StructuralSimilarity(Comparison):
     """Mean MS-SSIM of random pairs of one predicted class, as torchmetrics computes it: lower is more varied.
 
     Odena et al., Conditional Image Synthesis with Auxiliary Classifier GANs, 2017.

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torchmetrics.image.fid import FrechetInceptionDistance
 
 from genloom.metrics.evidence import Evidence, View
-from genloom.metrics.metric import Direction, Metric, Score
+from genloom.metrics.metric import Comparison, Direction, Score
 
 
 class _Identity(nn.Module):
@@ -76,7 +76,7 @@ def frechet_distance(
 
 
 @dataclass(frozen=True)
-class FrechetDistance(Metric):
+class FrechetDistance(Comparison):
     """d² between the features of the reference and of the candidate. Biased upwards for few images: fix N."""
 
     quantities: ClassVar = {"fd": Direction.LOWER}

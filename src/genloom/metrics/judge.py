@@ -8,7 +8,7 @@ It knows no model: a candidate is a function from a number to so many pictures. 
 averaged and raw weights, and a folder of someone else's samples.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,11 @@ from genloom import randomness
 from genloom.data.base import InMemoryData, Split
 from genloom.errors import ConfigError, DataError
 from genloom.examples import Examples
+from genloom.metrics.candidate import Candidate, Draw
 from genloom.metrics.evidence import Evidence
 from genloom.metrics.features import FeatureExtractor
-from genloom.metrics.metric import Metric, Score
+from genloom.metrics.measuring import Held, Measurement, measure
+from genloom.metrics.metric import Comparison, Metric, Score
 from genloom.metrics.reference_cache import ReferenceCache, library_versions
 from genloom.metrics.trained_extractor import TrainedExtractor
 from genloom.metrics.verdict import NotApplicable, Row, Verdict
@@ -28,9 +30,7 @@ from genloom.spec import Content, ImageContent
 
 FEW_IMAGES = 5000  # below this the bias of the Fréchet distance outweighs it
 
-Draw = Callable[[int], Examples]
-
-__all__ = ["Draw", "Judge", "Verdict"]
+__all__ = ["Candidate", "Judge", "Verdict"]
 
 
 class Judge:
@@ -88,7 +88,7 @@ class Judge:
     def judge(
         self,
         data: InMemoryData,
-        candidates: Mapping[str, Draw],
+        candidates: Mapping[str, Candidate],
         *,
         reference_split: Split = "train",
         heldout_split: Split | None = "test",
@@ -99,8 +99,7 @@ class Judge:
 
         Args:
             data: the real images.
-            candidates: functions that draw pictures; one that holds
-                fewer or more than asked for returns what it has, and a fixed random selection is judged.
+            candidates: by name; of samples that are fewer or more than asked for, a fixed random selection is judged.
             reference_split: what candidates are compared with.
             heldout_split: what gives the floor; None for a quick check, which has none.
             num_samples: pictures on each side, at most; None is the suite's own number.
@@ -119,11 +118,12 @@ class Judge:
             self._check_own(content)
             reference = selection(data, reference_split, num)
             wanted = min(num, len(data.split(heldout_split or reference_split)))
-            drawn = {name: _draw(name, draw, wanted, content) for name, draw in candidates.items()}
-            num_fake = min(wanted, *(len(images) for images in drawn.values()))
+            drawing = {name: each.draw for name, each in candidates.items() if each.draw is not None}
+            drawn = {name: _draw(name, draw, wanted, content) for name, draw in drawing.items()}
+            num_fake = min(wanted, *(len(images) for images in drawn.values())) if drawn else 0
             real = {"train": data.split("train"), "reference": reference}
             if heldout_split is not None:
-                real["heldout"] = selection(data, heldout_split, num_fake)
+                real["heldout"] = selection(data, heldout_split, num_fake or wanted)
             generated = {name: _shuffled(images, "candidate")[:num_fake] for name, images in drawn.items()}
             condition = data.describe().condition
             classes = condition.classes if condition is not None else None
@@ -136,9 +136,20 @@ class Judge:
                 "n_fake": num_fake,
                 "device": torch.device(device).type,
                 "versions": library_versions(),
+                "extractors": {},
+                "metrics": {
+                    type(metric).__name__: metric.parameters for metric in self.metrics if isinstance(metric, Comparison)
+                },
             }
             extractors = [extractor.for_data(data) for extractor in self.extractors]
-            return self._compare(extractors, evidence, list(candidates), protocol, wanted)
+            compared = self._compare(extractors, evidence, list(drawn), protocol, wanted)
+            measurements = [metric for metric in self.metrics if isinstance(metric, Measurement)]
+            models = {name: each for name, each in candidates.items() if each.model is not None}
+            if not measurements or not models:
+                return compared
+            split = heldout_split or reference_split
+            held = Held(split, _shuffled(data.modelled(split), split)[:num], lambda: data.modelled("train"), self.cache)
+            return compared.joined(measure(measurements, models, held))
 
     def _compare(
         self,
@@ -152,7 +163,11 @@ class Judge:
         missing: list[NotApplicable] = []
         used: dict[str, FeatureExtractor] = {}
         headlines: dict[str, str] = {}
+        if not names:
+            return Verdict([], protocol)
         for metric in self.metrics:
+            if not isinstance(metric, Comparison):
+                continue
             chosen, refused = _extractors_for(metric, evidence, extractors)
             missing += refused
             for extractor in chosen:
@@ -173,14 +188,11 @@ class Judge:
             )
         if protocol["n_fake"] < wanted:
             warnings.append(f"{protocol['n_fake']:,} pictures were there to judge; the protocol asks for {wanted:,}")
-        protocol |= {
-            "extractors": {name: extractor.protocol for name, extractor in used.items()},
-            "metrics": {type(metric).__name__: metric.parameters for metric in self.metrics},
-        }
+        protocol |= {"extractors": {name: extractor.protocol for name, extractor in used.items()}}
         return Verdict(rows, protocol, missing, warnings, headline)
 
     def _scores(
-        self, metric: Metric, extractor: FeatureExtractor, evidence: Evidence, names: list[str]
+        self, metric: Comparison, extractor: FeatureExtractor, evidence: Evidence, names: list[str]
     ) -> tuple[dict[str, dict[str, Score]], dict[str, Score] | None]:
         reference = evidence.real("reference", extractor)
         scores = {name: metric.compare(reference, evidence.generated(name, extractor), evidence) for name in names}
@@ -202,7 +214,7 @@ class Judge:
 
 
 def _extractors_for(
-    metric: Metric, evidence: Evidence, extractors: Sequence[FeatureExtractor]
+    metric: Comparison, evidence: Evidence, extractors: Sequence[FeatureExtractor]
 ) -> tuple[list[FeatureExtractor], list[NotApplicable]]:
     """Return who can look for ``metric``; if there is nobody, why not. Untrained extractors only stand in."""
     # where some extractor was made for the content, what keeps the others from looking is no news

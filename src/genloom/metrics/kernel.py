@@ -21,7 +21,7 @@ from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
 from genloom.metrics.evidence import Evidence, View
-from genloom.metrics.metric import Direction, Metric, Score
+from genloom.metrics.metric import Comparison, Direction, Score
 
 NUM_BLOCKS = 10
 _STUDENT_95 = 2.262  # two-sided 95 % quantile of Student's t with NUM_BLOCKS - 1 degrees of freedom
@@ -123,7 +123,7 @@ class _Summed:
 
 
 @dataclass(frozen=True)
-class KernelDistance(Metric):
+class KernelDistance(Comparison):
     """MMD² on all images, with a 95 % interval from 10 disjoint blocks."""
 
     quantities: ClassVar = {"kd": Direction.LOWER}

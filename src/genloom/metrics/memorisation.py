@@ -15,12 +15,12 @@ from torch import Tensor
 
 from genloom.errors import ConfigError
 from genloom.metrics.evidence import Evidence, View
-from genloom.metrics.metric import Direction, Metric, Score
+from genloom.metrics.metric import Comparison, Direction, Score
 from genloom.metrics.pairs import Nearest, nearest
 
 
 @dataclass(frozen=True)
-class Memorisation(Metric):
+class Memorisation(Comparison):
     """Distances to the nearest of all training images.
 
     Args:

@@ -1,6 +1,6 @@
-"""The contract of a metric: a comparison of a candidate set with a reference set, as one extractor sees them.
+"""What every metric is, and the contract of comparisons of samples with real examples.
 
-The floor of a metric is the same comparison with real test images as the candidate, so it needs no code of its own.
+Measurements of a model on real examples are in :mod:`genloom.metrics.measuring`. The floor of a comparison is the same with real test images as the candidate, so it needs no code of its own.
 """
 
 import math
@@ -53,11 +53,26 @@ class Score:
 
 
 class Metric(ABC):
-    """One comparison, which may give several quantities. Subclasses are frozen dataclasses of their parameters.
+    """What gives one or several quantities. Subclasses are frozen dataclasses of their parameters.
 
     Attributes:
         requires: what a model must offer.
-        quantities: the names that :meth:`compare` returns, and which values are better.
+        quantities: the names that it returns, and which values are better.
+    """
+
+    requires: ClassVar[Capability] = Capability.SAMPLE
+    quantities: ClassVar[dict[str, Direction]]
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The parameters that its numbers depend on, as plain data."""
+        return asdict(self)  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
+class Comparison(Metric):
+    """A comparison of a candidate set with a reference set, as one extractor sees them.
+
+    Attributes:
         needs_logits: the extractor must be a classifier.
         needs_classes: the extractor must know the data's own classes.
         needs_heldout: real images besides the reference are needed.
@@ -69,8 +84,6 @@ class Metric(ABC):
         min_images: of each set.
     """
 
-    requires: ClassVar[Capability] = Capability.SAMPLE
-    quantities: ClassVar[dict[str, Direction]]
     needs_logits: ClassVar[bool] = False
     needs_classes: ClassVar[bool] = False
     needs_heldout: ClassVar[bool] = False
@@ -114,8 +127,3 @@ class Metric(ABC):
         if evidence.num_smallest < self.min_images:
             return f"{evidence.num_smallest} images are below the limit of {self.min_images}; give more images"
         return None
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """The parameters that its numbers depend on, as plain data."""
-        return asdict(self)  # pyright: ignore[reportArgumentType, reportCallIssue]

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from genloom.errors import ConfigError
 from genloom.metrics.evidence import Evidence, View
-from genloom.metrics.metric import Direction, Metric, Score
+from genloom.metrics.metric import Comparison, Direction, Score
 from genloom.metrics.pairs import squared_distances, squared_radii
 
 
@@ -71,7 +71,7 @@ def overlap(
 
 
 @dataclass(frozen=True)
-class Support(Metric):
+class Support(Comparison):
     """Precision, recall, density and coverage.
 
     Args:

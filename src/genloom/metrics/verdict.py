@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from genloom.metrics.metric import Direction, Score
@@ -82,9 +82,22 @@ class Verdict:
                 return row
         raise KeyError(f"{metric} is not among {', '.join(row.metric for row in self.rows)}")
 
+    def joined(self, other: "Verdict") -> "Verdict":
+        """Return it with what ``other`` measured of the same candidates."""
+        protocol = self.protocol | {"measured": other.protocol["measured"]}
+        protocol["metrics"] = self.protocol["metrics"] | other.protocol["metrics"]
+        return replace(
+            self,
+            protocol=protocol,
+            rows=self.rows + other.rows,
+            not_applicable=self.not_applicable + other.not_applicable,
+            warnings=self.warnings + other.warnings,
+            headline=self.headline or other.headline,
+        )
+
     def scalars(self, candidate: str) -> dict[str, float]:
         """Return the finite values of one candidate by the metrics' full names, for a logger."""
-        values = {row.metric: row.scores[candidate].value for row in self.rows}
+        values = {row.metric: row.scores[candidate].value for row in self.rows if candidate in row.scores}
         return {name: value for name, value in values.items() if math.isfinite(value)}
 
     def to_dict(self) -> dict[str, Any]:
@@ -112,7 +125,7 @@ class Verdict:
             ratios = [row.ratio(name) for name in candidates]
             table.add_row(
                 Text(row.metric),
-                "as real" if row.direction is Direction.NONE else row.direction.value,
+                _better(row),
                 *(_cell(row.scores[name]) for name in candidates),
                 _cell(row.floor) if row.floor else "",
                 " / ".join("-" if ratio is None else f"{ratio:.3g}" for ratio in ratios) if any(ratios) else "",
@@ -130,17 +143,32 @@ class Verdict:
         console.print(self.table())
 
     def _notes(self) -> list[str]:
-        by_reason: dict[str, list[str]] = {}
-        for item in self.not_applicable:
-            by_reason.setdefault(item.reason, []).append(item.metric)
         sets: Mapping[str, Any] = self.protocol
+        measured = sets.get("measured")
+        of_model = f"measured on {measured['num']:,} of the {measured['split']} split" if measured else None
+        if not sets["n_fake"]:
+            return [*filter(None, [of_model]), *self._reading()]
         heldout = f", {sets['n_fake']:,} real of {sets['heldout']['split']} as floor" if sets["heldout"] else ""
         reference = f"{sets['n_reference']:,} of {sets['data']['name']}'s {sets['reference']['split']} split"
         return [
-            f"{sets['n_fake']:,} pictures against {reference}{heldout}",
+            f"{sets['n_fake']:,} pictures against {reference}{heldout}" + (f"; {of_model}" if of_model else ""),
+            *self._reading(),
+        ]
+
+    def _reading(self) -> list[str]:
+        by_reason: dict[str, list[str]] = {}
+        for item in self.not_applicable:
+            by_reason.setdefault(item.reason, []).append(item.metric)
+        return [
             *(f"Note: {warning}" for warning in self.warnings),
             *(f"Not applicable: {', '.join(metrics)}: {reason}" for reason, metrics in by_reason.items()),
         ]
+
+
+def _better(row: Row) -> str:
+    if row.direction is not Direction.NONE:
+        return row.direction.value
+    return "as real" if row.floor else ""
 
 
 def _cell(score: Score) -> str:

@@ -120,6 +120,28 @@ class Discriminator(nn.Module):
         return self.head(self.features(content), condition)
 
 
+class Encoder(nn.Module):
+    """Maps content to features. Built by ``encoder(spec)``.
+
+    Attributes:
+        num_features: length of the features.
+    """
+
+    num_features: int
+
+    def forward(self, content: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch features"]:
+        """Return what the latent is inferred from."""
+        raise NotImplementedError
+
+
+class Decoder(nn.Module):
+    """Maps latents to the parameters of a likelihood. Built by ``decoder(spec, latent_dim=…, outputs=…)``."""
+
+    def forward(self, z: Float[Tensor, "batch latent"]) -> Float[Tensor, "batch outputs ..."]:
+        """Return ``outputs`` numbers per value of content."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
 class Pyramid:
     """How an image is reached from a small map by doubling: ``size = base · 2^doublings``, then cropped.

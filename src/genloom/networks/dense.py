@@ -1,13 +1,18 @@
-"""The fully connected GAN of the survey, in the form of Goodfellow et al., Generative Adversarial Nets, 2014."""
+"""Fully connected networks.
+
+The GAN's are in the form of Goodfellow et al., Generative Adversarial Nets, 2014, as the survey shows them; the
+autoencoder's in that of Kingma and Welling, Auto-Encoding Variational Bayes, 2014.
+"""
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from math import prod
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from genloom.batch import Condition, Latent
-from genloom.networks.base import Discriminator, Generator, Head, LatentProjection
+from genloom.networks.base import Decoder, Discriminator, Encoder, Generator, Head, LatentProjection
 from genloom.networks.conditioning import Conditioning, Layers
 from genloom.networks.heads import Score
 from genloom.spec import ImageContent, Spec
@@ -83,3 +88,47 @@ class DenseDiscriminator(Discriminator):
     def features(self, content: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch features"]:
         """Return the last hidden layer."""
         return self.layers(content)
+
+
+class DenseEncoder(Encoder):
+    """Linear layers, each with ReLU.
+
+    Args:
+        spec: the data's; content of any shape.
+        widths: hidden units per layer.
+    """
+
+    def __init__(self, spec: Spec, *, widths: Sequence[int] = (400, 400)) -> None:
+        super().__init__()
+        sizes = [prod(spec.content.shape), *widths]
+        self.layers = nn.Sequential(nn.Flatten(), *_relu_layers(sizes))
+        self.num_features = sizes[-1]
+
+    def forward(self, content: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch features"]:
+        """Return the last hidden layer."""
+        return self.layers(content)
+
+
+class DenseDecoder(Decoder):
+    """Linear layers with ReLU between.
+
+    Args:
+        spec: the data's; content of any shape.
+        latent_dim: length of the input.
+        outputs: numbers per value of content.
+        widths: hidden units per layer.
+    """
+
+    def __init__(self, spec: Spec, latent_dim: int, outputs: int, *, widths: Sequence[int] = (400, 400)) -> None:
+        super().__init__()
+        shape = (outputs, *spec.content.shape)
+        sizes = [latent_dim, *widths]
+        self.layers = nn.Sequential(*_relu_layers(sizes), nn.Linear(sizes[-1], prod(shape)), nn.Unflatten(1, shape))
+
+    def forward(self, z: Float[Tensor, "batch latent"]) -> Float[Tensor, "batch outputs ..."]:
+        """Return the parameters of the likelihood."""
+        return self.layers(z)
+
+
+def _relu_layers(sizes: Sequence[int]) -> list[nn.Module]:
+    return [layer for a, b in pairwise(sizes) for layer in (nn.Linear(a, b), nn.ReLU(inplace=True))]

@@ -13,7 +13,7 @@ from genloom.networks.heads import Score
 from genloom.spec import Spec
 
 
-class _Halving(nn.Module):
+class Halving(nn.Module):
     """Two convolutions that halve the map, beside a 1x1 convolution; the sum keeps the variance.
 
     Pooling comes before the second convolution, which is four times cheaper than after it.
@@ -26,6 +26,7 @@ class _Halving(nn.Module):
         self.skip = nn.Conv2d(width_in, width_out, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return a map of half the height and width, rounded up."""
         h = F.avg_pool2d(F.leaky_relu(self.first(x), 0.2), 2, ceil_mode=True)
         h = F.leaky_relu(self.second(h), 0.2)
         return (h + self.skip(F.avg_pool2d(x, 2, ceil_mode=True))) / sqrt(2)
@@ -58,7 +59,7 @@ class ResidualDiscriminator(Discriminator):
         pyramid = Pyramid(height, width_pixels)
         widths = pyramid.widths(width, max_width)
         self.stem = nn.Conv2d(channels, widths[0], 4, stride=2, padding=1)
-        self.blocks = nn.Sequential(*(_Halving(a, b) for a, b in pairwise(widths)))
+        self.blocks = nn.Sequential(*(Halving(a, b) for a, b in pairwise(widths)))
         height, width_pixels = height // 2, width_pixels // 2  # the stem drops an odd row, the blocks keep it
         for _ in self.blocks:
             height, width_pixels = -(-height // 2), -(-width_pixels // 2)

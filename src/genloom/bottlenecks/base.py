@@ -1,0 +1,111 @@
+"""The contract of a bottleneck, and what an objective gets from it.
+
+Notation: q(z|x) the posterior, p(z) the prior; k draws for each example of a batch.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from genloom.batch import Latent
+
+LOG_2_PI = math.log(2 * math.pi)
+
+
+@dataclass
+class Normal:
+    """N(mean, diag(exp(log_variance))).
+
+    Args:
+        mean: μ.
+        log_variance: log σ².
+    """
+
+    mean: Float[Tensor, "*batch dim"]
+    log_variance: Float[Tensor, "*batch dim"]
+
+    def draw(self, k: int, rng: torch.Generator | None) -> Float[Tensor, "k *batch dim"]:
+        """Return μ + σε; the gradient passes. Without ``rng`` the mean."""
+        mean = self.mean.expand(k, *self.mean.shape)
+        if rng is None:
+            return mean
+        noise = torch.randn(mean.shape, generator=rng, device=rng.device, dtype=mean.dtype).to(mean.device)
+        return mean + (0.5 * self.log_variance).exp() * noise
+
+    def log_prob(self, z: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+        """Return the log-density of each unit of z, whose leading axes are broadcast."""
+        return -0.5 * ((z - self.mean).square() * (-self.log_variance).exp() + self.log_variance + LOG_2_PI)
+
+    def kl(self, other: "Normal | None" = None) -> Float[Tensor, "*batch dim"]:
+        """Return KL(self ‖ other) of each unit, nats; without another, to N(0, I)."""
+        if other is None:
+            return 0.5 * (self.mean.square() + self.log_variance.exp() - 1 - self.log_variance)
+        ratio = self.log_variance - other.log_variance
+        shift = (self.mean - other.mean).square() * (-other.log_variance).exp()
+        return 0.5 * (ratio.exp() + shift - 1 - ratio)
+
+    def detached(self) -> "Normal":
+        """Return it without gradients."""
+        return Normal(self.mean.detach(), self.log_variance.detach())
+
+
+@dataclass
+class Inference:
+    """What is inferred about the latents of a batch.
+
+    Args:
+        latent: k draws for each example.
+        kl: by the name of the latent, KL(q ‖ p) per unit, nats: in closed form where there is one; else one column, the
+            mean of log q − log p over the k draws.
+        log_ratio: log p(z) − log q(z|x) of each draw, nats.
+        posterior: q(z|x), where it is a diagonal Gaussian.
+        penalties: further terms of the loss, already weighted, that are no part of a bound.
+    """
+
+    latent: dict[str, Float[Tensor, "k batch ..."]]
+    kl: dict[str, Float[Tensor, "batch units"]]
+    log_ratio: Float[Tensor, "k batch"]
+    posterior: Normal | None = None
+    penalties: dict[str, Float[Tensor, ""]] = field(default_factory=dict)
+
+
+class Bottleneck(nn.Module):
+    """Infers latents from features, and draws them. Built by ``bottleneck(num_features)``.
+
+    Attributes:
+        dim: length of what the decoder gets.
+        stochastic: whether there are densities, and so bounds on the likelihood.
+        samples: whether :meth:`draw` is there.
+    """
+
+    dim: int
+    stochastic: bool = True
+    samples: bool = True
+
+    def infer(
+        self, features: Float[Tensor, "batch features"], k: int, rng: torch.Generator | None, *, detach_q: bool = False
+    ) -> Inference:
+        """Draw k latents for each example.
+
+        Args:
+            features: of the encoder.
+            k: draws.
+            rng: None takes what is most typical, the mean.
+            detach_q: leave the posterior's parameters out of the gradient of its density ("sticking the landing").
+        """
+        raise NotImplementedError
+
+    def draw(self, num: int, rng: torch.Generator) -> Latent:
+        """Return ``num`` latents of the prior, on the device of ``rng``."""
+        raise NotImplementedError
+
+    def decoder_input(self, latent: Latent) -> Float[Tensor, "*batch dim"]:
+        """Return what the decoder gets."""
+        return latent["z"]
+
+    def interpolate(self, a: Latent, b: Latent, weight: float) -> Latent:
+        """Return the latents a share ``weight`` of the way from ``a`` to ``b``."""
+        return {name: torch.lerp(a[name], b[name], weight) for name in a}

@@ -1,0 +1,1 @@
+"""p(x | z): how probable content is, given what a decoder puts out."""

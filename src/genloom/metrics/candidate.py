@@ -1,0 +1,40 @@
+"""What is judged: samples alone, or a model with one of its weight sets."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+
+from genloom.capabilities import Capability
+from genloom.examples import Examples
+from genloom.families.base import Family
+from genloom.families.drawing import draw_examples
+
+Draw = Callable[[int], Examples]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What is judged.
+
+    Args:
+        draw: returns so many samples; None for a model that has none.
+        model: None for samples alone.
+        weights: which of its weight sets.
+    """
+
+    draw: Draw | None
+    model: Family | None = None
+    weights: str | None = None
+
+
+def candidates_of(model: Family, weight_sets: Iterable[str], *, seed: int) -> dict[str, Candidate]:
+    """Return the model with each of these weight sets, by name; what they draw depends on ``seed``."""
+
+    def draw(num: int, weights: str) -> Examples:
+        return draw_examples(model, num, seed=seed, weights=weights)
+
+    samples = Capability.SAMPLE in model.capabilities
+    return {
+        weights: Candidate(partial(draw, weights=weights) if samples else None, model, weights)
+        for weights in weight_sets
+    }

@@ -1,0 +1,111 @@
+"""How probable held-out examples are under a model with latents. Everything is in nats per example, but for bits/dim."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from genloom import randomness
+from genloom.capabilities import Capability
+from genloom.families.base import Family
+from genloom.families.drawing import batches_of
+from genloom.metrics.measuring import Held, Measurement
+from genloom.metrics.metric import Direction, Score
+
+
+@dataclass(frozen=True)
+class Likelihood(Measurement):
+    """The evidence lower bound, its parts, and the tighter bound by importance sampling.
+
+    ``nll_bound`` is −log (1/K) Σ_k p(x|z_k) p(z_k) / q(z_k|x), at least −log p(x) in expectation, with an interval over
+    the examples; Burda et al., Importance Weighted Autoencoders, 2016. ``bits_per_dim`` is the same per value, in bits,
+    where the likelihood gives probabilities; densities have no such number.
+
+    Args:
+        num_importance: K; 5000 for numbers to report.
+        num_examples: of the held-out ones, at most.
+        batch_size: examples at once.
+    """
+
+    requires = Capability.SCORE
+    quantities: ClassVar = {
+        "nll_bound": Direction.LOWER,
+        "bits_per_dim": Direction.LOWER,
+        "negative_elbo": Direction.LOWER,
+        "reconstruction_nats": Direction.NONE,
+        "kl_nats": Direction.NONE,
+    }
+
+    num_importance: int = 100
+    num_examples: int = 10_000
+    batch_size: int = 200
+
+    def measure(self, model: Family, held: Held, *, weights: str) -> dict[str, Score]:
+        """Return all that the model's likelihood has."""
+        rng = randomness.generator("likelihood", device=model.device)
+        examples = held.examples[slice(0, self.num_examples)]
+        bounds: list[Tensor] = []
+        likelihoods: list[Tensor] = []
+        divergences: list[Tensor] = []
+        for batch in batches_of(examples, model.spec.content, self.batch_size):
+            bounds.append(
+                model.log_prob(batch, num_samples=self.num_importance, rng=rng, weights=weights).double().cpu()
+            )
+            parts = model.bounds(batch, rng=rng, weights=weights)
+            likelihoods.append(parts.pop("log_likelihood").double().cpu())
+            divergences.append(torch.stack([kl.double().sum(1) for kl in parts.values()]).sum(0).cpu())
+        nll, reconstruction, kl = -torch.cat(bounds), -torch.cat(likelihoods), torch.cat(divergences)
+        half = 1.96 * (nll.std() / math.sqrt(len(nll))).item()
+        details = {"importance_samples": self.num_importance, "measure": model.likelihood_measure}
+        found = {
+            "nll_bound": Score(nll.mean().item(), (nll.mean().item() - half, nll.mean().item() + half), details),
+            "negative_elbo": Score((reconstruction + kl).mean().item()),
+            "reconstruction_nats": Score(reconstruction.mean().item()),
+            "kl_nats": Score(kl.mean().item()),
+        }
+        if model.likelihood_measure == "probability":
+            values = math.prod(model.spec.content.shape)
+            found["bits_per_dim"] = Score(nll.mean().item() / values / math.log(2))
+        return found
+
+
+@dataclass(frozen=True)
+class LatentActivity(Measurement):
+    """How many units of the latent say anything about the example: those whose posterior mean varies.
+
+    A unit is active if Var_x(E_q[z|x]) > ``threshold``; Burda et al., 2016, section 5.
+
+    Args:
+        threshold: of the variance.
+        batch_size: examples at once.
+    """
+
+    requires = Capability.SCORE
+    quantities: ClassVar = {"active_units": Direction.NONE}
+
+    threshold: float = 0.01
+    batch_size: int = 500
+
+    def measure(self, model: Family, held: Held, *, weights: str) -> dict[str, Score]:
+        """Return the count, with the variance of every unit as details."""
+        codes = [model.encode(batch, weights=weights) for batch in batches_of(held.examples, model.spec.content, self.batch_size)]
+        variances = torch.cat(
+            [torch.cat([code[name].flatten(1) for code in codes]).float().var(0).cpu() for name in codes[0]]
+        )
+        active = int((variances > self.threshold).sum())
+        return {"active_units": Score(active, details={"of": len(variances), "variances": variances.tolist()})}
+
+    def warnings(self, scores: Mapping[str, Score]) -> list[str]:
+        """Name a collapse of the posterior."""
+        score = scores["active_units"]
+        if score.value == 0:
+            return [
+                "the posterior has collapsed: no unit of the latent says anything about the example; choose "
+                "objective/vae@model.objective=elbo_warmup, set free_nats, or weaken the decoder"
+            ]
+        if score.value < 0.1 * score.details["of"]:
+            return [f"only {score.value:.0f} of {score.details['of']} units of the latent are active"]
+        return []

@@ -1,0 +1,85 @@
+"""The contract of measurements: what a model makes of held-out examples, rather than how its samples look."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from genloom.examples import Examples
+from genloom.families.base import Family
+from genloom.metrics.candidate import Candidate
+from genloom.metrics.metric import Metric, Score
+from genloom.metrics.reference_cache import ReferenceCache
+from genloom.metrics.verdict import NotApplicable, Row, Verdict
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a model is measured on.
+
+    Args:
+        split: where the examples are from.
+        examples: held out, as the model sees them.
+        train: returns the training examples as the model sees them when it is measured.
+        cache: of what depends on the data alone.
+    """
+
+    split: str
+    examples: Examples
+    train: Callable[[], Examples]
+    cache: ReferenceCache
+
+
+class Measurement(Metric):
+    """A number of a model and held-out examples."""
+
+    @abstractmethod
+    def measure(self, model: Family, held: Held, *, weights: str) -> dict[str, Score]:
+        """Return a score for each of ``quantities`` that the model has.
+
+        Args:
+            model: one that offers what is required.
+            held: the examples.
+            weights: which of the model's weight sets.
+        """
+
+    def why_not(self, model: Family) -> str | None:
+        """Return None if it can be taken of ``model``, else the reason why not."""
+        if self.requires not in model.capabilities:
+            names = ", ".join(sorted(capability.value for capability in model.capabilities))
+            return f"it needs {self.requires.value}; this model offers {names}"
+        return None
+
+    def warnings(self, scores: Mapping[str, Score]) -> list[str]:
+        """Return what a reader of the scores has to know."""
+        return []
+
+
+def measure(metrics: Sequence[Measurement], candidates: Mapping[str, Candidate], held: Held) -> Verdict:
+    """Return what was measured of each candidate that is a model; its protocol is the part that concerns this."""
+    rows: list[Row] = []
+    used: list[Measurement] = []
+    missing: list[NotApplicable] = []
+    warnings: dict[str, None] = {}  # without repetitions, in their order
+    for metric in metrics:
+        scores: dict[str, dict[str, Score]] = {}
+        reasons: dict[str, None] = {}
+        for name, candidate in candidates.items():
+            assert candidate.model is not None and candidate.weights is not None
+            if reason := metric.why_not(candidate.model):
+                reasons[reason] = None
+            else:
+                scores[name] = metric.measure(candidate.model, held, weights=candidate.weights)
+                warnings |= dict.fromkeys(metric.warnings(scores[name]))
+        if scores:
+            used.append(metric)
+        for quantity, direction in metric.quantities.items():
+            found = {name: values[quantity] for name, values in scores.items() if quantity in values}
+            if found:
+                rows.append(Row(quantity, direction, found, None))
+        missing += [NotApplicable(quantity, reason) for reason in reasons for quantity in metric.quantities]
+    protocol = {
+        "measured": {"split": held.split, "num": len(held.examples), "fingerprint": held.examples.fingerprint},
+        "metrics": {type(metric).__name__: metric.parameters for metric in used},
+    }
+    return Verdict(rows, protocol, missing, list(warnings), rows[0].metric if rows else None)
+

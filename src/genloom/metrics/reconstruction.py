@@ -1,0 +1,91 @@
+"""How much of an example is left after encoding and decoding, beside the best linear map of the same size.
+
+Values are in [0, 1]. Structural similarity is torchmetrics', which averages over the reflected border too.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
+
+from genloom.capabilities import Capability
+from genloom.examples import Examples
+from genloom.families.base import Family
+from genloom.families.drawing import batches_of
+from genloom.metrics.measuring import Held, Measurement
+from genloom.metrics.metric import Direction, Score
+from genloom.spec import ImageContent
+
+
+@dataclass(frozen=True)
+class Reconstruction(Measurement):
+    """Error of reconstructions: per value, in decibels, and as a structural similarity; averaged over the examples.
+
+    ``mse_of_pca`` is the error of a principal component analysis of the training examples with as many components as
+    the model's latent has numbers: no linear encoder and decoder are better there.
+
+    Args:
+        batch_size: examples at once.
+    """
+
+    requires = Capability.RECONSTRUCT
+    quantities: ClassVar = {
+        "mse": Direction.LOWER,
+        "mse_of_pca": Direction.NONE,
+        "psnr": Direction.HIGHER,
+        "ssim": Direction.HIGHER,
+    }
+
+    batch_size: int = 500
+
+    def why_not(self, model: Family) -> str | None:
+        """Refuse what has no range."""
+        if not isinstance(model.spec.content, ImageContent):
+            return "reconstructions are compared where values have a range: of images"
+        return super().why_not(model)
+
+    def measure(self, model: Family, held: Held, *, weights: str) -> dict[str, Score]:
+        """Return all four."""
+        sums: dict[str, Tensor] = {}
+        numbers = 0
+        for batch in batches_of(held.examples, model.spec.content, self.batch_size):
+            numbers = sum(value[0].numel() for value in model.encode(batch, weights=weights).values())
+            ours = (model.reconstruct(batch, weights=weights).content.float().clamp(-1, 1) + 1) / 2
+            real = ((batch.content + 1) / 2).to(ours)
+            scores = {
+                "mse": (ours - real).square().flatten(1).mean(1),
+                "psnr": peak_signal_noise_ratio(ours, real, data_range=1.0, dim=(1, 2, 3), reduction="none"),
+                "ssim": structural_similarity_index_measure(ours, real, data_range=1.0, reduction="none"),
+            }
+            for name, values in scores.items():
+                assert isinstance(values, Tensor)
+                sums[name] = sums.get(name, torch.zeros(())) + values.double().sum().cpu()
+        found = {name: Score((total / len(held.examples)).item()) for name, total in sums.items()}
+        if (error := _error_of_pca(held, numbers)) is not None:
+            found["mse_of_pca"] = Score(error, details={"components": numbers})
+        return found
+
+
+def _error_of_pca(held: Held, components: int) -> float | None:
+    """Return the error of the best linear map through so many numbers; None if there can't be as many."""
+    train = held.train()
+    if not 0 < components < min(len(train), train.content[0].numel()):
+        return None
+    key = {
+        "pca": components,
+        "train": train.fingerprint,
+        "examples": held.examples.fingerprint,
+    }
+    return held.cache.plain(key, lambda: pca_error(train, held.examples, components))
+
+
+def pca_error(train: Examples, examples: Examples, components: int) -> float:
+    """Return the mean squared error, of values in [0, 1], of projecting ``examples`` on ``train``'s components."""
+    from sklearn.decomposition import PCA
+
+    fitted, given = ((part.content.flatten(1).float() / 255).numpy() for part in (train, examples))
+    pca = PCA(components, svd_solver="covariance_eigh").fit(fitted)
+    projected = pca.inverse_transform(pca.transform(given))
+    return float(((projected - given) ** 2).mean())

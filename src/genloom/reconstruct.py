@@ -1,0 +1,43 @@
+"""``genloom reconstruct``: real examples after encoding and decoding, by a checkpoint alone."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+from omegaconf import DictConfig
+
+from genloom import render
+from genloom.assembly import examples_for
+from genloom.capabilities import Capability, require
+from genloom.devices import device
+from genloom.errors import ConfigError
+from genloom.families.drawing import batches_of
+from genloom.runs import checkpoint
+
+
+def run(config: DictConfig) -> None:
+    """Write a picture, the examples on the left and their reconstructions on the right, and an npz of the latter.
+
+    Raises:
+        GenloomError: the checkpoint or the examples cannot be used, or its model does not reconstruct.
+    """
+    file = checkpoint.find(config.checkpoint)
+    model = checkpoint.load(file, trust=list(config.trust), device=device(config.device))
+    require("genloom reconstruct", Capability.RECONSTRUCT, model.capabilities)
+    examples = examples_for(model, file, config)
+    batches = batches_of(examples, model.spec.content, config.batch_size)
+    content = torch.cat([model.reconstruct(batch, weights=config.weights).content for batch in batches])
+    ours = model.spec.content.decode(content).cpu()
+    error = (ours.float() - examples.content.float()).div(255).square().mean().item()
+    out = Path(config.out) if config.out else Path("samples") / f"{file.stem}-reconstructions"
+    try:
+        render.save_png(render.beside(render.sheet(examples.content), render.sheet(ours)), out / "grid.png", scale=2)
+        np.savez_compressed(out / "reconstructions.npz", images=ours.permute(0, 2, 3, 1).numpy())
+    except OSError as problem:
+        raise ConfigError(f"out: {out} cannot be written ({problem.strerror}); set out") from problem
+    print(
+        f"{len(examples)} examples ({config.weights or model.weight_sets[0]} weights), mean squared error {error:.5f} "
+        "of values in [0, 1]"
+    )
+    print(f"grid:     {os.path.relpath(out / 'grid.png')}\narray:    {os.path.relpath(out / 'reconstructions.npz')}")
