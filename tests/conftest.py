@@ -9,10 +9,15 @@ import pytorch_lightning as pl
 import torch
 
 from genloom.batch import ImageBatch
+from genloom.bottlenecks.gaussian import Gaussian
 from genloom.data.base import ImageData, Images, Split
+from genloom.families.base import Family
 from genloom.families.gan import GAN
-from genloom.networks.dense import DenseDiscriminator, DenseGenerator
+from genloom.families.vae import VAE
+from genloom.likelihoods.gaussian import LearnedGaussian
+from genloom.networks.dense import DenseDecoder, DenseDiscriminator, DenseEncoder, DenseGenerator
 from genloom.objectives.gan import NonSaturating
+from genloom.objectives.vae import Elbo
 from genloom.samplers.latents import StandardNormal
 from genloom.spec import ImageContent, Spec
 
@@ -77,10 +82,30 @@ def tiny_gan(tiny_spec: Spec) -> Callable[..., GAN]:
 
 
 @pytest.fixture
+def tiny_vae(tiny_spec: Spec) -> Callable[..., VAE]:
+    """Builds a fully connected VAE."""
+
+    def build(**changes: Any) -> VAE:
+        torch.manual_seed(0)
+        arguments: dict[str, Any] = {
+            "encoder": partial(DenseEncoder, widths=[8]),
+            "decoder": partial(DenseDecoder, widths=[8]),
+            "bottleneck": partial(Gaussian, dim=3),
+            "likelihood": LearnedGaussian,
+            "objective": Elbo(),
+            "optimizer": {"autoencoder": adam},
+            **changes,
+        }
+        return VAE(arguments.pop("spec", None) or tiny_spec, **arguments)
+
+    return build
+
+
+@pytest.fixture
 def fit(tmp_path: Any) -> Callable[..., pl.Trainer]:
     """Trains on the CPU, silently."""
 
-    def train(model: GAN, data: ImageData, **arguments: Any) -> pl.Trainer:
+    def train(model: Family, data: ImageData, **arguments: Any) -> pl.Trainer:
         data.batches_per_iteration = model.batches_per_iteration
         chosen: dict[str, Any] = {
             "accelerator": "cpu",

@@ -20,7 +20,7 @@ from genloom.config.directory import config_directory
 from genloom.config.instantiate import instantiate
 from genloom.data.torchvision_images import MNIST
 from genloom.examples import Images
-from genloom.metrics.judge import Judge
+from genloom.metrics.judge import Candidate, Judge
 from genloom.networks.dcgan import DCGANGenerator
 
 
@@ -47,7 +47,7 @@ def main() -> None:
         for round_ in range(rounds + 1):  # the first fills the cache
             for name, judge in zip(seconds, (everything, frechet), strict=True):
                 start = time.perf_counter()
-                judge.judge(data, {"samples": draw})
+                judge.judge(data, {"samples": Candidate(draw)})
                 if round_:
                     seconds[name].append(time.perf_counter() - start)
                     print(f"round {round_}: {name:17s} {seconds[name][-1]:.2f} s", flush=True)

@@ -37,4 +37,7 @@ def run(config: DictConfig) -> None:
     except OSError as error:
         raise ConfigError(f"out: {out} cannot be written ({error.strerror}); set out") from error
     shapes = ", ".join(f"{name} {'x'.join(map(str, array.shape))}" for name, array in arrays.items())
-    print(f"{len(examples)} examples ({config.weights or model.weight_sets[0]} weights)\narrays:   {os.path.relpath(out)} ({shapes})")
+    print(
+        f"{len(examples)} examples ({config.weights or model.weight_sets[0]} weights)\n"
+        f"arrays:   {os.path.relpath(out)} ({shapes})"
+    )

@@ -13,8 +13,8 @@ from genloom.assembly import build_callbacks, load_data_of
 from genloom.callbacks.base import PictureLook
 from genloom.capabilities import require
 from genloom.config.instantiate import instantiate
-from genloom.devices import device
 from genloom.data.base import InMemoryData
+from genloom.devices import device
 from genloom.errors import CapabilityError, ConfigError, DataError
 from genloom.families.base import Family
 from genloom.metrics.judge import Judge

@@ -43,7 +43,9 @@ def test_a_log_probability_is_the_sum_over_the_values_and_each_draw_has_its_own(
     alone = likelihood.log_prob(parameters[1, 3:4], content[3:4])
     assert torch.allclose(log_probs[1, 3], alone[0], atol=1e-4)
     assert likelihood.mean(parameters).shape == (2, 5, *spec.content.shape)
-    assert likelihood.mean(parameters)[0].abs().max() <= 1 or isinstance(likelihood, Gaussian | LearnedGaussian | OptimalGaussian)
+    assert likelihood.mean(parameters)[0].abs().max() <= 1 or isinstance(
+        likelihood, Gaussian | LearnedGaussian | OptimalGaussian
+    )
 
 
 def one_pixel(likelihood, parameters: Tensor, content: Tensor) -> Tensor:
@@ -81,7 +83,11 @@ def test_the_mixture_has_gradients_everywhere():
 
 @pytest.mark.parametrize(
     ("likelihood", "parameter", "low", "high"),
-    [(ContinuousBernoulli(GREY), 1.7, -1, 1), (ContinuousBernoulli(GREY), 0.0, -1, 1), (Gaussian(GREY, sigma=0.3), 0.4, -4, 4)],
+    [
+        (ContinuousBernoulli(GREY), 1.7, -1, 1),
+        (ContinuousBernoulli(GREY), 0.0, -1, 1),
+        (Gaussian(GREY, sigma=0.3), 0.4, -4, 4),
+    ],
 )
 def test_densities_integrate_to_one_and_have_the_stated_mean(likelihood, parameter, low, high):
     x = torch.linspace(low, high, 20_001, dtype=torch.float64)

@@ -17,7 +17,7 @@ from genloom.metrics.classes import ClassifierScore
 from genloom.metrics.features import FeatureExtractor, Pixels
 from genloom.metrics.frechet import FrechetDistance
 from genloom.metrics.inception import Inception
-from genloom.metrics.judge import Judge
+from genloom.metrics.judge import Candidate, Judge
 from genloom.metrics.kernel import KernelDistance
 from genloom.metrics.memorisation import Memorisation
 from genloom.metrics.support import Support
@@ -73,7 +73,7 @@ def test_numbers_have_the_names_of_the_field(colours: ImageData, tmp_path: Path)
         "is": ClassifierScore(splits=10),
         "memorisation": Memorisation(),
     }
-    verdict = Judge(extractors, metrics, cache_dir=tmp_path).judge(colours, {"s": lambda n: colours.split("val")})
+    verdict = Judge(extractors, metrics, cache_dir=tmp_path).judge(colours, {"s": Candidate(lambda n: colours.split("val"))})
     assert [row.metric for row in verdict.rows] == [
         "fid", "kid", "precision_inception", "recall_inception", "density_inception", "coverage_inception",
         "inception_score", "train_distance_pixels", "authenticity_pixels",

@@ -22,7 +22,7 @@ from genloom.metrics.classes import ClassBalance, ClassifierScore
 from genloom.metrics.diversity import FeatureDiversity, StructuralSimilarity
 from genloom.metrics.features import DigitsExtractor, FeatureExtractor, Features, Pixels
 from genloom.metrics.frechet import FrechetDistance, frechet_distance
-from genloom.metrics.judge import Draw, Judge
+from genloom.metrics.judge import Candidate, Judge
 from genloom.metrics.kernel import KernelDistance
 from genloom.metrics.memorisation import Memorisation
 from genloom.metrics.metric import Metric
@@ -59,8 +59,8 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> JudgeOf:
     return build
 
 
-def given(pictures: torch.Tensor) -> Draw:
-    return lambda num: Examples(pictures[:num])
+def given(pictures: torch.Tensor) -> Candidate:
+    return Candidate(lambda num: Examples(pictures[:num]))
 
 
 def printed(verdict: Verdict) -> str:
@@ -71,13 +71,13 @@ def printed(verdict: Verdict) -> str:
 
 
 @pytest.fixture
-def noisy(digits: Digits) -> Mapping[str, Draw]:
+def noisy(digits: Digits) -> Mapping[str, Candidate]:
     noise = torch.randint(0, 60, (500, 1, 32, 32), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     test = digits.split("test").content
     return {"raw": given(test.clamp(max=195) + noise), "ema": given(test)}
 
 
-def test_every_metric_stands_beside_its_floor(judge: JudgeOf, digits: Digits, noisy: Mapping[str, Draw]) -> None:
+def test_every_metric_stands_beside_its_floor(judge: JudgeOf, digits: Digits, noisy: Mapping[str, Candidate]) -> None:
     verdict = judge().judge(digits, noisy)
     names = [
         "fd", "kd", "precision", "recall", "density", "coverage", "classifier_score",
@@ -130,7 +130,7 @@ def test_other_pictures_get_no_number_of_the_digits_extractor(judge: JudgeOf, co
     assert all(D not in row.metric for row in judge().judge(grey, {"s": given(grey.split("val").content)}).rows)
 
 
-def test_a_quick_check_has_no_floor(judge: JudgeOf, digits: Digits, noisy: Mapping[str, Draw]) -> None:
+def test_a_quick_check_has_no_floor(judge: JudgeOf, digits: Digits, noisy: Mapping[str, Candidate]) -> None:
     verdict = judge().judge(digits, noisy, reference_split="val", heldout_split=None, num_samples=100)
     assert verdict.protocol["n_reference"] == verdict.protocol["n_fake"] == 100
     assert all(row.floor is None and row.ratio("ema") is None for row in verdict.rows)
@@ -169,7 +169,7 @@ def test_nothing_to_judge_is_refused(judge: JudgeOf, digits: Digits) -> None:
         judge().judge(digits, {})
 
 
-def test_the_random_state_is_untouched(judge: JudgeOf, digits: Digits, noisy: Mapping[str, Draw]) -> None:
+def test_the_random_state_is_untouched(judge: JudgeOf, digits: Digits, noisy: Mapping[str, Candidate]) -> None:
     def state() -> tuple[object, ...]:
         return random.getstate(), str(np.random.get_state()), torch.get_rng_state().tolist()
 
@@ -178,17 +178,17 @@ def test_the_random_state_is_untouched(judge: JudgeOf, digits: Digits, noisy: Ma
         return noisy["raw"](num)
 
     before = state()
-    judge().judge(digits, {"samples": draw})
+    judge().judge(digits, {"samples": Candidate(draw)})
     assert state() == before
 
 
-def test_equal_evaluations_give_equal_numbers(judge: JudgeOf, digits: Digits, noisy: Mapping[str, Draw]) -> None:
+def test_equal_evaluations_give_equal_numbers(judge: JudgeOf, digits: Digits, noisy: Mapping[str, Candidate]) -> None:
     first, second = (judge().judge(digits, noisy).to_dict() for _ in range(2))
     assert first == second  # the second one reads what the first one kept
 
 
 def test_the_second_evaluation_reads_what_is_known_of_the_data(
-    judge: JudgeOf, digits: Digits, noisy: Mapping[str, Draw], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    judge: JudgeOf, digits: Digits, noisy: Mapping[str, Candidate], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = {"raw": noisy["raw"]}
 

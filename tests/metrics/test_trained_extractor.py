@@ -17,7 +17,7 @@ from genloom.metrics.classes import ClassBalance
 from genloom.metrics.extractor_card import Card
 from genloom.metrics.features import DigitsExtractor, Pixels, StridedCNN
 from genloom.metrics.frechet import FrechetDistance
-from genloom.metrics.judge import Judge
+from genloom.metrics.judge import Candidate, Judge
 from genloom.metrics.memorisation import Memorisation
 from genloom.metrics.trained_extractor import TrainedExtractor, network, save
 from genloom.metrics.verdict import Verdict
@@ -159,7 +159,7 @@ def judge(file: Path, cache: Path) -> Judge:
 
 def judged(file: Path, cache: Path, data: ImageData) -> Verdict:
     pictures = Images(data.split("test").content)
-    return judge(file, cache).judge(data, {"samples": lambda num: pictures[:num]})
+    return judge(file, cache).judge(data, {"samples": Candidate(lambda num: pictures[:num])})
 
 
 def test_it_looks_alone(file: Path, tmp_path: Path, digits: Digits) -> None:

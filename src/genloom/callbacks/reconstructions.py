@@ -38,5 +38,9 @@ class Reconstructions(PictureLook):
         real = data().modelled("test")[slice(0, self.num)]
         batch = next(batches_of(real, model.spec.content, len(real)))
         ours = model.spec.content.decode(model.reconstruct(batch).content).cpu()
-        rows = [part for pair in zip(real.content.split(self.columns), ours.split(self.columns), strict=True) for part in pair]
+        rows = [
+            part
+            for pair in zip(real.content.split(self.columns), ours.split(self.columns), strict=True)
+            for part in pair
+        ]
         return render.grid(torch.cat(rows), columns=self.columns)

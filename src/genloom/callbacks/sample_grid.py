@@ -28,4 +28,4 @@ class SampleGrid(PictureLook):
     def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Picture:
         """Draw from fixed latents."""
         samples = draw_examples(model, self.num, seed=model.seed).content
-        return render.beside(render.sheet(samples), render.sheet(train().content[: self.num]))
+        return render.beside(render.sheet(samples), render.sheet(data().split("train").content[: self.num]))

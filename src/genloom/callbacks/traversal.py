@@ -56,7 +56,9 @@ class Traversal(PictureLook):
         name, codes = next(iter(latent.items()))
         mean, deviation = codes.mean(0), codes.std(0)
         units = deviation.argsort(descending=True)[: self.rows]
-        start = {key: value[:1].repeat(len(units) * self.steps, *[1] * (value.ndim - 1)) for key, value in latent.items()}
+        start = {
+            key: value[:1].repeat(len(units) * self.steps, *[1] * (value.ndim - 1)) for key, value in latent.items()
+        }
         offsets = torch.linspace(-self.limit, self.limit, self.steps, device=codes.device)
         row = torch.arange(len(units) * self.steps, device=codes.device)
         moved = units.repeat_interleave(self.steps)

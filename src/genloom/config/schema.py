@@ -160,7 +160,10 @@ class Extractor:
     progress_bar: bool = True
 
 
-SCHEMAS = {schema.__name__.lower(): schema for schema in (Train, Evaluate, Sample, Encode, Reconstruct, Explore, Report, Extractor)}
+SCHEMAS = {
+    schema.__name__.lower(): schema
+    for schema in (Train, Evaluate, Sample, Encode, Reconstruct, Explore, Report, Extractor)
+}
 
 
 def register(root: str) -> None:

@@ -203,8 +203,6 @@ class ImageData(InMemoryData):
         super().__init__(**in_memory)
         if size is not None and size < 4:
             raise ConfigError(f"data.size: {size} is below the limit of 4 pixels")
-        if binarize not in (None, "static", "dynamic"):
-            raise ConfigError(f"data.binarize: {binarize!r} is none of static, dynamic, null")
         self.size = size
         self.binarize = binarize
         self._binarized: dict[Split, Images] = {}

@@ -45,9 +45,7 @@ class Autoencoder(nn.Module):
             spec, latent_dim=self.bottleneck.dim + self.conditioning.extra_dim, outputs=self.likelihood.outputs
         ).to(memory_format=torch.channels_last)
 
-    def infer(
-        self, batch: Batch, k: int, rng: torch.Generator | None, *, detach_q: bool = False
-    ) -> Inference:
+    def infer(self, batch: Batch, k: int, rng: torch.Generator | None, *, detach_q: bool = False) -> Inference:
         """Draw k latents for each example; without ``rng`` the most typical one."""
         features = self.conditioning.input(self.encoder(batch.content), batch.condition)
         return self.bottleneck.infer(features, k, rng, detach_q=detach_q)

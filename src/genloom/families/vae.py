@@ -110,7 +110,9 @@ class VAE(Family):
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """One iteration."""
-        losses = ({"objective": self._loss(part, number)} for number, part in enumerate(batch.chunks(self.accumulation)))
+        losses = (
+            {"objective": self._loss(part, number)} for number, part in enumerate(batch.chunks(self.accumulation))
+        )
         logged = self.step("autoencoder", losses)
         self.finish_iteration(logged, len(batch) * self.world_size)
 
@@ -118,9 +120,7 @@ class VAE(Family):
         rng = self.rng("latent", part, self.global_rank)
         model = _Denoising(self.autoencoder, self.input_noise, rng) if self.input_noise else self.autoencoder
         data: Any = self.trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue]
-        return self.objective(
-            model, batch, iteration=self.iteration, dataset_size=len(data.split("train")), rng=rng
-        )
+        return self.objective(model, batch, iteration=self.iteration, dataset_size=len(data.split("train")), rng=rng)
 
     # Use
 

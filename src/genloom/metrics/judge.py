@@ -138,7 +138,9 @@ class Judge:
                 "versions": library_versions(),
                 "extractors": {},
                 "metrics": {
-                    type(metric).__name__: metric.parameters for metric in self.metrics if isinstance(metric, Comparison)
+                    type(metric).__name__: metric.parameters
+                    for metric in self.metrics
+                    if isinstance(metric, Comparison)
                 },
             }
             extractors = [extractor.for_data(data) for extractor in self.extractors]

@@ -1,4 +1,4 @@
-"""How probable held-out examples are under a model with latents. Everything is in nats per example, but for bits/dim."""
+"""How probable held-out examples are under a model with latents: nats per example, except bits per dimension."""
 
 import math
 from collections.abc import Mapping
@@ -91,7 +91,10 @@ class LatentActivity(Measurement):
 
     def measure(self, model: Family, held: Held, *, weights: str) -> dict[str, Score]:
         """Return the count, with the variance of every unit as details."""
-        codes = [model.encode(batch, weights=weights) for batch in batches_of(held.examples, model.spec.content, self.batch_size)]
+        codes = [
+            model.encode(batch, weights=weights)
+            for batch in batches_of(held.examples, model.spec.content, self.batch_size)
+        ]
         variances = torch.cat(
             [torch.cat([code[name].flatten(1) for code in codes]).float().var(0).cpu() for name in codes[0]]
         )

@@ -82,4 +82,3 @@ def measure(metrics: Sequence[Measurement], candidates: Mapping[str, Candidate],
         "metrics": {type(metric).__name__: metric.parameters for metric in used},
     }
     return Verdict(rows, protocol, missing, list(warnings), rows[0].metric if rows else None)
-

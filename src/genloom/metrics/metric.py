@@ -1,6 +1,7 @@
 """What every metric is, and the contract of comparisons of samples with real examples.
 
-Measurements of a model on real examples are in :mod:`genloom.metrics.measuring`. The floor of a comparison is the same with real test images as the candidate, so it needs no code of its own.
+Measurements of a model on real examples are in :mod:`genloom.metrics.measuring`. The floor of a comparison is the same
+with real test images as the candidate, so it needs no code of its own.
 """
 
 import math

@@ -9,7 +9,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from genloom.networks.base import Decoder, Encoder, Pyramid, image_shape
-from genloom.networks.residual import Halving
 from genloom.spec import Spec
 
 Block = Callable[[int, int], nn.Module]  # called with the channels before and after

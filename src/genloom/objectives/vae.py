@@ -1,4 +1,4 @@
-"""What an autoencoder minimises. Every term is in nats per example: summed over values and units, averaged over examples.
+"""What an autoencoder minimises. Terms are nats per example: sums over values and units, averaged over examples.
 
 Notation: x content, z latent, q(z|x) posterior, p(z) prior, N examples of the data set, B of the batch, k draws.
 """
@@ -145,7 +145,7 @@ class Elbo(VaeObjective):
 
     needs_densities = False
 
-    def __init__(self, *, beta: Weight = Constant(), free_nats: float = 0.0, k: int = 1) -> None:  # noqa: B008 frozen
+    def __init__(self, *, beta: Weight = Constant(), free_nats: float = 0.0, k: int = 1) -> None:
         if free_nats < 0:
             raise ConfigError(f"model.objective.free_nats: {free_nats} is below the limit of 0")
         self.beta = beta
@@ -159,7 +159,9 @@ class Elbo(VaeObjective):
         inference = model.infer(batch, self.k, rng)
         log_likelihood = model.log_likelihood(inference, batch)
         beta = self.beta(iteration)
-        per_unit = torch.cat([kl.mean(0) for kl in inference.kl.values()]) if inference.kl else log_likelihood.new_zeros(1)
+        per_unit = (
+            torch.cat([kl.mean(0) for kl in inference.kl.values()]) if inference.kl else log_likelihood.new_zeros(1)
+        )
         divergence = per_unit.clamp_min(self.free_nats).sum() if self.free_nats else per_unit.sum()
         total, terms = _logged(inference, log_likelihood, beta * divergence - log_likelihood.mean())
         return Loss(total, terms | {"beta": log_likelihood.new_tensor(beta)})
