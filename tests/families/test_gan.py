@@ -275,6 +275,15 @@ class_dense = partial(DenseGenerator, widths=[8], conditioning=Concatenation)
 projecting = partial(DenseDiscriminator, widths=[8], head=Projection)
 classifying = partial(DenseDiscriminator, widths=[8], head=Classifier)
 recognising = partial(DenseDiscriminator, widths=[8], head=partial(Codes, categories=4, continuous=1))
+def test_the_noise_beside_the_codes_has_the_standard_deviation_that_is_asked_for():
+    latent = NormalWithCodes(212, categories=10, continuous=2, noise_std=0.1)
+    z = latent.draw(500, torch.Generator().manual_seed(0))["z"]
+    assert z[:, :200].std().item() == pytest.approx(0.1, rel=0.01)
+    assert z[:, 200:210].sum(1).tolist() == [1.0] * 500
+    with pytest.raises(ConfigError, match=r"model\.latent\.noise_std: 0 is not above 0"):
+        NormalWithCodes(74, noise_std=0)
+
+
 coded = NormalWithCodes(8, categories=4, continuous=1)
 ac = {"non_saturating": NonSaturating(), "auxiliary_classification": AuxiliaryClassification()}
 info = {"non_saturating": NonSaturating(), "code_information": CodeInformation()}

@@ -25,14 +25,15 @@ def test_zero_centred_penalties_of_a_quadratic_critic(term, content):
     assert critic.a.grad.item() == pytest.approx(1.5 * 2 * 2 * squared.item(), rel=1e-5)
 
 
+@pytest.mark.parametrize("k", [1.0, 0.1])
 @pytest.mark.parametrize("term", [GradientPenalty, Dragan])
-def test_gradient_penalty_of_a_linear_critic(term):
+def test_gradient_penalty_of_a_linear_critic(term, k):
     critic = Linear()
     norm = critic.w.detach().norm()
-    loss = term(weight=10.0).discriminator(game(critic, REAL, FAKE))
-    assert loss.total.item() == pytest.approx(10 * (norm.item() - 1) ** 2, rel=1e-5)
+    loss = term(weight=10.0, norm=k).discriminator(game(critic, REAL, FAKE))
+    assert loss.total.item() == pytest.approx(10 * (norm.item() - k) ** 2, rel=1e-5)
     loss.total.backward()
-    expected = 20 * (norm - 1) * critic.w.detach() / norm
+    expected = 20 * (norm - k) * critic.w.detach() / norm
     torch.testing.assert_close(critic.w.grad, expected, rtol=1e-4, atol=1e-5)
 
 

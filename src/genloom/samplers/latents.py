@@ -74,19 +74,22 @@ class StandardNormal:
 
 @dataclass
 class NormalWithCodes:
-    """z = [noise, one-hot category, continuous codes]: N(0, I), uniform over the categories, U(-1, 1).
+    """z = [noise, one-hot category, continuous codes]: N(0, σ²I), uniform over the categories, U(-1, 1).
 
-    Chen et al., InfoGAN, 2016, appendix C.1: 62 + 10 + 2 for MNIST.
+    Chen et al., InfoGAN, 2016, appendix C.1: 62 + 10 + 2 for MNIST, σ = 1. Mukherjee et al., ClusterGAN, 2019, take a
+    small σ, so that examples of unlike categories start far apart.
 
     Args:
         dim: length of z, codes included.
         categories: values of the categorical code.
         continuous: number of continuous codes.
+        noise_std: σ.
     """
 
     dim: int
     categories: int = 10
     continuous: int = 2
+    noise_std: float = 1.0
 
     def __post_init__(self) -> None:
         if self.categories < 2 or self.continuous < 0:
@@ -94,6 +97,8 @@ class NormalWithCodes:
                 f"model.latent.categories, model.latent.continuous: {self.categories} and {self.continuous} are below "
                 "the limits of 2 and 0"
             )
+        if self.noise_std <= 0:
+            raise ConfigError(f"model.latent.noise_std: {self.noise_std} is not above 0")
         if self.dim_noise < 1:
             raise ConfigError(
                 f"model.latent.categories, model.latent.dim: codes of {self.categories} + {self.continuous} leave no "
@@ -107,7 +112,7 @@ class NormalWithCodes:
 
     def draw(self, num: int, rng: torch.Generator) -> Latent:
         """Return ``z`` of shape (num, dim), ``category`` of shape (num,), ``continuous`` of shape (num, continuous)."""
-        noise = torch.randn(num, self.dim_noise, generator=rng, device=rng.device)
+        noise = self.noise_std * torch.randn(num, self.dim_noise, generator=rng, device=rng.device)
         category = torch.randint(self.categories, (num,), generator=rng, device=rng.device)
         continuous = 2 * torch.rand(num, self.continuous, generator=rng, device=rng.device) - 1
         return self._joined(noise, category, continuous)

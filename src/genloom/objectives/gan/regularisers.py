@@ -7,6 +7,8 @@ images are in [-1, 1].
 
 import math
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -67,22 +69,26 @@ class R2(R1):
 
 
 class GradientPenalty(GanTerm):
-    """Holds the gradient's norm at 1 between real and generated examples.
+    """Holds the gradient's norm at k between real and generated examples.
 
-        L_D += λ · E[(‖∇ D(x̂)‖ − 1)²],    x̂ = ε x + (1 − ε) G(z),    ε ~ U(0, 1) per example
+        L_D += λ · E[(‖∇ D(x̂)‖ − k)²],    x̂ = ε x + (1 − ε) G(z),    ε ~ U(0, 1) per example
 
-    Gulrajani et al., Improved Training of Wasserstein GANs, 2017, equation 3. One-sided, only norms above 1 count:
-    λ · E[max(0, ‖∇ D(x̂)‖ − 1)²]; Petzka et al., On the Regularization of Wasserstein GANs, 2018.
+    Gulrajani et al., Improved Training of Wasserstein GANs, 2017, equation 3, with k = 1. One-sided, only norms above k
+    count: λ · E[max(0, ‖∇ D(x̂)‖ − k)²]; Petzka et al., On the Regularization of Wasserstein GANs, 2018.
 
     Args:
         weight: λ, in score per squared norm.
-        one_sided: whether norms below 1 are free.
+        norm: k, in score per unit of content.
+        one_sided: whether norms below k are free.
         every_iterations: see :class:`GanTerm`.
     """
 
-    def __init__(self, *, weight: float = 10.0, one_sided: bool = False, every_iterations: int = 1) -> None:
+    def __init__(
+        self, *, weight: float = 10.0, norm: float = 1.0, one_sided: bool = False, every_iterations: int = 1
+    ) -> None:
         super().__init__(every_iterations=every_iterations)
         self.weight = weight
+        self.norm = norm
         self.one_sided = one_sided
 
     def points(self, game: Game) -> Tensor:
@@ -96,29 +102,26 @@ class GradientPenalty(GanTerm):
     def discriminator(self, game: Game) -> Loss:
         """The penalty; logs the mean norm."""
         norm = _norm(squared_gradient_norm(game, self.points(game), game.real.condition))
-        excess = norm - 1
+        excess = norm - self.norm
         if self.one_sided:
             excess = F.relu(excess)
         return Loss(self.weight * excess.square().mean(), {"gradient_norm_between": norm.detach().mean()})
 
 
 class Dragan(GradientPenalty):
-    """Holds the gradient's norm at 1 around the real examples: x̂ = x + δ, δ uniform in ±`spread` standard deviations
+    """Holds the gradient's norm at k around the real examples: x̂ = x + δ, δ uniform in ±`spread` standard deviations
     of the batch.
 
-    Kodali et al., On Convergence and Stability of GANs, 2017.
+    Kodali et al., On Convergence and Stability of GANs, 2017, algorithm 1. Where k times the distance between examples
+    is much larger than 1, an objective with a sigmoid saturates, and the discriminator learns nothing from its errors.
 
     Args:
         spread: largest perturbation, in standard deviations of all values of the batch.
-        weight: λ, in score per squared norm.
-        one_sided: whether norms below 1 are free.
-        every_iterations: see :class:`GanTerm`.
+        **penalty: see :class:`GradientPenalty`.
     """
 
-    def __init__(
-        self, *, spread: float = 0.5, weight: float = 10.0, one_sided: bool = False, every_iterations: int = 1
-    ) -> None:
-        super().__init__(weight=weight, one_sided=one_sided, every_iterations=every_iterations)
+    def __init__(self, *, spread: float = 0.5, **penalty: Any) -> None:
+        super().__init__(**penalty)
         self.spread = spread
 
     def points(self, game: Game) -> Tensor:
