@@ -23,6 +23,19 @@ def train() -> Composer:
     return Composer("train", config_directory())
 
 
+OF_VAES = {room: f"{room}@model.{room}" for room in ("bottleneck", "likelihood")}
+OF_VAES |= {f"network/{part}": f"network/{part}@model.{part}" for part in ("encoder", "decoder")}
+OF_VAES["objective/vae"] = "objective/vae@model.objective"
+
+
+def _overrides(composer: Composer, file: str) -> list[str]:
+    """Choose ``file`` by the key that its group is chosen by: of the default model, or of a VAE."""
+    group, _, option = file.rpartition("/")
+    if group in OF_VAES:
+        return ["model=vae/dense", f"{OF_VAES[group]}={option}"]
+    return [_override(composer, file)]
+
+
 def _override(composer: Composer, file: str) -> str:
     """Choose ``file`` by the key that the default configuration chooses from its group."""
     for key in composer.choosable():
@@ -38,7 +51,7 @@ def _override(composer: Composer, file: str) -> str:
 
 @pytest.mark.parametrize("file", FILES)
 def test_every_option_is_valid(train: Composer, file: str) -> None:
-    check_all(train, [_override(train, file)], multirun=False, complete=True)
+    check_all(train, _overrides(train, file), multirun=False, complete=True)
 
 
 @pytest.mark.parametrize("command", commands())

@@ -175,7 +175,7 @@ def test_the_random_state_is_untouched(judge: JudgeOf, digits: Digits, noisy: Ma
 
     def draw(num: int) -> Examples:
         random.random(), np.random.rand(), torch.rand(3)
-        return noisy["raw"](num)
+        return noisy["raw"].draw(num)
 
     before = state()
     judge().judge(digits, {"samples": Candidate(draw)})
