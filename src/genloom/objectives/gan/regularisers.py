@@ -6,7 +6,6 @@ images are in [-1, 1].
 """
 
 import math
-
 from typing import Any
 
 import torch
