@@ -275,6 +275,8 @@ class_dense = partial(DenseGenerator, widths=[8], conditioning=Concatenation)
 projecting = partial(DenseDiscriminator, widths=[8], head=Projection)
 classifying = partial(DenseDiscriminator, widths=[8], head=Classifier)
 recognising = partial(DenseDiscriminator, widths=[8], head=partial(Codes, categories=4, continuous=1))
+
+
 def test_the_noise_beside_the_codes_has_the_standard_deviation_that_is_asked_for():
     latent = NormalWithCodes(212, categories=10, continuous=2, noise_std=0.1)
     z = latent.draw(500, torch.Generator().manual_seed(0))["z"]

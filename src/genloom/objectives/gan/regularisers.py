@@ -6,7 +6,6 @@ images are in [-1, 1].
 """
 
 import math
-
 from typing import Any
 
 import torch
@@ -112,8 +111,8 @@ class Dragan(GradientPenalty):
     """Holds the gradient's norm at k around the real examples: x̂ = x + δ, δ uniform in ±`spread` standard deviations
     of the batch.
 
-    Kodali et al., On Convergence and Stability of GANs, 2017, algorithm 1. Where k times the distance between examples
-    is much larger than 1, an objective with a sigmoid saturates, and the discriminator learns nothing from its errors.
+    Kodali et al., On Convergence and Stability of GANs, 2017, algorithm 1. Scores may then differ by k times
+    the distance between examples; where that is far above 1, an objective with a sigmoid has little gradient left.
 
     Args:
         spread: largest perturbation, in standard deviations of all values of the batch.
