@@ -73,7 +73,9 @@ def test_numbers_have_the_names_of_the_field(colours: ImageData, tmp_path: Path)
         "is": ClassifierScore(splits=10),
         "memorisation": Memorisation(),
     }
-    verdict = Judge(extractors, metrics, cache_dir=tmp_path).judge(colours, {"s": Candidate(lambda n: colours.split("val"))})
+    verdict = Judge(extractors, metrics, cache_dir=tmp_path).judge(
+        colours, {"s": Candidate(lambda n: colours.split("val"))}
+    )
     assert [row.metric for row in verdict.rows] == [
         "fid", "kid", "precision_inception", "recall_inception", "density_inception", "coverage_inception",
         "inception_score", "train_distance_pixels", "authenticity_pixels",

@@ -8,6 +8,7 @@ def near(name: str, options: Iterable[str], limit: int = 3) -> list[str]:
     """Return the options most like ``name``, best first, at most ``limit``.
 
     An option counts as its whole name and as its last part: ``dcgan`` finds ``gan/dcgan``, ``lr`` ``optimizer.x.lr``.
+    Of those that end alike the least deep are meant: ``batch_size`` is the data's, not a metric's.
     """
     matcher = SequenceMatcher(b=name.lower())
     scores: dict[str, float] = {}
@@ -19,7 +20,12 @@ def near(name: str, options: Iterable[str], limit: int = 3) -> list[str]:
                 scores[option] = max(scores.get(option, 0.0), matcher.ratio())
     best = max(scores.values(), default=0.0)
     chosen = [option for option, score in scores.items() if score >= max(0.6, best - 0.1)]
-    return sorted(chosen, key=lambda option: -scores[option])[:limit]
+    depth: dict[str, int] = {}
+    for option in chosen:
+        end = option.rsplit(".", 1)[-1]
+        depth[end] = min(depth.get(end, option.count(".")), option.count("."))
+    meant = [option for option in chosen if option.count(".") == depth[option.rsplit(".", 1)[-1]]]
+    return sorted(meant, key=lambda option: -scores[option])[:limit]
 
 
 def did_you_mean(name: str, options: Iterable[str]) -> str:
