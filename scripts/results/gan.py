@@ -62,7 +62,8 @@ def main() -> None:
     genloom("report", str(root), f"out={root}")
     if keys:
         return
-    table = (root / "report.md").read_text(encoding="utf-8").strip()
+    _, _, table = (root / "report.md").read_text(encoding="utf-8").strip().partition("\n\n")  # without its title
+    table = table.replace("## ", "#### ")  # below the page's own headings
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
     PAGE.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}", encoding="utf-8")
