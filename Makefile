@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train evaluate sample explore report extractor sweep tensorboard test test-integration check format bench results-gan lock clean
+.PHONY: help setup train evaluate sample encode reconstruct explore report extractor sweep tensorboard test test-integration check format bench results-gan lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,12 @@ evaluate: $(STAMP) ## judge a checkpoint or a folder of pictures: ARGS="checkpoi
 
 sample: $(STAMP) ## draw pictures: ARGS="checkpoint=PATH num=64 seed=3"
 	@$(BIN)/genloom sample $(ARGS)
+
+encode: $(STAMP) ## the latents of real examples, an npz: ARGS="checkpoint=PATH"
+	@$(BIN)/genloom encode $(ARGS)
+
+reconstruct: $(STAMP) ## real examples after encoding and decoding: ARGS="checkpoint=PATH images=FOLDER"
+	@$(BIN)/genloom reconstruct $(ARGS)
 
 explore: $(STAMP) ## look inside a model, a picture each: ARGS="checkpoint=PATH"
 	@$(BIN)/genloom explore $(ARGS)

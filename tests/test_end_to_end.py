@@ -55,7 +55,8 @@ def read_json(path: Path) -> dict:
 
 
 def test_train_sample_evaluate(run, tmp_path):
-    code, out, err = run("train", *SMALL, "debug=fast_dev_run", "run.dir=first", "seed=5")
+    looks = "callbacks.sample_grid.every_iterations=2"
+    code, out, err = run("train", *SMALL, "debug=fast_dev_run", looks, "run.dir=first", "seed=5")
     assert code == 0, err
     first = tmp_path / "first"
     assert {path.name for path in first.iterdir()} >= {
@@ -115,6 +116,45 @@ CONDITIONAL = [
 ]
 
 
+def test_a_vae_samples_encodes_and_reconstructs_from_a_checkpoint_alone(run, tmp_path):
+    vae = ["data.size=8", "data.binarize=dynamic", "model=vae/dense", "model.bottleneck.dim=3", "progress_bar=false"]
+    code, out, err = run("train", *vae, "debug=fast_dev_run", "run.dir=run")
+    assert code == 0, err
+    assert "genloom sample checkpoint=" in out
+    assert "genloom reconstruct checkpoint=" in out
+    measured = read_json(tmp_path / "run" / "metrics.json")["evaluation"]["metrics"]
+    assert {"nll_bound", "mse", "mse_of_pca", "active_units"} <= measured.keys()
+    for picture in ("samples", "reconstructions", "traversal"):
+        assert (tmp_path / "run" / "samples" / f"{picture}-0000003.png").exists()
+    code, out, err = run("encode", "checkpoint=run", "split=test", "num=5", "out=codes.npz")
+    assert code == 0, err
+    with np.load(tmp_path / "codes.npz") as archive:
+        assert archive["z"].shape == (5, 3)
+        assert archive["labels"].shape == (5,)
+    assert run("sample", "checkpoint=run", "num=4", "out=drawn")[0] == 0
+    code, out, err = run("reconstruct", "checkpoint=run", "images=drawn", "out=again")  # pictures of one's own
+    assert code == 0, err
+    with np.load(tmp_path / "again" / "reconstructions.npz") as archive:
+        assert archive["images"].shape == (4, 8, 8, 1)
+    assert (tmp_path / "again" / "grid.png").exists()
+
+
+def test_an_autoencoder_is_trained_and_judged_without_samples(run, tmp_path):
+    code, out, err = run(
+        "train", "experiment=digits/autoencoder", "data.size=8", "trainer.max_steps=2", "run.dir=run",
+        "callbacks.evaluation.every_iterations=1", "progress_bar=false",
+    )  # fmt: skip
+    assert code == 0, err
+    assert "genloom sample" not in out
+    evaluation = read_json(tmp_path / "run" / "metrics.json")["evaluation"]
+    assert evaluation["metrics"].keys() == {"mse", "mse_of_pca", "psnr", "ssim"}
+    assert evaluation["headline"] == "mse"
+    code, _, err = run("sample", "checkpoint=run")
+    assert (code, "genloom sample needs Sample" in err) == (2, True), err
+    code, _, err = run("train", "experiment=digits/autoencoder", "data.size=8", "debug=fast_dev_run", "run.dir=dry")
+    assert code == 0, err
+
+
 def test_sampling_by_class(run, tmp_path):
     code, _, err = run("train", *SMALL, *QUIET, *CONDITIONAL, "trainer.max_steps=1", "run.dir=run")
     assert code == 0, err
@@ -151,8 +191,8 @@ def test_exploring_draws_what_the_model_offers_and_says_why_the_rest_is_left_out
     drawn = {path.name for path in (tmp_path / "looks").iterdir()}
     assert drawn == {"sample_grid.png", "interpolation.png", "neighbours.png", "directions.png"}
     assert all(f"looks/{name}" in out for name in drawn)
-    assert "classes:       left out: Classes needs Condition; this model offers" in out
-    assert "truncation:    left out: TruncationSweep needs Truncate; this model offers" in out
+    assert "classes:         left out: Classes needs Condition; this model offers" in out
+    assert "truncation:      left out: TruncationSweep needs Truncate; this model offers" in out
     for name in ("interpolation", "directions"):  # the callbacks' own pictures
         ours, theirs = tmp_path / "looks" / f"{name}.png", tmp_path / "run" / "samples" / f"{name}-0000001.png"
         assert ours.read_bytes() == theirs.read_bytes()
@@ -163,7 +203,7 @@ def test_exploring_draws_what_the_model_offers_and_says_why_the_rest_is_left_out
     code, out, err = run("explore", "checkpoint=run", *chosen)
     assert code == 0, err
     assert [path.name for path in (tmp_path / "two").iterdir()] == ["directions.png"]
-    assert "neighbours:    left out: callbacks.neighbours needs extractors; choose metrics=images" in out
+    assert "neighbours:      left out: callbacks.neighbours needs extractors; choose metrics=images" in out
     code, _, err = run("explore", "checkpoint=run", "callbacks=truncation", "out=three")
     assert (code, "callbacks: nothing of truncation can be drawn" in err) == (2, True), err
     code, _, err = run("explore", "checkpoint=run", "callbacks=none")
@@ -189,7 +229,7 @@ def test_points_are_sampled_as_a_scatter_and_an_array(run, tmp_path):
     code, out, _ = run("explore", "checkpoint=run", "out=looks", "metrics=none")
     assert code == 0
     assert {path.name for path in (tmp_path / "looks").iterdir()} == {"sample_grid.png", "interpolation.png"}
-    assert "directions:    left out: it shows pictures; this model's examples are VectorContent" in out
+    assert "directions:      left out: it shows pictures; this model's examples are VectorContent" in out
 
 
 def test_evaluating_says_what_it_needs(run):

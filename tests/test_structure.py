@@ -8,7 +8,18 @@ import pytest
 import genloom
 
 ROOT = Path(genloom.__file__).parent
-VOCABULARY = {"errors", "randomness", "spec", "batch", "examples", "capabilities", "schedules", "render", "devices"}
+VOCABULARY = {
+    "errors",
+    "randomness",
+    "spec",
+    "batch",
+    "examples",
+    "capabilities",
+    "schedules",
+    "render",
+    "devices",
+    "normal",
+}
 MAY_IMPORT = {
     **dict.fromkeys(VOCABULARY, VOCABULARY),
     "config": VOCABULARY | {"config"},

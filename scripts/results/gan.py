@@ -2,7 +2,7 @@
 
     GENLOOM_DATA=FOLDER python scripts/results/gan.py [ROOT [KEY=VALUE …]]
 
-Meant to take about two hours on 2 cores. The runs go through genloom's multirun into ROOT (runs/results-gan) under
+It took 1:36 hours on 2 cores. The runs go through genloom's multirun into ROOT (runs/results-gan) under
 names of their own, so a second call goes on where an interrupted one stopped. The best are chosen by the Fréchet
 distance of their default weights. With further keys (as trainer.max_steps=3, to try the script) the docs stay as they
 are.

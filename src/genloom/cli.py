@@ -68,7 +68,7 @@ def _main(command: str | None, arguments: list[str]) -> int:
 
 
 def _usage() -> str:
-    lines = [f"  {name:<10}{summary}" for name, summary in commands().items()]
+    lines = [f"  {name:<13}{summary}" for name, summary in commands().items()]
     return "\n".join(
         [
             "usage: genloom COMMAND [KEY=VALUE …] [flags]",

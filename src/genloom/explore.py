@@ -55,9 +55,9 @@ def run(config: DictConfig) -> None:
                 render.save_png(picture, path, scale=2)
             except OSError as error:
                 raise ConfigError(f"out: {path} cannot be written ({error.strerror}); set out") from error
-            print(f"{name + ':':<15}{os.path.relpath(path)}", flush=True)
+            print(f"{name + ':':<17}{os.path.relpath(path)}", flush=True)
     for name, reason in skipped.items():
-        print(f"{name + ':':<15}left out: {reason}")
+        print(f"{name + ':':<17}left out: {reason}")
     if len(skipped) == len(config.callbacks):
         raise ConfigError(f"callbacks: nothing of {', '.join(skipped)} can be drawn of {file}; choose other looks")
 

@@ -17,6 +17,7 @@ from pytorch_lightning.utilities.model_summary.model_summary import ModelSummary
 from genloom import randomness
 from genloom.assembly import Run, build
 from genloom.callbacks.progress import Throughput
+from genloom.capabilities import Capability
 from genloom.devices import peak_memory, reset_peak_memory
 from genloom.errors import ConfigError, GenloomError
 from genloom.metrics.candidate import candidates_of
@@ -89,7 +90,7 @@ def _train(config: DictConfig, record: Record) -> None:
     }
     record.metrics({"efficiency": efficiency, "evaluation": results.to_dict() if results else None})
     _log_results(config, trainer, efficiency, results, model.weight_sets[0])
-    _conclude(record.directory, efficiency, results, config)
+    _conclude(record.directory, efficiency, results, config, model.capabilities)
 
 
 def _fit(built: Run, config: DictConfig) -> None:
@@ -133,7 +134,13 @@ def _log_results(
         logger.finalize("success")
 
 
-def _conclude(place: Path, efficiency: dict[str, Any], results: Verdict | None, config: DictConfig) -> None:
+def _conclude(
+    place: Path,
+    efficiency: dict[str, Any],
+    results: Verdict | None,
+    config: DictConfig,
+    capabilities: frozenset[Capability],
+) -> None:
     if results is not None:
         results.show()
     minutes, seconds = divmod(round(efficiency["training_seconds"]), 60)
@@ -142,15 +149,20 @@ def _conclude(place: Path, efficiency: dict[str, Any], results: Verdict | None, 
     pictures = sorted((place / "samples").glob("samples-*.png"))
     relative = Path(os.path.relpath(place))
     curves = f"tensorboard --logdir {relative.parent}" if "tensorboard" in (config.logger or {}) else None
+    usable = {"sample": Capability.SAMPLE, "reconstruct": Capability.RECONSTRUCT}
     lines = {
         "pictures": os.path.relpath(pictures[-1]) if pictures else None,
         "metrics": relative / "metrics.json" if results is not None else None,
-        "sample": f"genloom sample checkpoint={relative / 'checkpoints' / 'final.ckpt'}",
+        **{
+            command: f"genloom {command} checkpoint={relative / 'checkpoints' / 'final.ckpt'}"
+            for command, needed in usable.items()
+            if needed in capabilities
+        },
         "curves": curves,
     }
     for name, text in lines.items():
         if text is not None:
-            print(f"{name + ':':<10}{text}")
+            print(f"{name + ':':<13}{text}")
 
 
 def _sweep_directory() -> Path | None:

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from genloom.batch import Batch
-from genloom.bottlenecks.base import Inference, Normal
+from genloom.bottlenecks.base import Inference
+from genloom.normal import Normal
 
 DIM_X, DIM_Z, SIGMA = 6, 3, 0.7
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from genloom.batch import Batch
-from genloom.bottlenecks.base import Normal
 from genloom.bottlenecks.gaussian import Deterministic, Gaussian
 from genloom.errors import ConfigError
+from genloom.normal import Normal
 from genloom.objectives.vae import BetaTc, Constant, CyclicalWarmup, Elbo, Iwae, LinearWarmup, stratified_log_weights
 from objectives.linear_gaussian import LinearGaussian
 

@@ -3,7 +3,6 @@
 Notation: q(z|x) the posterior, p(z) the prior; k draws for each example of a batch.
 """
 
-import math
 from dataclasses import dataclass, field
 
 import torch
@@ -11,45 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from genloom.batch import Latent
-
-LOG_2_PI = math.log(2 * math.pi)
-
-
-@dataclass
-class Normal:
-    """N(mean, diag(exp(log_variance))).
-
-    Args:
-        mean: μ.
-        log_variance: log σ².
-    """
-
-    mean: Float[Tensor, "*batch dim"]
-    log_variance: Float[Tensor, "*batch dim"]
-
-    def draw(self, k: int, rng: torch.Generator | None) -> Float[Tensor, "k *batch dim"]:
-        """Return μ + σε; the gradient passes. Without ``rng`` the mean."""
-        mean = self.mean.expand(k, *self.mean.shape)
-        if rng is None:
-            return mean
-        noise = torch.randn(mean.shape, generator=rng, device=rng.device, dtype=mean.dtype).to(mean.device)
-        return mean + (0.5 * self.log_variance).exp() * noise
-
-    def log_prob(self, z: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-        """Return the log-density of each unit of z, whose leading axes are broadcast."""
-        return -0.5 * ((z - self.mean).square() * (-self.log_variance).exp() + self.log_variance + LOG_2_PI)
-
-    def kl(self, other: "Normal | None" = None) -> Float[Tensor, "*batch dim"]:
-        """Return KL(self ‖ other) of each unit, nats; without another, to N(0, I)."""
-        if other is None:
-            return 0.5 * (self.mean.square() + self.log_variance.exp() - 1 - self.log_variance)
-        ratio = self.log_variance - other.log_variance
-        shift = (self.mean - other.mean).square() * (-other.log_variance).exp()
-        return 0.5 * (ratio.exp() + shift - 1 - ratio)
-
-    def detached(self) -> "Normal":
-        """Return it without gradients."""
-        return Normal(self.mean.detach(), self.log_variance.detach())
+from genloom.normal import Normal
 
 
 @dataclass

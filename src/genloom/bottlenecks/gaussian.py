@@ -8,8 +8,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from genloom.batch import Latent
-from genloom.bottlenecks.base import Bottleneck, Inference, Normal
+from genloom.bottlenecks.base import Bottleneck, Inference
 from genloom.errors import ConfigError
+from genloom.normal import Normal
 from genloom.samplers.latents import slerp
 
 LOG_VARIANCE_LIMITS = (-15.0, 15.0)  # beyond them a density of a float is no longer a number

@@ -23,8 +23,6 @@ class Look(Callback):
         every_iterations: how often; None is the end only.
     """
 
-    requires: Capability = Capability.SAMPLE
-
     def __init__(self, *, every_iterations: int | None = None) -> None:
         if every_iterations is not None and every_iterations < 1:
             raise ValueError(f"every_iterations: {every_iterations} is below the limit of 1")
@@ -35,11 +33,6 @@ class Look(Callback):
     def look(self, trainer: Trainer, model: Family) -> None:
         """Do it; called on rank 0 only."""
         raise NotImplementedError
-
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Refuse a model that lacks the capability, before training."""
-        assert isinstance(pl_module, Family)
-        require(type(self).__name__, self.requires, pl_module.capabilities)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -68,10 +61,12 @@ class PictureLook(Look):
 
     Attributes:
         name: of the picture.
+        requires: what a model must offer; one that lacks it is refused before training.
         pictures_only: it arranges pictures, so there is nothing to see in a model of other content.
     """
 
     name: str
+    requires: Capability = Capability.SAMPLE
     pictures_only: bool = True
 
     def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Picture:
@@ -94,8 +89,8 @@ class PictureLook(Look):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Refuse a model that lacks the capability; of content that can't be shown, say that nothing will be."""
-        super().setup(trainer, pl_module, stage)
         assert isinstance(pl_module, Family)
+        require(type(self).__name__, self.requires, pl_module.capabilities)
         if (reason := self.why_not(pl_module.spec.content)) and trainer.is_global_zero:
             print(f"{self.name}: not drawn: {reason}", flush=True)
 

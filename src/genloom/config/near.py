@@ -20,11 +20,10 @@ def near(name: str, options: Iterable[str], limit: int = 3) -> list[str]:
                 scores[option] = max(scores.get(option, 0.0), matcher.ratio())
     best = max(scores.values(), default=0.0)
     chosen = [option for option, score in scores.items() if score >= max(0.6, best - 0.1)]
-    depth: dict[str, int] = {}
-    for option in chosen:
-        end = option.rsplit(".", 1)[-1]
-        depth[end] = min(depth.get(end, option.count(".")), option.count("."))
-    meant = [option for option in chosen if option.count(".") == depth[option.rsplit(".", 1)[-1]]]
+    shallowest: dict[str, int] = {}  # by the last part
+    for option in sorted(chosen, key=_depth):
+        shallowest.setdefault(_last(option), _depth(option))
+    meant = [option for option in chosen if _depth(option) == shallowest[_last(option)]]
     return sorted(meant, key=lambda option: -scores[option])[:limit]
 
 
@@ -32,3 +31,11 @@ def did_you_mean(name: str, options: Iterable[str]) -> str:
     """Return ``; did you mean X or Y?``, or nothing if no option is near."""
     found = near(name, options)
     return f"; did you mean {' or '.join(found)}?" if found else ""
+
+
+def _depth(option: str) -> int:
+    return option.count(".")
+
+
+def _last(option: str) -> str:
+    return option.rsplit(".", 1)[-1]

@@ -11,9 +11,8 @@ from torch import Tensor, nn
 
 from genloom.errors import ConfigError
 from genloom.likelihoods.base import Likelihood, Parameters
+from genloom.normal import log_density
 from genloom.spec import Spec
-
-LOG_2_PI = math.log(2 * math.pi)
 
 
 class _Gaussian(Likelihood):
@@ -24,10 +23,9 @@ class _Gaussian(Likelihood):
         raise NotImplementedError
 
     def log_prob_of_values(self, parameters: Tensor, content: Tensor) -> Tensor:
-        """Return −½ ((x − μ)²/σ² + log σ² + log 2π)."""
+        """Return the log-density of each value of content, nats."""
         squared_errors = (content - self._only(parameters)).square()
-        log_variance = self.log_variance(squared_errors)
-        return -0.5 * (squared_errors * (-log_variance).exp() + log_variance + LOG_2_PI)
+        return log_density(squared_errors, self.log_variance(squared_errors))
 
     def mean(self, parameters: Parameters) -> Float[Tensor, "..."]:
         """Return the output."""

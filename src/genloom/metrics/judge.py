@@ -4,8 +4,8 @@
 - Candidates: as many pictures as there are held-out images, up to ``num_samples``.
 - Floor: the same comparison with that many held-out real images as the candidate.
 
-It knows no model: a candidate is a function from a number to so many pictures. The same protocol serves a model's
-averaged and raw weights, and a folder of someone else's samples.
+A candidate draws pictures and may be a model with one of its weight sets. The same comparison serves both weight sets
+and a folder of someone else's samples; what only a model can be asked is measured on held-out examples.
 """
 
 from collections.abc import Mapping, Sequence
