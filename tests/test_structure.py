@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "data": VOCABULARY | {"data"},
     "networks": VOCABULARY | {"networks"},
     "likelihoods": VOCABULARY | {"likelihoods"},
-    "bottlenecks": VOCABULARY | {"bottlenecks", "samplers"},
+    "bottlenecks": VOCABULARY | {"bottlenecks", "networks", "samplers"},
     "objectives": VOCABULARY | {"objectives", "networks", "bottlenecks"},
     "families": VOCABULARY | {"families", "objectives", "networks", "samplers", "likelihoods", "bottlenecks"},
     "samplers": VOCABULARY | {"samplers"},

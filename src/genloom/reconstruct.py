@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 
 import numpy as np
-import torch
 from omegaconf import DictConfig
 
 from genloom import render
@@ -12,7 +11,7 @@ from genloom.assembly import examples_for
 from genloom.capabilities import Capability, require
 from genloom.devices import device
 from genloom.errors import ConfigError
-from genloom.families.drawing import batches_of
+from genloom.families.drawing import reconstruct_examples
 from genloom.runs import checkpoint
 
 
@@ -26,9 +25,7 @@ def run(config: DictConfig) -> None:
     model = checkpoint.load(file, trust=list(config.trust), device=device(config.device))
     require("genloom reconstruct", Capability.RECONSTRUCT, model.capabilities)
     examples = examples_for(model, file, config)
-    batches = batches_of(examples, model.spec.content, config.batch_size)
-    content = torch.cat([model.reconstruct(batch, weights=config.weights).content for batch in batches])
-    ours = model.spec.content.decode(content).cpu()
+    ours = reconstruct_examples(model, examples, weights=config.weights, batch_size=config.batch_size).content
     error = (ours.float() - examples.content.float()).div(255).square().mean().item()
     out = Path(config.out) if config.out else Path("samples") / f"{file.stem}-reconstructions"
     try:

@@ -4,10 +4,16 @@ from functools import partial
 
 import pytest
 import torch
+import zuko
 from torch import nn
 
 from genloom import randomness
 from genloom.bottlenecks.gaussian import Deterministic
+from genloom.bottlenecks.gaussian import Gaussian as Latent
+from genloom.bottlenecks.ladder import Ladder
+from genloom.bottlenecks.posteriors import FlowPosterior
+from genloom.bottlenecks.priors import FlowPrior, VampPrior
+from genloom.bottlenecks.vector_quantised import VectorQuantised
 from genloom.capabilities import Capability
 from genloom.errors import ConfigError
 from genloom.families.drawing import batches_of, draw_examples
@@ -15,10 +21,12 @@ from genloom.families.vae import VAE
 from genloom.likelihoods.bernoulli import Bernoulli, ContinuousBernoulli
 from genloom.likelihoods.gaussian import Gaussian, OptimalGaussian
 from genloom.likelihoods.logistic_mixture import DiscretisedLogisticMixture
+from genloom.networks.base import Encoder
 from genloom.networks.conditioning import Concatenation
 from genloom.networks.convolutional import ConvolutionalDecoder, ConvolutionalEncoder, ResidualDoubling
 from genloom.networks.residual import Halving
 from genloom.objectives.vae import BetaTc, Elbo, Iwae
+from genloom.samplers.mixture import Mixture
 from genloom.spec import ImageContent, LabelCondition, Spec
 
 residual = {
@@ -30,6 +38,15 @@ convolutional = {
     "decoder": partial(ConvolutionalDecoder, width=4, hidden=8),
 }
 plain = {"bottleneck": partial(Deterministic, dim=3), "likelihood": OptimalGaussian}
+flow = partial(zuko.flows.MAF, transforms=2, passes=2, hidden_features=[8])
+flows = {
+    "bottleneck": partial(
+        Latent, dim=3, posterior=partial(FlowPosterior, flow=flow), prior=partial(FlowPrior, flow=flow)
+    )
+}
+vamp = {"bottleneck": partial(Latent, dim=3, prior=partial(VampPrior, components=4))}
+ladder = {"bottleneck": partial(Ladder, dims=(3, 2), hidden=6)}
+codes = {"bottleneck": partial(VectorQuantised, slots=3, num_codes=6, code_dim=2)}
 
 
 @pytest.mark.parametrize(
@@ -41,10 +58,27 @@ plain = {"bottleneck": partial(Deterministic, dim=3), "likelihood": OptimalGauss
         {"likelihood": ContinuousBernoulli},
         {"likelihood": partial(DiscretisedLogisticMixture, components=2)},
         plain,
+        flows,
+        vamp,
+        ladder,
+        codes,
         convolutional,
         residual,
     ],
-    ids=lambda changes: "-".join(changes) or "vae",
+    ids=[
+        "vae",
+        "iwae",
+        "beta_tc",
+        "continuous_bernoulli",
+        "mixture",
+        "plain",
+        "flows",
+        "vamp",
+        "ladder",
+        "codes",
+        "convolutional",
+        "residual",
+    ],
 )
 def test_every_parameter_gets_a_gradient_and_one_step_is_one_iteration(tiny_vae, tiny_data, fit, changes):
     model = tiny_vae(**changes)
@@ -81,7 +115,12 @@ def test_what_a_model_can_do_depends_on_its_parts(tiny_vae):
     always = {Capability.ENCODE, Capability.RECONSTRUCT}
     stochastic = always | {Capability.SAMPLE, Capability.LATENT, Capability.SCORE}
     assert tiny_vae(**plain).capabilities == always
+    assert tiny_vae(**plain, sampler=partial(Mixture, components=2)).capabilities == always | {
+        Capability.SAMPLE,
+        Capability.LATENT,
+    }
     assert tiny_vae().capabilities == stochastic
+    assert tiny_vae(**codes).capabilities == stochastic - {Capability.LATENT}
     assert tiny_vae(spec=labelled, conditioning=Concatenation).capabilities == stochastic | {Capability.CONDITION}
 
 
@@ -90,6 +129,8 @@ def test_parts_that_do_not_fit_are_refused_by_both_keys(tiny_vae):
         tiny_vae(bottleneck=partial(Deterministic, dim=3), objective=Iwae())
     with pytest.raises(ConfigError, match=r"conditioning.*data\.name=tiny"):
         tiny_vae(conditioning=Concatenation)
+    with pytest.raises(ConfigError, match=r"model\.sampler.*model\.bottleneck"):
+        tiny_vae(**ladder, sampler=partial(Mixture, components=2))
     with pytest.raises(ConfigError, match=r"model\.likelihood.*data\.binarize"):
         tiny_vae(likelihood=Bernoulli)
 
@@ -153,7 +194,7 @@ def test_the_memory_of_the_bound_does_not_grow_with_the_number_of_draws(tiny_vae
 def test_a_denoising_autoencoder_sees_noise_and_is_asked_for_the_clean_example(tiny_vae, tiny_data, fit):
     seen = []
 
-    class Watching(nn.Module):
+    class Watching(Encoder):
         num_features = 4
 
         def __init__(self, spec: Spec) -> None:
@@ -168,6 +209,31 @@ def test_a_denoising_autoencoder_sees_noise_and_is_asked_for_the_clean_example(t
     assert seen[0] > 3
     with pytest.raises(ConfigError, match=r"model\.input_noise: -1"):
         tiny_vae(input_noise=-1)
+
+
+@pytest.mark.parametrize("parts", [flows, vamp, ladder, codes], ids=["flows", "vamp", "ladder", "codes"])
+def test_a_learned_prior_draws_by_the_weights_that_decode(tiny_vae, tiny_data, tiny_batch, fit, parts):
+    model = tiny_vae(**parts, ema_half_life_examples=50)
+    fit(model, tiny_data, max_steps=5)
+    with torch.no_grad():
+        for parameter in model.autoencoder.parameters():
+            parameter.fill_(float("nan"))
+    assert draw_examples(model, 4, seed=0, weights="ema").content.float().isfinite().all()
+    log_prob = model.log_prob(tiny_batch, num_samples=3, rng=torch.Generator(), weights="ema")
+    assert log_prob.isfinite().all()
+    bounds = model.bounds(tiny_batch, rng=torch.Generator(), weights="ema")
+    assert all(value.isfinite().all() for value in bounds.values())
+
+
+def test_a_sampler_is_fitted_to_the_latents_when_training_ends(tiny_vae, tiny_data, fit):
+    model = tiny_vae(**plain, sampler=partial(Mixture, components=2), ema_half_life_examples=50)
+    fit(model, tiny_data, max_steps=5)
+    batch = next(batches_of(tiny_data.split("train"), model.spec.content, 1000))
+    for weights in ("ema", "raw"):
+        z = model.encode(batch, weights=weights)["z"]
+        drawn = model.draw_latent(20_000, torch.Generator().manual_seed(0), weights)["z"]
+        assert torch.allclose(drawn.mean(0), z.mean(0), atol=0.1 * z.std().item())
+        assert torch.allclose(drawn.std(0), z.std(0), rtol=0.1)
 
 
 def test_an_average_of_the_objective_over_training_falls(tiny_vae, tiny_data, fit):

@@ -18,7 +18,7 @@ from genloom.metrics.reference_cache import ReferenceCache
 def scores(data: Digits, candidate: Images, folder: Path) -> dict[str, Score]:
     real = {"train": data.split("train"), "heldout": data.split("test")}
     evidence = Evidence(data.describe().content, real, {"c": candidate}, cache=ReferenceCache(folder))
-    seen = evidence.generated("c", DigitsExtractor())
+    seen = evidence.candidate("c", DigitsExtractor())
     return Memorisation().compare(seen, seen, evidence)
 
 

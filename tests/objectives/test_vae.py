@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 
+from encoders import encoder
 from genloom.batch import Batch
 from genloom.bottlenecks.gaussian import Deterministic, Gaussian
 from genloom.errors import ConfigError
@@ -97,7 +98,7 @@ def test_free_bits_hold_each_unit_s_divergence_without_a_gradient_below_the_limi
 def test_without_densities_the_loss_is_the_reconstruction_alone():
     class Plain:
         def infer(self, batch, k, rng, *, detach_q=False):
-            return Deterministic(4, dim=2).infer(torch.ones(5, 4), k, rng)
+            return Deterministic(encoder(), dim=2).infer(batch, k, rng)
 
         def log_likelihood(self, inference, batch):
             return torch.full((1, 5), -2.5)
@@ -156,11 +157,12 @@ def test_total_correlation_is_estimated_right_on_a_known_aggregate():
 
 
 def test_a_posterior_of_unit_variance_and_zero_mean_costs_nothing():
-    bottleneck = Gaussian(4, dim=3)
+    bottleneck = Gaussian(encoder(), dim=3)
     with torch.no_grad():
         for parameter in bottleneck.parameters():
             parameter.zero_()
-    inference = bottleneck.infer(torch.randn(7, 4), 2, torch.Generator())
+    batch = Batch(content=torch.randn(7, 4), index=torch.arange(7))
+    inference = bottleneck.infer(batch, 2, torch.Generator())
     assert inference.kl["z"].abs().max() == 0
     assert inference.log_ratio.abs().max() < 1e-5
     assert inference.latent["z"].shape == (2, 7, 3)

@@ -6,10 +6,12 @@ Notation: q(z|x) the posterior, p(z) the prior; k draws for each example of a ba
 from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from genloom.batch import Latent
+from genloom.batch import Batch, Latent
+from genloom.errors import ConfigError
+from genloom.networks.conditioning import ConditionalEncoder
 from genloom.normal import Normal
 
 
@@ -24,35 +26,48 @@ class Inference:
         log_ratio: log p(z) − log q(z|x) of each draw, nats.
         posterior: q(z|x), where it is a diagonal Gaussian.
         penalties: further terms of the loss, already weighted, that are no part of a bound.
+        decoder_input: what the decoder gets, where its gradient has to pass by the latent; None derives it from that.
     """
 
-    latent: dict[str, Float[Tensor, "k batch ..."]]
+    latent: dict[str, Shaped[Tensor, "k batch ..."]]
     kl: dict[str, Float[Tensor, "batch units"]]
     log_ratio: Float[Tensor, "k batch"]
     posterior: Normal | None = None
     penalties: dict[str, Float[Tensor, ""]] = field(default_factory=dict)
+    decoder_input: Float[Tensor, "k batch dim"] | None = None
 
 
 class Bottleneck(nn.Module):
-    """Infers latents from features, and draws them. Built by ``bottleneck(num_features)``.
+    """Infers latents from content, and draws them. Built by ``bottleneck(encoder)``.
+
+    Args:
+        encoder: gives the features that latents are inferred from.
 
     Attributes:
         dim: length of what the decoder gets.
         stochastic: whether there are densities, and so bounds on the likelihood.
         samples: whether :meth:`draw` is there.
+        continuous: whether latents are numbers that can be moved a little, rather than codes.
+        one_vector: whether the latent is one vector, z, of length ``dim``.
+        num_codes: size of the codebook; None where there is none.
     """
 
     dim: int
     stochastic: bool = True
     samples: bool = True
+    continuous: bool = True
+    one_vector: bool = False
+    num_codes: int | None = None
 
-    def infer(
-        self, features: Float[Tensor, "batch features"], k: int, rng: torch.Generator | None, *, detach_q: bool = False
-    ) -> Inference:
+    def __init__(self, encoder: ConditionalEncoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def infer(self, batch: Batch, k: int, rng: torch.Generator | None, *, detach_q: bool = False) -> Inference:
         """Draw k latents for each example.
 
         Args:
-            features: of the encoder.
+            batch: of the data.
             k: draws.
             rng: None takes what is most typical, the mean.
             detach_q: leave the posterior's parameters out of the gradient of its density ("sticking the landing").
@@ -60,7 +75,7 @@ class Bottleneck(nn.Module):
         raise NotImplementedError
 
     def draw(self, num: int, rng: torch.Generator) -> Latent:
-        """Return ``num`` latents of the prior, on the device of ``rng``."""
+        """Return ``num`` latents of the prior; what is random comes from the device of ``rng``."""
         raise NotImplementedError
 
     def decoder_input(self, latent: Latent) -> Float[Tensor, "*batch dim"]:
@@ -70,3 +85,14 @@ class Bottleneck(nn.Module):
     def interpolate(self, a: Latent, b: Latent, weight: float) -> Latent:
         """Return the latents a share ``weight`` of the way from ``a`` to ``b``."""
         return {name: torch.lerp(a[name], b[name], weight) for name in a}
+
+
+def at_least_one(name: str, value: int) -> int:
+    """Return ``value``.
+
+    Raises:
+        ConfigError: it is below 1; ``model.bottleneck.NAME`` is named.
+    """
+    if value < 1:
+        raise ConfigError(f"model.bottleneck.{name}: {value} is below the limit of 1")
+    return value

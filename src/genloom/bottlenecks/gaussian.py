@@ -1,83 +1,92 @@
-"""The variational bottleneck: a diagonal Gaussian posterior against N(0, I).
+"""One latent vector: with a density on both sides, or none.
 
 Kingma and Welling, Auto-Encoding Variational Bayes, 2014; Rezende et al., 2014.
 """
 
+from collections.abc import Callable
+
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
-from genloom.batch import Latent
-from genloom.bottlenecks.base import Bottleneck, Inference
+from genloom.batch import Batch, Latent
+from genloom.bottlenecks.base import Bottleneck, Inference, at_least_one
+from genloom.bottlenecks.posteriors import DiagonalGaussian, Posterior
+from genloom.bottlenecks.priors import Prior, StandardNormal
 from genloom.errors import ConfigError
+from genloom.networks.conditioning import ConditionalEncoder
 from genloom.normal import Normal
-from genloom.samplers.latents import slerp
-
-LOG_VARIANCE_LIMITS = (-15.0, 15.0)  # beyond them a density of a float is no longer a number
 
 
 class Gaussian(Bottleneck):
-    """q(z|x) = N(μ(x), diag σ²(x)), p(z) = N(0, I).
+    """q(z|x) a Gaussian, perhaps sent through a flow; p(z) any prior, N(0, I) unless said otherwise.
 
     Args:
-        num_features: of the encoder.
+        encoder: see :class:`~genloom.bottlenecks.base.Bottleneck`.
         dim: length of z.
+        posterior: called as ``posterior(num_features, dim)``.
+        prior: called as ``prior(dim, content_shape)``.
     """
 
-    def __init__(self, num_features: int, *, dim: int = 32) -> None:
-        super().__init__()
-        if dim < 1:
-            raise ConfigError(f"model.bottleneck.dim: {dim} is below the limit of 1")
-        self.dim = dim
-        self.parameters_of_q = nn.Linear(num_features, 2 * dim)
+    one_vector = True
 
-    def posterior(self, features: Float[Tensor, "batch features"]) -> Normal:
-        """Return q(z|x)."""
-        mean, log_variance = self.parameters_of_q(features).chunk(2, dim=1)
-        return Normal(mean, log_variance.clamp(*LOG_VARIANCE_LIMITS))
+    def __init__(
+        self,
+        encoder: ConditionalEncoder,
+        *,
+        dim: int = 32,
+        posterior: Callable[[int, int], Posterior] = DiagonalGaussian,
+        prior: Callable[[int, tuple[int, ...]], Prior] = StandardNormal,
+    ) -> None:
+        super().__init__(encoder)
+        self.dim = at_least_one("dim", dim)
+        self.posterior = posterior(encoder.num_features, dim)
+        self.prior = prior(dim, encoder.content_shape)
+        if self.prior.needs_posterior and encoder.conditional:
+            raise ConfigError(
+                "model.bottleneck.prior: a prior made of posteriors has no class for them, and model.conditioning "
+                "asks for one; choose prior@model.bottleneck.prior=standard_normal or flow"
+            )
 
-    def infer(
-        self, features: Float[Tensor, "batch features"], k: int, rng: torch.Generator | None, *, detach_q: bool = False
-    ) -> Inference:
-        """Draw k latents for each example; the KL divergence is in closed form."""
-        posterior = self.posterior(features)
-        z = posterior.draw(k, rng)
-        q = posterior.detached() if detach_q else posterior
-        prior = Normal(torch.zeros_like(z[0, 0]), torch.zeros_like(z[0, 0]))
-        log_ratio = (prior.log_prob(z) - q.log_prob(z)).sum(-1)
-        return Inference({"z": z}, {"z": posterior.kl()}, log_ratio, posterior)
+    def _posterior_of(self, content: Tensor) -> Normal | None:
+        return self.posterior.normal(self.encoder(content, None))
+
+    def infer(self, batch: Batch, k: int, rng: torch.Generator | None, *, detach_q: bool = False) -> Inference:
+        """Draw k latents for each example; where there is a closed form of the KL divergence, it is used."""
+        features = self.encoder(batch.content, batch.condition)
+        normal = self.posterior.normal(features)
+        z, log_q = self.posterior.draw(features, k, rng, detach_q=detach_q)
+        log_ratio = self.prior.log_prob(z, self._posterior_of) - log_q
+        closed = normal is not None and self.prior.standard
+        kl = normal.kl() if closed else -log_ratio.mean(0).unsqueeze(1)  # pyright: ignore[reportOptionalMemberAccess]
+        return Inference({"z": z}, {"z": kl}, log_ratio, normal)
 
     def draw(self, num: int, rng: torch.Generator) -> Latent:
-        """Return z ~ N(0, I)."""
-        return {"z": torch.randn(num, self.dim, generator=rng, device=rng.device)}
+        """Return draws of the prior."""
+        return {"z": self.prior.draw(num, rng, self._posterior_of)}
 
     def interpolate(self, a: Latent, b: Latent, weight: float) -> Latent:
-        """Interpolate spherically, since both ends are about as long as a Gaussian's draws."""
-        return {"z": slerp(a["z"], b["z"], weight)}
+        """Interpolate as the prior does."""
+        return {"z": self.prior.interpolate(a["z"], b["z"], weight)}
 
 
 class Deterministic(Bottleneck):
     """z = Wh + b: a plain autoencoder, which has no densities and no samples.
 
     Args:
-        num_features: of the encoder.
+        encoder: see :class:`~genloom.bottlenecks.base.Bottleneck`.
         dim: length of z.
     """
 
     stochastic = False
     samples = False
+    one_vector = True
 
-    def __init__(self, num_features: int, *, dim: int = 32) -> None:
-        super().__init__()
-        if dim < 1:
-            raise ConfigError(f"model.bottleneck.dim: {dim} is below the limit of 1")
-        self.dim = dim
-        self.project = nn.Linear(num_features, dim)
+    def __init__(self, encoder: ConditionalEncoder, *, dim: int = 32) -> None:
+        super().__init__(encoder)
+        self.dim = at_least_one("dim", dim)
+        self.project = nn.Linear(encoder.num_features, dim)
 
-    def infer(
-        self, features: Float[Tensor, "batch features"], k: int, rng: torch.Generator | None, *, detach_q: bool = False
-    ) -> Inference:
+    def infer(self, batch: Batch, k: int, rng: torch.Generator | None, *, detach_q: bool = False) -> Inference:
         """Return the code, k times; nothing is random."""
-        z = self.project(features).expand(k, -1, -1)
-        nothing: Tensor = z.new_zeros(z.shape[:2])
-        return Inference({"z": z}, {}, nothing)
+        z = self.project(self.encoder(batch.content, batch.condition)).expand(k, -1, -1)
+        return Inference({"z": z}, {}, z.new_zeros(z.shape[:2]))

@@ -41,8 +41,8 @@ class Look(Callback):
         if self.every_iterations and trainer.global_step % self.every_iterations == 0:
             self._look_once(trainer, pl_module)
 
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Look at the result."""
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Look at the result, with all that the model does at the end of its training."""
         self._look_once(trainer, pl_module)
 
     def _look_once(self, trainer: Trainer, model: LightningModule) -> None:

@@ -22,7 +22,7 @@ class Evaluation(Look):
         self.judge = judge
         self.num_samples = num_samples
 
-    def on_train_end(self, trainer: Trainer, pl_module: object) -> None:
+    def on_fit_end(self, trainer: Trainer, pl_module: object) -> None:
         """Nothing: the end is judged by the full protocol."""
 
     def look(self, trainer: Trainer, model: Family) -> None:

@@ -46,6 +46,22 @@ def draw_examples(
     return _stored(model, batches)
 
 
+def reconstruct_examples(
+    model: Family, examples: Examples, *, weights: str | None = None, batch_size: int = 250
+) -> Examples:
+    """Return what is left of examples after encoding and decoding, on the CPU, with their classes.
+
+    Args:
+        model: one that offers Reconstruct.
+        examples: as the model sees them.
+        weights: which of the model's weight sets; None is its default.
+        batch_size: examples per pass through the networks.
+    """
+    batches = batches_of(examples, model.spec.content, batch_size)
+    content = [model.spec.content.decode(model.reconstruct(batch, weights=weights).content).cpu() for batch in batches]
+    return type(examples)(torch.cat(content), examples.labels)
+
+
 def batches_of(examples: Examples, content: Content, size: int) -> Iterator[Batch]:
     """Yield examples as a model sees them, ``size`` at a time."""
     kind = ImageBatch if isinstance(content, ImageContent) else Batch

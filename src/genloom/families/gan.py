@@ -205,7 +205,7 @@ class GAN(Family):
         """Whether the generator uses the class."""
         return self.generator.conditional
 
-    def draw_latent(self, num: int, rng: torch.Generator) -> Latent:
+    def draw_latent(self, num: int, rng: torch.Generator, weights: str | None = None) -> Latent:
         """Return ``num`` latents on the model's device, the same for the same CPU generator on every device."""
         return self.to_device(self.latent.draw(num, rng))
 

@@ -55,7 +55,7 @@ class GenerativeModel(LightningModule):
             weights: which weight set; None is the default.
             truncation: share of the distance from the mean latent that is kept; needs Truncate.
         """
-        latent = self.draw_latent(num, rng)
+        latent = self.draw_latent(num, rng, weights)
         if condition is None:
             condition = self.draw_condition(num, rng)
         else:
@@ -68,12 +68,12 @@ class GenerativeModel(LightningModule):
         """Return a latent that agrees with what is asked for."""
         return latent
 
-    def draw_latent(self, num: int, rng: torch.Generator) -> Latent:
-        """Return ``num`` latents on the model's device; for families that offer Latent, as the next two."""
+    def draw_latent(self, num: int, rng: torch.Generator, weights: str | None = None) -> Latent:
+        """Return ``num`` latents on the model's device; for families that offer Sample."""
         raise NotImplementedError
 
     def embed(self, latent: Latent, condition: Condition | None = None, weights: str | None = None) -> Latent:
-        """Return what the synthesis really sees of a drawn latent."""
+        """Return what the synthesis really sees of a drawn latent; for families that offer Latent, as the next."""
         raise NotImplementedError
 
     def interpolate(self, start: Latent, end: Latent, weight: float) -> Latent:
@@ -92,6 +92,11 @@ class GenerativeModel(LightningModule):
     def encode(self, batch: Batch, *, weights: str | None = None) -> Latent:
         """Return the most typical latent of each example; for families that offer Encode."""
         raise NotImplementedError
+
+    @property
+    def num_codes(self) -> int | None:
+        """Size of the codebook that :meth:`encode` chooses from; None if latents are no codes."""
+        return None
 
     def reconstruct(self, batch: Batch, *, weights: str | None = None) -> Batch:
         """Return what is left of each example after encoding and decoding; for families that offer Reconstruct."""

@@ -15,11 +15,13 @@ from genloom.capabilities import Capability
 from genloom.errors import ConfigError
 from genloom.families.autoencoder import Autoencoder
 from genloom.families.base import Family
+from genloom.families.drawing import batches_of
 from genloom.likelihoods.base import Likelihood
 from genloom.networks.base import Decoder, Encoder
 from genloom.networks.conditioning import Conditioning
 from genloom.objectives.loss import Loss
 from genloom.objectives.vae import VaeObjective
+from genloom.samplers.mixture import Mixture
 from genloom.spec import Spec
 
 
@@ -30,10 +32,13 @@ class VAE(Family):
         spec: the data's.
         encoder: called as ``encoder(spec)``.
         decoder: called as ``decoder(spec, latent_dim=…, outputs=…)``.
-        bottleneck: called as ``bottleneck(num_features)``.
+        bottleneck: called as ``bottleneck(encoder)``.
         likelihood: called as ``likelihood(spec)``.
         objective: what is minimised.
         conditioning: called as ``conditioning(spec)``; how encoder and decoder are told a class.
+        sampler: called as ``sampler(dim)``: a distribution that is fitted to the training examples' latents after
+            training and then drawn from in place of the prior (Ghosh et al., From Variational to Deterministic
+            Autoencoders, 2020).
         input_noise: standard deviation of Gaussian noise that the encoder sees in training, in the units of content;
             the objective still asks for the clean example (Vincent et al., denoising autoencoders, 2008).
         **family: see :class:`~genloom.families.base.Family`; the optimizer is ``autoencoder``.
@@ -54,6 +59,7 @@ class VAE(Family):
         likelihood: Callable[..., Likelihood],
         objective: VaeObjective,
         conditioning: Callable[[Spec], Conditioning] = Conditioning,
+        sampler: Callable[[int], Mixture] | None = None,
         input_noise: float = 0.0,
         **family: Any,
     ) -> None:
@@ -67,6 +73,7 @@ class VAE(Family):
             bottleneck=bottleneck,
             likelihood=likelihood,
             conditioning=conditioning,
+            sampler=sampler,
         )
         self.objective = objective
         self.input_noise = input_noise
@@ -98,12 +105,12 @@ class VAE(Family):
         """Every autoencoder encodes and reconstructs; the rest depends on its bottleneck."""
         offered = {Capability.ENCODE, Capability.RECONSTRUCT}
         bottleneck = self.autoencoder.bottleneck
-        if bottleneck.samples:
-            offered |= {Capability.SAMPLE, Capability.LATENT}
+        if self.autoencoder.samples:
+            offered.add(Capability.SAMPLE)
+            offered |= {Capability.LATENT} if bottleneck.continuous else set()
+            offered |= {Capability.CONDITION} if self.conditional else set()
         if bottleneck.stochastic:
             offered.add(Capability.SCORE)
-        if bottleneck.samples and self.conditional:
-            offered.add(Capability.CONDITION)
         return frozenset(offered)
 
     # Training
@@ -124,9 +131,25 @@ class VAE(Family):
 
     # Use
 
-    def draw_latent(self, num: int, rng: torch.Generator) -> Latent:
-        """Return ``num`` latents of the prior on the model's device."""
-        return self.to_device(self.autoencoder.bottleneck.draw(num, rng))
+    def on_train_end(self) -> None:
+        """Fit the sampler, of each weight set, to the latents of the training examples."""
+        data: Any = self.trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue]
+        for weights in self.weight_sets:
+            network = self.weights_of(self.autoencoder, weights)
+            if network.sampler is not None:
+                batches = batches_of(data.modelled("train"), self.spec.content, 500)
+                codes = [self.encode(batch, weights=weights)["z"] for batch in batches]
+                network.sampler.fit(torch.cat(codes), seed=self.seed)
+
+    def draw_latent(self, num: int, rng: torch.Generator, weights: str | None = None) -> Latent:
+        """Return ``num`` latents of the prior, or of the sampler, on the model's device."""
+        with self.evaluating(self.autoencoder, weights) as network:
+            return self.to_device(network.draw(num, rng))
+
+    @property
+    def num_codes(self) -> int | None:
+        """Size of the codebook."""
+        return self.autoencoder.bottleneck.num_codes
 
     def embed(self, latent: Latent, condition: Condition | None = None, weights: str | None = None) -> Latent:
         """Return the latent: the decoder sees what was drawn."""

@@ -7,9 +7,10 @@ from functools import partial
 from genloom.capabilities import Capability
 from genloom.examples import Examples
 from genloom.families.base import Family
-from genloom.families.drawing import draw_examples
+from genloom.families.drawing import draw_examples, reconstruct_examples
 
 Draw = Callable[[int], Examples]
+Reconstruct = Callable[[Examples], Examples]
 
 
 @dataclass(frozen=True)
@@ -18,11 +19,13 @@ class Candidate:
 
     Args:
         draw: returns so many samples; None for a model that has none.
+        reconstruct: returns what is left of examples that a model sees; None for one that reconstructs nothing.
         model: None for samples alone.
         weights: which of its weight sets.
     """
 
     draw: Draw | None
+    reconstruct: Reconstruct | None = None
     model: Family | None = None
     weights: str | None = None
 
@@ -33,8 +36,13 @@ def candidates_of(model: Family, weight_sets: Iterable[str], *, seed: int) -> di
     def draw(num: int, weights: str) -> Examples:
         return draw_examples(model, num, seed=seed, weights=weights)
 
-    samples = Capability.SAMPLE in model.capabilities
+    offered = model.capabilities
     return {
-        weights: Candidate(partial(draw, weights=weights) if samples else None, model, weights)
+        weights: Candidate(
+            partial(draw, weights=weights) if Capability.SAMPLE in offered else None,
+            partial(reconstruct_examples, model, weights=weights) if Capability.RECONSTRUCT in offered else None,
+            model,
+            weights,
+        )
         for weights in weight_sets
     }

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
+from genloom.capabilities import Capability
 from genloom.examples import Examples
 from genloom.metrics.features import FeatureExtractor, Features
 from genloom.metrics.reference_cache import ReferenceCache, canonical_json
@@ -102,7 +103,8 @@ class Evidence:
         content: what the pictures are.
         classes: what labels mean; None for unlabelled data.
         real: real sets by role; what is derived from them is kept in ``cache``.
-        generated: candidates by name.
+        generated: samples by candidate.
+        reconstructed: held-out examples after encoding and decoding, by candidate.
         cache: of what is derived from the real sets.
         device: where extractors run.
     """
@@ -113,6 +115,7 @@ class Evidence:
         real: Mapping[str, Examples],
         generated: Mapping[str, Examples],
         *,
+        reconstructed: Mapping[str, Examples] | None = None,
         classes: tuple[str, ...] | None = None,
         cache: ReferenceCache | None = None,
         device: torch.device | str = "cpu",
@@ -121,9 +124,10 @@ class Evidence:
         self.classes = classes
         self._real = real
         self._generated = generated
+        self._sets = {None: real, Capability.SAMPLE: generated, Capability.RECONSTRUCT: reconstructed or {}}
         self._cache = cache
         self._device = device
-        self._views: dict[tuple[bool, str, str], View] = {}
+        self._views: dict[tuple[Capability | None, str, str], View] = {}
 
     @property
     def has_heldout(self) -> bool:
@@ -148,16 +152,19 @@ class Evidence:
 
     def real(self, role: str, extractor: FeatureExtractor) -> View:
         """Return the view of a real set: ``reference``, ``heldout`` or ``train``."""
-        return self._view(True, role, extractor)
+        return self._view(None, role, extractor)
 
-    def generated(self, name: str, extractor: FeatureExtractor) -> View:
-        """Return the view of a candidate."""
-        return self._view(False, name, extractor)
+    def candidates(self, made_by: Capability) -> list[str]:
+        """Return the names of candidates that offer Sample, or Reconstruct."""
+        return list(self._sets[made_by])
 
-    def _view(self, is_real: bool, name: str, extractor: FeatureExtractor) -> View:
-        key = (is_real, name, extractor.name)
+    def candidate(self, name: str, extractor: FeatureExtractor, made_by: Capability = Capability.SAMPLE) -> View:
+        """Return the view of a candidate's samples, or of its reconstructions."""
+        return self._view(made_by, name, extractor)
+
+    def _view(self, made_by: Capability | None, name: str, extractor: FeatureExtractor) -> View:
+        key = (made_by, name, extractor.name)
         if key not in self._views:
-            images = (self._real if is_real else self._generated)[name]
-            cache = self._cache if is_real else None
-            self._views[key] = View(images, extractor, device=self._device, cache=cache)
+            cache = self._cache if made_by is None else None
+            self._views[key] = View(self._sets[made_by][name], extractor, device=self._device, cache=cache)
         return self._views[key]

@@ -19,6 +19,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor, nn
 from torchmetrics.image.fid import FrechetInceptionDistance
 
+from genloom.capabilities import Capability
 from genloom.metrics.evidence import Evidence, View
 from genloom.metrics.metric import Comparison, Direction, Score
 
@@ -91,3 +92,15 @@ class FrechetDistance(Comparison):
         stored = reference.derived("moments", gather)
         first = Moments(stored["mean"], stored["covariance"])
         return {"fd": Score(distance(first, moments(candidate.features.vectors), stored["root"]))}
+
+
+@dataclass(frozen=True)
+class FrechetDistanceOfReconstructions(FrechetDistance):
+    """The same of held-out examples after encoding and decoding, for which "rFID" has become the name."""
+
+    requires = Capability.RECONSTRUCT
+    quantities: ClassVar = {"rfd": Direction.LOWER}
+
+    def compare(self, reference: View, candidate: View, evidence: Evidence) -> dict[str, Score]:
+        """Return ``rfd``."""
+        return {"rfd": super().compare(reference, candidate, evidence)["fd"]}

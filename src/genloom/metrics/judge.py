@@ -127,7 +127,22 @@ class Judge:
             generated = {name: _shuffled(images, "candidate")[:num_fake] for name, images in drawn.items()}
             condition = data.describe().condition
             classes = condition.classes if condition is not None else None
-            evidence = Evidence(content, real, generated, classes=classes, cache=self.cache, device=device)
+            split = heldout_split or reference_split
+            held = Held(split, _shuffled(data.modelled(split), split)[:num], lambda: data.modelled("train"), self.cache)
+            reconstructed = {
+                name: each.reconstruct(held.examples[: num_fake or wanted])
+                for name, each in candidates.items()
+                if each.reconstruct is not None and heldout_split is not None
+            }
+            evidence = Evidence(
+                content,
+                real,
+                generated,
+                reconstructed=reconstructed,
+                classes=classes,
+                cache=self.cache,
+                device=device,
+            )
             protocol = {
                 "data": {"name": data.name, "fingerprint": data.fingerprint, "content": vars(content).copy()},
                 "reference": {"split": reference_split, "fingerprint": reference.fingerprint},
@@ -144,20 +159,17 @@ class Judge:
                 },
             }
             extractors = [extractor.for_data(data) for extractor in self.extractors]
-            compared = self._compare(extractors, evidence, list(drawn), protocol, wanted)
+            compared = self._compare(extractors, evidence, protocol, wanted)
             measurements = [metric for metric in self.metrics if isinstance(metric, Measurement)]
             models = {name: each for name, each in candidates.items() if each.model is not None}
             if not measurements or not models:
                 return compared
-            split = heldout_split or reference_split
-            held = Held(split, _shuffled(data.modelled(split), split)[:num], lambda: data.modelled("train"), self.cache)
             return compared.joined(measure(measurements, models, held))
 
     def _compare(
         self,
         extractors: Sequence[FeatureExtractor],
         evidence: Evidence,
-        names: list[str],
         protocol: dict[str, Any],
         wanted: int,
     ) -> Verdict:
@@ -165,10 +177,12 @@ class Judge:
         missing: list[NotApplicable] = []
         used: dict[str, FeatureExtractor] = {}
         headlines: dict[str, str] = {}
-        if not names:
-            return Verdict([], protocol)
         for metric in self.metrics:
             if not isinstance(metric, Comparison):
+                continue
+            names = evidence.candidates(metric.requires)
+            if not names:
+                missing += [NotApplicable(name, f"it needs {metric.requires.value}") for name in metric.quantities]
                 continue
             chosen, refused = _extractors_for(metric, evidence, extractors)
             missing += refused
@@ -180,16 +194,17 @@ class Judge:
                     headlines.setdefault(quantity, label)
                     by_candidate = {name: scores[name][quantity] for name in names}
                     rows.append(Row(label, direction, by_candidate, floor[quantity] if floor else None))
-        smallest = min(protocol["n_reference"], protocol["n_fake"])
+        num_judged = protocol["n_fake"] or wanted
+        smallest = min(protocol["n_reference"], num_judged)
         headline = headlines.get("kd" if smallest < FEW_IMAGES else "fd")
         warnings = [extractor.caution for extractor in used.values() if extractor.caution]
         if smallest < FEW_IMAGES and headline:
             warnings.append(
-                f"{protocol['n_reference']:,} real and {protocol['n_fake']:,} judged images, below the {FEW_IMAGES:,} "
+                f"{protocol['n_reference']:,} real and {num_judged:,} judged images, below the {FEW_IMAGES:,} "
                 f"from which a Fréchet distance is steady: read {headline} first"
             )
-        if protocol["n_fake"] < wanted:
-            warnings.append(f"{protocol['n_fake']:,} pictures were there to judge; the protocol asks for {wanted:,}")
+        if num_judged < wanted:
+            warnings.append(f"{num_judged:,} pictures were there to judge; the protocol asks for {wanted:,}")
         protocol |= {"extractors": {name: extractor.protocol for name, extractor in used.items()}}
         return Verdict(rows, protocol, missing, warnings, headline)
 
@@ -197,7 +212,10 @@ class Judge:
         self, metric: Comparison, extractor: FeatureExtractor, evidence: Evidence, names: list[str]
     ) -> tuple[dict[str, dict[str, Score]], dict[str, Score] | None]:
         reference = evidence.real("reference", extractor)
-        scores = {name: metric.compare(reference, evidence.generated(name, extractor), evidence) for name in names}
+        scores = {
+            name: metric.compare(reference, evidence.candidate(name, extractor, metric.requires), evidence)
+            for name in names
+        }
         if not evidence.has_heldout or not metric.has_floor:
             return scores, None
         heldout, train = (evidence.real(role, extractor) for role in ("heldout", "train"))

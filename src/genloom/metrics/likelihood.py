@@ -76,7 +76,7 @@ class Likelihood(Measurement):
 class LatentActivity(Measurement):
     """How many units of the latent say anything about the example: those whose posterior mean varies.
 
-    A unit is active if Var_x(E_q[z|x]) > ``threshold``; Burda et al., 2016, section 5.
+    A unit is active if Var_x(E_q[z|x]) > ``threshold``; Burda et al., 2016, section 5. Codes have no variance.
 
     Args:
         threshold: of the variance.
@@ -88,6 +88,10 @@ class LatentActivity(Measurement):
 
     threshold: float = 0.01
     batch_size: int = 500
+
+    def why_not(self, model: Family) -> str | None:
+        """Refuse codes."""
+        return "codes have no variance" if model.num_codes else super().why_not(model)
 
     def measure(self, model: Family, held: Held, *, weights: str) -> dict[str, Score]:
         """Return the count, with the variance of every unit as details."""

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from genloom.batch import Condition
+from genloom.networks.base import Encoder
 from genloom.networks.heads import label_index, num_classes
 from genloom.spec import Spec
 
@@ -66,6 +67,34 @@ class ConditionalBatchNorm(Conditioning):
     def norm(self, width: int, kind: type[nn.BatchNorm1d | nn.BatchNorm2d] = nn.BatchNorm2d) -> nn.Module:
         """Return a layer that takes the condition."""
         return ClassBatchNorm(kind(width, affine=False), self.num_classes)
+
+
+class ConditionalEncoder(nn.Module):
+    """An encoder that is told the class: from content to features.
+
+    Args:
+        spec: the data's.
+        encoder: sees the content.
+        conditioning: appends the class to its features.
+    """
+
+    def __init__(self, spec: Spec, encoder: Encoder, conditioning: Conditioning) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.conditioning = conditioning
+        self.content_shape = spec.content.shape
+        self.num_features = encoder.num_features + conditioning.extra_dim
+
+    @property
+    def conditional(self) -> bool:
+        """Whether the class matters."""
+        return self.conditioning.conditional
+
+    def forward(
+        self, content: Float[Tensor, "batch ..."], condition: Condition | None
+    ) -> Float[Tensor, "batch features"]:
+        """Return what latents are inferred from."""
+        return self.conditioning.input(self.encoder(content), condition)
 
 
 class ConditionedModule(nn.Module):

@@ -21,7 +21,7 @@ from genloom.errors import CheckpointError
 from genloom.families.base import Family
 from genloom.spec import Spec
 
-_OWN_PACKAGES = ("genloom", "torch.nn", "torch.optim")
+_OWN_PACKAGES = ("genloom", "torch.nn", "torch.optim", "zuko.flows")
 
 
 def digest(content: Any) -> str:
@@ -147,7 +147,7 @@ def _check_trust(content: Mapping[str, Any], trust: list[str], file: Path) -> No
         if not any(target == package or target.startswith(f"{package}.") for package in (*_OWN_PACKAGES, *trust)):
             package = target.split(".")[0]
             raise CheckpointError(
-                f"{file}: built of {target}, which is not part of genloom or torch; if you trust it, pass "
+                f"{file}: built of {target}, which is not part of genloom, torch or zuko; if you trust it, pass "
                 f"trust=[{package}] (loading imports and runs that package)"
             )
 

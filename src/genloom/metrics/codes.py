@@ -1,0 +1,47 @@
+"""How much of a codebook is in use."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from genloom.capabilities import Capability
+from genloom.families.base import Family
+from genloom.families.drawing import batches_of
+from genloom.metrics.measuring import Held, Measurement
+from genloom.metrics.metric import Direction, Score
+
+
+@dataclass(frozen=True)
+class CodebookUse(Measurement):
+    """The perplexity of the codes of held-out examples, exp(−Σ p log p): as many equally frequent codes say as much.
+
+    van den Oord et al., Neural Discrete Representation Learning, 2017. ``codebook_use`` is its share of the codebook.
+
+    Args:
+        batch_size: examples at once.
+    """
+
+    requires = Capability.ENCODE
+    quantities: ClassVar = {"codebook_perplexity": Direction.HIGHER, "codebook_use": Direction.HIGHER}
+
+    batch_size: int = 500
+
+    def why_not(self, model: Family) -> str | None:
+        """Refuse latents that are no codes."""
+        return super().why_not(model) or (None if model.num_codes else "the model has no codebook")
+
+    def measure(self, model: Family, held: Held, *, weights: str) -> dict[str, Score]:
+        """Return both."""
+        assert model.num_codes is not None
+        counts = torch.zeros(model.num_codes, dtype=torch.float64)
+        for batch in batches_of(held.examples, model.spec.content, self.batch_size):
+            for codes in model.encode(batch, weights=weights).values():
+                counts += torch.bincount(codes.flatten().cpu(), minlength=model.num_codes)
+        shares = counts / counts.sum()
+        perplexity = torch.special.entr(shares).sum().exp().item()
+        details = {"of": model.num_codes, "unused": int((counts == 0).sum())}
+        return {
+            "codebook_perplexity": Score(perplexity, details=details),
+            "codebook_use": Score(perplexity / model.num_codes),
+        }

@@ -1,0 +1,216 @@
+"""Densities integrate to one, draws follow them, gradients pass where they should."""
+
+import copy
+import itertools
+import math
+from functools import partial
+
+import pytest
+import torch
+import zuko
+from torch import nn
+
+from encoders import encoder
+from genloom.batch import Batch
+from genloom.bottlenecks.gaussian import Gaussian
+from genloom.bottlenecks.ladder import Ladder
+from genloom.bottlenecks.posteriors import FlowPosterior
+from genloom.bottlenecks.priors import FlowPrior, StandardNormal, VampPrior
+from genloom.bottlenecks.vector_quantised import VectorQuantised
+from genloom.errors import ConfigError
+from genloom.networks.autoregressive import AutoregressivePrior
+from genloom.networks.conditioning import Concatenation
+
+coupling = partial(zuko.flows.MAF, transforms=2, passes=2, hidden_features=[16])
+
+
+@pytest.fixture(autouse=True)
+def weights() -> None:
+    torch.manual_seed(3)
+
+
+def batch(num: int = 5) -> Batch:
+    content = torch.randn(num, 4, generator=torch.Generator().manual_seed(0))
+    return Batch(content=content, index=torch.arange(num))
+
+
+def rng() -> torch.Generator:
+    return torch.Generator().manual_seed(1)
+
+
+STOCHASTIC = {
+    "flow posterior": partial(Gaussian, dim=2, posterior=partial(FlowPosterior, flow=coupling)),
+    "flow prior": partial(Gaussian, dim=2, prior=partial(FlowPrior, flow=coupling)),
+    "vamp prior": partial(Gaussian, dim=2, prior=partial(VampPrior, components=3)),
+    "ladder": partial(Ladder, dims=(2, 1), hidden=5),
+    "three levels": partial(Ladder, dims=(1, 1, 1), hidden=5),
+}
+
+
+@pytest.mark.parametrize("kind", STOCHASTIC)
+def test_the_prior_over_the_posterior_averages_to_one(kind):
+    inference = STOCHASTIC[kind](encoder()).infer(batch(), 40_000, rng())
+    ratio = inference.log_ratio.exp()
+    error = 5 * ratio.std(0) / math.sqrt(len(ratio))
+    assert ((ratio.mean(0) - 1).abs() < error.clamp_min(1e-3)).all()
+    assert error.max() < 0.2  # the check is able to fail
+
+
+@pytest.mark.parametrize("kind", STOCHASTIC)
+def test_the_divergence_is_the_average_of_the_log_ratio(kind):
+    inference = STOCHASTIC[kind](encoder()).infer(batch(), 40_000, rng())
+    total = torch.stack([kl.sum(1) for kl in inference.kl.values()]).sum(0)
+    torch.testing.assert_close(total, -inference.log_ratio.mean(0), atol=0.03, rtol=0.03)
+
+
+@pytest.mark.parametrize("kind", STOCHASTIC)
+def test_sticking_the_landing_changes_gradients_and_no_values(kind):
+    bottleneck = STOCHASTIC[kind](encoder())
+    plain, stuck = (bottleneck.infer(batch(), 3, rng(), detach_q=detach) for detach in (False, True))
+    torch.testing.assert_close(plain.log_ratio, stuck.log_ratio, atol=1e-4, rtol=1e-4)
+    gradients = []
+    for inference in (plain, stuck):
+        bottleneck.zero_grad()
+        inference.log_ratio.mean().backward()
+        gradients.append(next(bottleneck.encoder.parameters()).grad.clone())
+    assert not torch.allclose(*gradients, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["flow prior", "vamp prior"])
+def test_draws_of_a_prior_follow_its_density(kind):
+    bottleneck = STOCHASTIC[kind](encoder())
+    with torch.no_grad():
+        drawn = bottleneck.draw(40_000, rng())["z"]
+        edges = torch.linspace(-6, 6, 241)
+        grid = torch.cartesian_prod((edges[:-1] + edges[1:]) / 2, (edges[:-1] + edges[1:]) / 2)
+        mass = bottleneck.prior.log_prob(grid, bottleneck._posterior_of).exp() * 0.05**2
+    assert mass.sum() == pytest.approx(1, abs=0.02)
+    torch.testing.assert_close(drawn.mean(0), mass @ grid, atol=0.05, rtol=0.05)
+    torch.testing.assert_close(drawn.square().mean(0), mass @ grid.square(), atol=0.1, rtol=0.05)
+
+
+def test_a_vamp_prior_is_the_mixture_of_posteriors():
+    bottleneck = STOCHASTIC["vamp prior"](encoder())
+    normal = bottleneck._posterior_of(bottleneck.prior.pseudo_inputs.clamp(-1, 1))
+    parts = torch.distributions.Normal(normal.mean, (0.5 * normal.log_variance).exp())
+    mixture = torch.distributions.MixtureSameFamily(
+        torch.distributions.Categorical(torch.ones(3)), torch.distributions.Independent(parts, 1)
+    )
+    z = torch.randn(7, 2)
+    torch.testing.assert_close(bottleneck.prior.log_prob(z, bottleneck._posterior_of), mixture.log_prob(z))
+
+
+def test_parts_that_do_not_fit_are_refused_by_both_keys():
+    with pytest.raises(ConfigError, match=r"model\.bottleneck\.prior.*model\.conditioning"):
+        Gaussian(encoder(Concatenation), prior=VampPrior)
+    with pytest.raises(ConfigError, match=r"model\.bottleneck: .*model\.conditioning"):
+        VectorQuantised(encoder(Concatenation))
+    with pytest.raises(ConfigError, match=r"model\.bottleneck\.prior.*model\.bottleneck\.posterior"):
+        Gaussian(encoder(), prior=VampPrior, posterior=partial(FlowPosterior, flow=coupling)).draw(2, rng())
+    with pytest.raises(ConfigError, match=r"model\.bottleneck\.dims: 1 level"):
+        Ladder(encoder(), dims=(3,))
+
+
+def test_a_latent_interpolates_as_its_prior_does():
+    a, b = ({"z": torch.eye(2)[i : i + 1]} for i in (0, 1))
+    spherical = Gaussian(encoder(), dim=2, prior=StandardNormal).interpolate(a, b, 0.5)["z"]
+    straight = STOCHASTIC["flow prior"](encoder()).interpolate(a, b, 0.5)["z"]
+    assert spherical.norm() == pytest.approx(1) and straight.norm() == pytest.approx(0.5**0.5)
+
+
+# Codes
+
+
+def quantised(**changes) -> VectorQuantised:
+    arguments = {"slots": 3, "num_codes": 5, "code_dim": 2, "prior": partial(AutoregressivePrior, width=8)}
+    return VectorQuantised(encoder(), **arguments | changes)
+
+
+def test_codes_are_the_nearest_and_the_decoder_sees_their_vectors():
+    bottleneck = quantised().eval()
+    inference = bottleneck.infer(batch(), 2, None)
+    vectors = bottleneck.project(bottleneck.encoder(batch().content, None)).unflatten(1, (3, 2))
+    nearest = torch.cdist(vectors, bottleneck.codebook).argmin(-1)
+    assert torch.equal(inference.latent["codes"][1], nearest)
+    torch.testing.assert_close(inference.decoder_input, bottleneck.decoder_input(inference.latent))
+
+
+def test_the_gradient_goes_straight_through_and_commitment_adds_its_own():
+    bottleneck = quantised(commitment=0.5).eval()
+    inference = bottleneck.infer(batch(), 1, None)
+    direction = torch.randn_like(inference.decoder_input)
+    bias = bottleneck.project.bias
+    (straight,) = torch.autograd.grad((inference.decoder_input * direction).sum(), bias, retain_graph=True)
+    torch.testing.assert_close(straight, direction.sum((0, 1)))
+    (pull,) = torch.autograd.grad(inference.penalties["commitment"], bias)
+    vectors = bottleneck.project(bottleneck.encoder(batch().content, None))
+    codes = bottleneck.decoder_input({"codes": inference.latent["codes"][0]})
+    torch.testing.assert_close(pull, (2 * 0.5 * (vectors - codes)).mean(0))
+
+
+def test_the_prior_of_codes_gives_the_encoder_no_gradient():
+    bottleneck = quantised().eval()
+    inference = bottleneck.infer(batch(), 1, None)
+    inference.kl["codes"].sum().backward()
+    assert all(parameter.grad is None for parameter in bottleneck.encoder.parameters())
+    assert bottleneck.prior.logits.weight.grad is not None
+
+
+def test_the_codebook_moves_to_the_means_and_unused_codes_to_where_content_is():
+    bottleneck = quantised(decay=0.5, revive_below=0.1)
+    bottleneck.codebook = torch.tensor([[0.0, 0.0], [10.0, 0.0], [90.0, 90.0], [91.0, 90.0], [92.0, 90.0]])
+    bottleneck.uses = torch.tensor([2.0, 2.0, 0.0, 0.0, 0.0])
+    vectors = torch.tensor([[1.0, 1.0], [3.0, 1.0], [10.0, 2.0], [12.0, 2.0]])
+    bottleneck._follow(vectors, torch.tensor([0, 0, 1, 1]), rng())
+    torch.testing.assert_close(bottleneck.codebook[0], torch.tensor([1.0, 0.5]))  # (2·0 + 2·mean) / 4
+    torch.testing.assert_close(bottleneck.codebook[1], torch.tensor([10.5, 1.0]))
+    for code in bottleneck.codebook[2:]:
+        assert any(torch.equal(code, vector) for vector in vectors)
+    torch.testing.assert_close(bottleneck.uses, torch.tensor([2.0, 2.0, 0.8, 0.8, 0.8]))
+
+
+def test_evaluation_leaves_the_codebook_alone():
+    bottleneck = quantised()
+    before = bottleneck.codebook.clone()
+    bottleneck.infer(batch(), 1, None)  # nothing random: an evaluation
+    bottleneck.eval().infer(batch(), 1, rng())
+    assert torch.equal(bottleneck.codebook, before)
+    bottleneck.train().infer(batch(), 1, rng())
+    assert not torch.equal(bottleneck.codebook, before)
+
+
+# The prior of codes
+
+
+def test_probabilities_of_all_sequences_sum_to_one_and_draws_follow_them():
+    prior = AutoregressivePrior(3, 2, width=8)
+    with torch.no_grad():
+        prior.logits.weight.mul_(6)  # far from uniform
+        every = torch.tensor(list(itertools.product(range(3), repeat=2)))
+        probabilities = prior(every).sum(1).exp()
+        drawn = prior.draw(40_000, rng())
+    assert probabilities.sum() == pytest.approx(1, abs=1e-5)
+    assert probabilities.max() > 2 / 9
+    seen = torch.bincount(drawn[:, 0] * 3 + drawn[:, 1], minlength=9) / len(drawn)
+    torch.testing.assert_close(seen, probabilities, atol=0.01, rtol=0)
+
+
+def test_a_later_code_does_not_change_what_is_known_of_an_earlier_one():
+    prior = AutoregressivePrior(4, 5, width=8, layers=2)
+    codes = torch.zeros(1, 5, dtype=torch.long)
+    changed = codes.clone()
+    changed[0, 3] = 2
+    before, after = prior(codes)[0], prior(changed)[0]
+    assert torch.equal(before[:3], after[:3])
+    assert before[4] != after[4]
+
+
+def test_modules_are_copied_with_their_encoder():
+    """An average of weights is a deep copy: a prior made of posteriors must use its own encoder."""
+    original = STOCHASTIC["vamp prior"](encoder())
+    copied = copy.deepcopy(original)
+    with torch.no_grad():
+        for parameter in original.encoder.parameters():
+            parameter.zero_()
+    assert isinstance(copied.encoder, nn.Module)
+    assert not torch.equal(original.draw(4, rng())["z"], copied.draw(4, rng())["z"])

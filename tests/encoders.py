@@ -1,0 +1,12 @@
+"""A small encoder of points, for tests of what lies behind it."""
+
+from genloom.networks.conditioning import ConditionalEncoder, Conditioning
+from genloom.networks.dense import DenseEncoder
+from genloom.spec import LabelCondition, Spec, VectorContent
+
+POINTS = Spec("points", VectorContent(4), LabelCondition(("a", "b")))
+
+
+def encoder(conditioning: type[Conditioning] = Conditioning) -> ConditionalEncoder:
+    """Return six features of points with four coordinates."""
+    return ConditionalEncoder(POINTS, DenseEncoder(POINTS, widths=[6]), conditioning(POINTS))
