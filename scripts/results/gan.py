@@ -9,39 +9,14 @@ are.
 """
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
-from genloom.config.directory import config_directory
+from sweep import recipes, report, train, write
 
+GROUP = "mnist"
 SEEDS_OF_THE_BEST = (1, 2)
 NUM_BEST = 3
-PAGE = Path(__file__).parents[2] / "docs" / "results.md"
-BEGIN, END = "<!-- make results-gan: begin -->", "<!-- make results-gan: end -->"
-
-
-def genloom(*arguments: str) -> None:
-    """Run a command.
-
-    Raises:
-        CalledProcessError: it failed.
-    """
-    subprocess.run([sys.executable, "-m", "genloom", *arguments], check=True)
-
-
-def train(recipes: list[str], seeds: tuple[int, ...], root: Path, keys: list[str]) -> None:
-    """Train what is not finished yet."""
-    genloom(
-        "train",
-        "-m",
-        f"experiment={','.join(f'mnist/{recipe}' for recipe in recipes)}",
-        f"seed={','.join(map(str, seeds))}",
-        "resume=auto",
-        f"hydra.sweep.dir={root}",
-        "hydra.sweep.subdir=${run.name}-seed${seed}",
-        *keys,
-    )
 
 
 def distance(run: Path) -> float:
@@ -55,19 +30,13 @@ def main() -> None:
     """Train, compare, write."""
     root = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/results-gan")  # relative, since the docs repeat it
     keys = sys.argv[2:]
-    recipes = sorted(file.stem for file in (config_directory() / "experiment" / "mnist").glob("*.yaml"))
-    train(recipes, (0,), root, keys)
-    best = sorted(recipes, key=lambda recipe: distance(root / f"mnist_{recipe}-seed0"))[:NUM_BEST]
-    train(best, SEEDS_OF_THE_BEST, root, keys)
-    genloom("report", str(root), f"out={root}")
-    if keys:
-        return
-    _, _, table = (root / "report.md").read_text(encoding="utf-8").strip().partition("\n\n")  # without its title
-    table = table.replace("## ", "#### ")  # below the page's own headings
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    PAGE.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}", encoding="utf-8")
-    print(f"wrote {PAGE}")
+    names = recipes(GROUP)
+    train(GROUP, names, (0,), root, keys)
+    best = sorted(names, key=lambda name: distance(root / f"{GROUP}_{name}-seed0"))[:NUM_BEST]
+    train(GROUP, best, SEEDS_OF_THE_BEST, root, keys)
+    table = report(root)
+    if not keys:
+        write("results-gan", table)
 
 
 if __name__ == "__main__":

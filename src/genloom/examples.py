@@ -19,11 +19,13 @@ class Examples:
         content: pixels, coordinates.
         labels: class of each example, if known; of a generated one, the class that was asked for.
         codes: value of the generator's categorical code, for generated examples that have one.
+        factors: levels of what the examples were made by, where that is known.
     """
 
     content: Shaped[Tensor, "num ..."]
     labels: Int[Tensor, " num"] | None = None
     codes: Int[Tensor, " num"] | None = None
+    factors: Int[Tensor, "num factors"] | None = None
 
     def __len__(self) -> int:
         return len(self.content)
@@ -33,6 +35,7 @@ class Examples:
             self.content[index],
             None if self.labels is None else self.labels[index],
             None if self.codes is None else self.codes[index],
+            None if self.factors is None else self.factors[index],
         )
 
     @cached_property
@@ -52,6 +55,7 @@ class Images(Examples):
         content: 8-bit pixels.
         labels: see :class:`Examples`.
         codes: see :class:`Examples`.
+        factors: see :class:`Examples`.
     """
 
     content: UInt8[Tensor, "num channels height width"]

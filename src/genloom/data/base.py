@@ -234,7 +234,7 @@ class ImageData(InMemoryData):
             grey = self.split(name)
             rng = randomness.generator("binarize", name)
             drawn = [255 * (_uniform_pixels(part, rng) < part).to(torch.uint8) for part in grey.content.split(5000)]
-            self._binarized[name] = Images(torch.cat(drawn), grey.labels)
+            self._binarized[name] = Images(torch.cat(drawn), grey.labels, factors=grey.factors)
         return self._binarized[name]
 
     def _trained_on(self, split: Split) -> Examples:

@@ -6,6 +6,7 @@ from typing import ClassVar
 import torch
 
 from genloom.capabilities import Capability
+from genloom.examples import Examples
 from genloom.families.base import Family
 from genloom.families.drawing import batches_of
 from genloom.metrics.measuring import Held, Measurement
@@ -27,9 +28,9 @@ class CodebookUse(Measurement):
 
     batch_size: int = 500
 
-    def why_not(self, model: Family) -> str | None:
+    def why_not(self, model: Family, examples: Examples) -> str | None:
         """Refuse latents that are no codes."""
-        return super().why_not(model) or (None if model.num_codes else "the model has no codebook")
+        return super().why_not(model, examples) or (None if model.num_codes else "the model has no codebook")
 
     def measure(self, model: Family, held: Held, *, weights: str) -> dict[str, Score]:
         """Return both."""

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from genloom import randomness
 from genloom.capabilities import Capability
+from genloom.examples import Examples
 from genloom.families.base import Family
 from genloom.families.drawing import batches_of
 from genloom.metrics.measuring import Held, Measurement
@@ -89,9 +90,9 @@ class LatentActivity(Measurement):
     threshold: float = 0.01
     batch_size: int = 500
 
-    def why_not(self, model: Family) -> str | None:
+    def why_not(self, model: Family, examples: Examples) -> str | None:
         """Refuse codes."""
-        return "codes have no variance" if model.num_codes else super().why_not(model)
+        return "codes have no variance" if model.num_codes else super().why_not(model, examples)
 
     def measure(self, model: Family, held: Held, *, weights: str) -> dict[str, Score]:
         """Return the count, with the variance of every unit as details."""

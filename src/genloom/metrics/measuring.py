@@ -42,8 +42,8 @@ class Measurement(Metric):
             weights: which of the model's weight sets.
         """
 
-    def why_not(self, model: Family) -> str | None:
-        """Return None if it can be taken of ``model``, else the reason why not."""
+    def why_not(self, model: Family, examples: Examples) -> str | None:
+        """Return None if it can be taken of ``model`` on ``examples``, else the reason why not."""
         if self.requires not in model.capabilities:
             names = ", ".join(sorted(capability.value for capability in model.capabilities))
             return f"it needs {self.requires.value}; this model offers {names}"
@@ -65,7 +65,7 @@ def measure(metrics: Sequence[Measurement], candidates: Mapping[str, Candidate],
         reasons: dict[str, None] = {}
         for name, candidate in candidates.items():
             assert candidate.model is not None and candidate.weights is not None
-            if reason := metric.why_not(candidate.model):
+            if reason := metric.why_not(candidate.model, held.examples):
                 reasons[reason] = None
             else:
                 scores[name] = metric.measure(candidate.model, held, weights=candidate.weights)

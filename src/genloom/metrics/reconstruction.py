@@ -40,11 +40,11 @@ class Reconstruction(Measurement):
 
     batch_size: int = 500
 
-    def why_not(self, model: Family) -> str | None:
+    def why_not(self, model: Family, examples: Examples) -> str | None:
         """Refuse what has no range."""
         if not isinstance(model.spec.content, ImageContent):
             return "reconstructions are compared where values have a range: of images"
-        return super().why_not(model)
+        return super().why_not(model, examples)
 
     def measure(self, model: Family, held: Held, *, weights: str) -> dict[str, Score]:
         """Return all four."""

@@ -1,0 +1,55 @@
+"""What the scripts of the results share: runs through multirun that go on where they stopped, and the page."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from genloom.config.directory import config_directory
+
+PAGE = Path(__file__).parents[2] / "docs" / "results.md"
+
+
+def genloom(*arguments: str) -> None:
+    """Run a command.
+
+    Raises:
+        CalledProcessError: it failed.
+    """
+    subprocess.run([sys.executable, "-m", "genloom", *arguments], check=True)
+
+
+def recipes(group: str) -> list[str]:
+    """Return the names of the recipes of a folder of conf/experiment, sorted."""
+    return sorted(file.stem for file in (config_directory() / "experiment" / group).glob("*.yaml"))
+
+
+def train(group: str, names: list[str], seeds: tuple[int, ...], root: Path, keys: list[str]) -> None:
+    """Train what is not finished yet, into ``root`` under the run's own name and seed."""
+    genloom(
+        "train",
+        "-m",
+        f"experiment={','.join(f'{group}/{name}' for name in names)}",
+        f"seed={','.join(map(str, seeds))}",
+        "resume=auto",
+        f"hydra.sweep.dir={root}",
+        "hydra.sweep.subdir=${run.name}-seed${seed}",
+        *keys,
+    )
+
+
+def report(root: Path, *arguments: str) -> str:
+    """Return the Markdown tables of all runs below ``root``, with headings that go below the page's own."""
+    genloom("report", str(root), f"out={root}", *arguments)
+    _, _, table = (root / "report.md").read_text(encoding="utf-8").strip().partition("\n\n")  # without its title
+    return table.replace("## ", "#### ")
+
+
+def write(name: str, table: str) -> None:
+    """Put ``table`` between the page's marks of ``name``."""
+    begin, end = f"<!-- make {name}: begin -->", f"<!-- make {name}: end -->"
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(begin)
+    _, mark, after = rest.partition(end)
+    if not mark:
+        raise SystemExit(f"{PAGE}: {begin} and {end} are not there; put them where the table belongs")
+    PAGE.write_text(f"{before}{begin}\n{table}\n{end}{after}", encoding="utf-8")
+    print(f"wrote {PAGE}")

@@ -1,0 +1,116 @@
+"""Whether single units of a latent stand for single factors of the data, where those are known."""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from genloom.capabilities import Capability
+from genloom.examples import Examples
+from genloom.families.base import Family
+from genloom.families.drawing import batches_of
+from genloom.metrics.measuring import Held, Measurement
+from genloom.metrics.metric import Direction, Score
+
+
+@dataclass(frozen=True)
+class Disentanglement(Measurement):
+    """The mutual information gap, and disentanglement, completeness and informativeness, of the most typical latents.
+
+    ``mig``: Chen et al., Isolating Sources of Disentanglement in Variational Autoencoders, 2018, section 4.1, by
+    histograms as Locatello et al., Challenging Common Assumptions, 2019, take it. ``dci_*``: Eastwood and Williams, A
+    Framework for the Quantitative Evaluation of Disentangled Representations, 2018; the importances are those of
+    extremely randomised trees, fitted to one half of the examples, and informativeness is their accuracy on the other.
+
+    Args:
+        bins: of a unit's histogram, equally wide between its extremes.
+        trees: per factor.
+        batch_size: examples at once.
+    """
+
+    requires = Capability.ENCODE
+    quantities: ClassVar = {
+        "mig": Direction.HIGHER,
+        "dci_disentanglement": Direction.HIGHER,
+        "dci_completeness": Direction.HIGHER,
+        "dci_informativeness": Direction.HIGHER,
+    }
+
+    bins: int = 20
+    trees: int = 50
+    batch_size: int = 500
+
+    def why_not(self, model: Family, examples: Examples) -> str | None:
+        """Refuse codes, and data whose factors nobody knows."""
+        if examples.factors is None:
+            return "the factors of this data are not known; data=shapes has some"
+        return "it is of units, not of codes" if model.num_codes else super().why_not(model, examples)
+
+    def measure(self, model: Family, held: Held, *, weights: str) -> dict[str, Score]:
+        """Return all four."""
+        assert held.examples.factors is not None
+        codes: list[Tensor] = []
+        for batch in batches_of(held.examples, model.spec.content, self.batch_size):
+            latent = model.encode(batch, weights=weights)
+            codes.append(torch.cat([value.flatten(1).double().cpu() for value in latent.values()], dim=1))
+        return self.scores(torch.cat(codes), held.examples.factors)
+
+    def scores(self, units: Float[Tensor, "num units"], factors: Int[Tensor, "num factors"]) -> dict[str, Score]:
+        """Return all four, of the units of some examples and the factors that made them."""
+        gaps = information_gaps(units, factors, self.bins)
+        importances, accuracy = _trees(units.numpy(), factors.numpy(), self.trees)
+        return {
+            "mig": Score(gaps.mean().item(), details={"by_factor": gaps.tolist()}),
+            "dci_disentanglement": Score(_certainty(importances)),
+            "dci_completeness": Score(_certainty(importances.T)),
+            "dci_informativeness": Score(float(accuracy.mean()), details={"by_factor": accuracy.tolist()}),
+        }
+
+
+def information_gaps(
+    units: Float[Tensor, "num units"], factors: Int[Tensor, "num factors"], bins: int
+) -> Float[Tensor, " factors"]:
+    """Return, for each factor, how much more the best unit knows of it than the second, as a share of its entropy."""
+    low, high = units.amin(0), units.amax(0)
+    binned = ((units - low) / (high - low).clamp_min(1e-12) * bins).long().clamp_max(bins - 1)
+    gaps = []
+    for factor in factors.T:
+        information = torch.stack([_mutual_information(unit, factor) for unit in binned.T])
+        first, second = torch.cat([information, information.new_zeros(1)]).topk(2).values  # one unit has no second
+        gaps.append((first - second) / _mutual_information(factor, factor))
+    return torch.stack(gaps)
+
+
+def _mutual_information(a: Int[Tensor, " num"], b: Int[Tensor, " num"]) -> Float[Tensor, ""]:
+    """Return I(a; b) of the empirical distribution, nats; I(a; a) is the entropy."""
+    num_b = int(b.max()) + 1
+    joint = torch.bincount(a * num_b + b, minlength=(int(a.max()) + 1) * num_b).view(-1, num_b).double() / len(a)
+    entropy = torch.special.entr
+    return entropy(joint.sum(0)).sum() + entropy(joint.sum(1)).sum() - entropy(joint).sum()
+
+
+def _trees(
+    units: Float[np.ndarray, "num units"], factors: Int[np.ndarray, "num factors"], trees: int
+) -> tuple[Float[np.ndarray, "units factors"], Float[np.ndarray, " factors"]]:
+    """Return how much each unit helps to tell each factor, and how often it is told right."""
+    from sklearn.ensemble import ExtraTreesClassifier
+
+    half = len(units) // 2
+    importances, accuracies = [], []
+    for factor in factors.T:
+        classifier = ExtraTreesClassifier(trees, max_features=None, random_state=0).fit(units[:half], factor[:half])
+        importances.append(classifier.feature_importances_)
+        accuracies.append(classifier.score(units[half:], factor[half:]))
+    return np.stack(importances, axis=1), np.asarray(accuracies)
+
+
+def _certainty(importances: Float[np.ndarray, "rows columns"]) -> float:
+    """Return 1 − the entropy of each row over its columns, in units of a uniform one's; rows weigh by their sums."""
+    weights = importances.sum(1)
+    shares = importances / np.maximum(weights, 1e-12)[:, None]
+    certainty = 1 + (shares * np.log(np.maximum(shares, 1e-300))).sum(1) / math.log(importances.shape[1])
+    return float((certainty * weights).sum() / weights.sum())
