@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 
 from genloom.callbacks.progress import Progress, Throughput
 from genloom.data.base import ImageData, Images, Split, resize
+from genloom.families.base import Family
 from genloom.families.gan import GAN
 from genloom.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from genloom.objectives.gan import NonSaturating
@@ -36,7 +38,14 @@ HERE = Path(__file__).parent
 WARM_UP = 3
 
 
-class _Given(ImageData):
+class Given(ImageData):
+    """Images that are at hand.
+
+    Args:
+        images: of the training split.
+        **arguments: see :class:`~genloom.data.base.ImageData`.
+    """
+
     classes = None  # pyright: ignore[reportAssignmentType]
 
     def __init__(self, images: torch.Tensor, **arguments: Any) -> None:
@@ -44,6 +53,7 @@ class _Given(ImageData):
         self._images = Images(images)
 
     def read(self, split: Split) -> Images:
+        """Return them, whatever the split."""
         return self._images
 
 
@@ -66,7 +76,7 @@ class _Clock(Callback):
 
 def genloom(images: torch.Tensor, iterations: int, batch_size: int, seed: int, *, ema: bool, logging: bool) -> float:
     """Return images per second of the family under Lightning."""
-    data = _Given(images, batch_size=batch_size, seed=seed)
+    data = Given(images, batch_size=batch_size, seed=seed)
     adam = partial(torch.optim.Adam, lr=2e-4, betas=(0.5, 0.999), fused=True)
     model = GAN(
         data.describe(),
@@ -78,6 +88,11 @@ def genloom(images: torch.Tensor, iterations: int, batch_size: int, seed: int, *
         optimizer={"generator": adam, "discriminator": adam},
         seed=seed,
     )
+    return rate_of(model, data, iterations, logging=logging)
+
+
+def rate_of(model: Family, data: Given, iterations: int, *, logging: bool = False) -> float:
+    """Return images per second of training under Lightning, as ``genloom train`` sets it up, after a warm-up."""
     clock = _Clock()
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(
@@ -97,6 +112,18 @@ def genloom(images: torch.Tensor, iterations: int, batch_size: int, seed: int, *
     return clock.images / (clock.end - clock.start)
 
 
+def in_turns(contenders: dict[str, Callable[[int], float]], rounds: int) -> dict[str, list[float]]:
+    """Return images per second per contender and round; each is called with the number of the round."""
+    rates: dict[str, list[float]] = {name: [] for name in contenders}
+    for number in range(rounds):
+        turns = list(contenders.items())
+        for name, train in turns if number % 2 == 0 else reversed(turns):  # so that a drift favours no neighbour
+            with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):  # some print each step
+                rates[name].append(train(number))
+            print(f"round {number + 1}: {name:20s} {rates[name][-1]:8.1f} images/s", flush=True)
+    return rates
+
+
 def compare_throughput(pairs: int, iterations: int, batch_size: int) -> dict[str, list[float]]:
     """Return images per second per contender and round."""
     small, _ = survey_loop.digits_28(6000)
@@ -108,14 +135,7 @@ def compare_throughput(pairs: int, iterations: int, batch_size: int) -> dict[str
         "genloom + EMA": lambda seed: genloom(large, iterations, batch_size, seed, ema=True, logging=False),
         "genloom + EMA + log": lambda seed: genloom(large, iterations, batch_size, seed, ema=True, logging=True),
     }
-    rates: dict[str, list[float]] = {name: [] for name in contenders}
-    for seed in range(pairs):
-        turns = list(contenders.items())
-        for name, train in turns if seed % 2 == 0 else reversed(turns):  # so that a drift favours neither neighbour
-            with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):  # the survey's prints each step
-                rates[name].append(train(seed))
-            print(f"round {seed + 1}: {name:20s} {rates[name][-1]:7.1f} images/s", flush=True)
-    return rates
+    return in_turns(contenders, pairs)
 
 
 def seconds_to_first_step(command: list[str]) -> float:

@@ -6,6 +6,7 @@ and an evaluation in between changes nothing.
 """
 
 import contextlib
+import functools
 import hashlib
 import random
 from collections.abc import Iterator
@@ -35,7 +36,15 @@ def seed_globally(*names: int | str) -> None:
     seed = key(*names)
     random.seed(seed)
     np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
+    if _has_accelerator():
+        torch.manual_seed(seed)
+    else:  # which would note down the whole call stack for each kind of device that is not there: milliseconds
+        torch.default_generator.manual_seed(seed)
+
+
+@functools.cache
+def _has_accelerator() -> bool:
+    return torch.accelerator.is_available()
 
 
 @contextlib.contextmanager

@@ -44,7 +44,7 @@ class Bernoulli(Likelihood):
     def log_prob_of_values(self, parameters: Tensor, content: Tensor) -> Tensor:
         """Return x·l − log(1 + eˡ), with the logit l."""
         logits = self._only(parameters)
-        return _unit(content) * logits - F.softplus(logits)
+        return -F.binary_cross_entropy_with_logits(logits, _unit(content).expand_as(logits), reduction="none")
 
     def mean(self, parameters: Parameters) -> Float[Tensor, "..."]:
         """Return the probability of white, as a grey value."""

@@ -1,0 +1,68 @@
+"""All that a model with two latent numbers can draw, as one map."""
+
+from collections.abc import Callable
+
+import torch
+from pytorch_lightning import LightningModule, Trainer
+
+from genloom import randomness, render
+from genloom.callbacks.base import PictureLook
+from genloom.capabilities import Capability
+from genloom.data.base import InMemoryData
+from genloom.errors import CapabilityError
+from genloom.families.base import Family
+from genloom.render import Picture
+
+
+class Manifold(PictureLook):
+    """The content of latents that lie at the quantiles of N(0, I), so that equal areas are equally probable.
+
+    Kingma and Welling, Auto-Encoding Variational Bayes, 2014, figure 4. Of a class-conditional model, the first class.
+
+    Args:
+        rows: and as many columns.
+        every_iterations: how often; None is the end only.
+    """
+
+    name = "manifold"
+    requires = Capability.LATENT
+
+    def __init__(self, *, rows: int = 20, every_iterations: int | None = None) -> None:
+        super().__init__(every_iterations=every_iterations)
+        if rows < 2:
+            raise ValueError(f"rows: {rows} is below the limit of 2")
+        self.rows = rows
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Refuse a model that lacks the capability, or has more numbers than a map has directions."""
+        super().setup(trainer, pl_module, stage)
+        assert isinstance(pl_module, Family)
+        self._plane(pl_module)
+
+    def _plane(self, model: Family) -> str:
+        """Return the name of the latent.
+
+        Raises:
+            CapabilityError: it is not two numbers.
+        """
+        latent = model.draw_latent(1, randomness.generator(model.seed, "manifold"))
+        shapes = {name: tuple(value.shape[1:]) for name, value in latent.items()}
+        if list(shapes.values()) != [(2,)]:
+            found = ", ".join(f"{name} of {'x'.join(map(str, shape))}" for name, shape in shapes.items())
+            raise CapabilityError(
+                f"Manifold needs a latent of two numbers, as by model.bottleneck.dim=2; this is {found}"
+            )
+        return next(iter(shapes))
+
+    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Picture:
+        """Draw the map, the first number rising to the right and the second upwards."""
+        name = self._plane(model)
+        quantiles = torch.special.ndtri((torch.arange(self.rows) + 0.5) / self.rows).to(model.device)
+        z = torch.cartesian_prod(quantiles.flip(0), quantiles).flip(1)
+        asked = model.condition_on(model.condition_names[:1], len(z)) if model.conditional else None
+        content = [
+            model.decode({name: part}, condition=None if asked is None else asked.map(lambda i, n=len(part): i[:n]))
+            for part in z.split(100)
+        ]
+        stored = model.spec.content.decode(torch.cat([batch.content for batch in content])).cpu()
+        return render.sheet(stored, columns=self.rows)

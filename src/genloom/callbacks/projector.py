@@ -1,0 +1,63 @@
+"""TensorBoard's embedding projector: real examples where a model's latents put them."""
+
+import math
+
+import torch
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.loggers import TensorBoardLogger
+
+from genloom.callbacks.base import Look
+from genloom.capabilities import Capability, require
+from genloom.examples import Examples
+from genloom.families.base import Family
+from genloom.families.drawing import batches_of
+from genloom.spec import ImageContent
+
+_MAX_SPRITE = 8192  # pixels a side that TensorBoard loads
+
+
+class Projector(Look):
+    """Writes the first latent of held-out examples, with their classes and, of pictures, their thumbnails.
+
+    Other loggers have no projector; then nothing is written.
+
+    Args:
+        num_examples: of the validation split.
+        every_iterations: how often; None is the end only.
+    """
+
+    def __init__(self, *, num_examples: int = 1000, every_iterations: int | None = None) -> None:
+        super().__init__(every_iterations=every_iterations)
+        if num_examples < 3:
+            raise ValueError(f"num_examples: {num_examples} is below the limit of 3")
+        self.num_examples = num_examples
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Refuse a model that lacks the capability."""
+        assert isinstance(pl_module, Family)
+        require("Projector", Capability.ENCODE, pl_module.capabilities)
+
+    def look(self, trainer: Trainer, model: Family) -> None:
+        """Write the vectors, and what is known of each."""
+        boards = [logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
+        if not boards:
+            return
+        examples = trainer.datamodule.modelled("val")[: self.num_examples]  # pyright: ignore
+        batches = batches_of(examples, model.spec.content, 500)
+        codes = torch.cat([next(iter(model.encode(batch).values())).flatten(1).float().cpu() for batch in batches])
+        names = model.spec.condition.classes if model.spec.condition is not None else None
+        labelled = None if names is None or examples.labels is None else [names[label] for label in examples.labels]
+        for board in boards:
+            board.experiment.add_embedding(
+                codes, labelled, _thumbnails(examples, model), global_step=trainer.global_step, tag="latents"
+            )
+
+
+def _thumbnails(examples: Examples, model: Family) -> torch.Tensor | None:
+    """Return square pictures in [0, 1] that together fit TensorBoard's limit; None if there are none to show."""
+    content = model.spec.content
+    if not isinstance(content, ImageContent):
+        return None
+    side = min(max(content.height, content.width), _MAX_SPRITE // math.ceil(math.sqrt(len(examples))))
+    pictures = examples.content.float() / 255
+    return torch.nn.functional.interpolate(pictures, size=(side, side), mode="bilinear", antialias=True).clamp(0, 1)
