@@ -11,18 +11,24 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
+from PIL import Image
+from pytorch_lightning.loggers import TensorBoardLogger
 
 from genloom import randomness
 from genloom.batch import Label
+from genloom.bottlenecks.gaussian import Gaussian
 from genloom.callbacks.base import PictureLook
 from genloom.callbacks.classes import Classes
 from genloom.callbacks.directions import LatentDirections
 from genloom.callbacks.interpolation import Interpolation
+from genloom.callbacks.manifold import Manifold
 from genloom.callbacks.neighbours import Neighbours
+from genloom.callbacks.projector import Projector
 from genloom.callbacks.sample_grid import SampleGrid
 from genloom.callbacks.truncation import TruncationSweep
 from genloom.errors import CapabilityError, DataError
 from genloom.examples import Examples, Images
+from genloom.families.drawing import batches_of
 from genloom.families.gan import GAN
 from genloom.metrics.features import FeatureExtractor, Features, Pixels
 from genloom.metrics.judge import Judge
@@ -340,3 +346,35 @@ def test_a_conditional_network_of_genloom_is_walked(judge, tiny_data):
     drawn = model.sample(3, rng=randomness.generator(1), condition=model.condition_on(["dog"], 3))
     assert isinstance(drawn.condition, Label)
     assert drawn.condition.index.tolist() == [1, 1, 1]
+
+
+# Latent spaces of autoencoders
+
+
+def test_the_manifold_is_drawn_at_the_quantiles_of_a_standard_normal(tiny_vae):
+    model = tiny_vae(bottleneck=partial(Gaussian, dim=2))
+    rows = cells(Manifold(rows=4).picture(model, no_data), 4)
+    ends = torch.special.ndtri(torch.tensor([1 / 8, 7 / 8]))  # the first number to the right, the second upwards
+    for row, column, z in ((3, 0, ends[[0, 0]]), (0, 3, ends[[1, 1]]), (0, 0, ends[[0, 1]])):
+        assert torch.equal(rows[row, column], pixels(model, model.decode({"z": z.unsqueeze(0)}).content)[0])
+    assert not torch.equal(rows[0, 0], rows[3, 3])
+
+
+def test_a_manifold_of_three_numbers_is_refused_by_the_key(tiny_vae):
+    with pytest.raises(CapabilityError, match=r"model\.bottleneck\.dim=2; this is z of 3"):
+        Manifold().picture(tiny_vae(), no_data)
+
+
+def test_the_projector_gets_every_vector_its_class_and_its_thumbnail(tiny_vae, tiny_labelled, fit, tmp_path):
+    model = tiny_vae(spec=tiny_labelled.describe())
+    board = TensorBoardLogger(tmp_path, name="", version="")
+    fit(model, tiny_labelled, max_steps=1, logger=board, callbacks=[Projector(num_examples=7)])
+    (folder,) = (path.parent for path in tmp_path.rglob("tensors.tsv"))
+    vectors = [line.split("\t") for line in (folder / "tensors.tsv").read_text().splitlines()]
+    examples = tiny_labelled.split("val")[:7]
+    batch = next(batches_of(examples, model.spec.content, 7))
+    assert torch.allclose(
+        torch.tensor([[float(x) for x in row] for row in vectors]), model.encode(batch)["z"], atol=1e-4
+    )
+    assert (folder / "metadata.tsv").read_text().split() == [tiny_labelled.classes[label] for label in examples.labels]
+    assert Image.open(folder / "sprite.png").size == (12, 12)  # three times three pictures of four pixels

@@ -46,6 +46,7 @@ class Bottleneck(nn.Module):
     Attributes:
         dim: length of what the decoder gets.
         stochastic: whether there are densities, and so bounds on the likelihood.
+        certain: whether all draws for an example are the same.
         samples: whether :meth:`draw` is there.
         continuous: whether latents are numbers that can be moved a little, rather than codes.
         one_vector: whether the latent is one vector, z, of length ``dim``.
@@ -54,6 +55,7 @@ class Bottleneck(nn.Module):
 
     dim: int
     stochastic: bool = True
+    certain: bool = False
     samples: bool = True
     continuous: bool = True
     one_vector: bool = False

@@ -78,6 +78,7 @@ class Deterministic(Bottleneck):
     """
 
     stochastic = False
+    certain = True
     samples = False
     one_vector = True
 

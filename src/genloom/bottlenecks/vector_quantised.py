@@ -35,6 +35,7 @@ class VectorQuantised(Bottleneck):
         prior: called as ``prior(num_codes, slots)``.
     """
 
+    certain = True
     continuous = False
 
     def __init__(

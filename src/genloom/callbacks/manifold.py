@@ -59,10 +59,9 @@ class Manifold(PictureLook):
         name = self._plane(model)
         quantiles = torch.special.ndtri((torch.arange(self.rows) + 0.5) / self.rows).to(model.device)
         z = torch.cartesian_prod(quantiles.flip(0), quantiles).flip(1)
-        asked = model.condition_on(model.condition_names[:1], len(z)) if model.conditional else None
-        content = [
-            model.decode({name: part}, condition=None if asked is None else asked.map(lambda i, n=len(part): i[:n]))
-            for part in z.split(100)
-        ]
-        stored = model.spec.content.decode(torch.cat([batch.content for batch in content])).cpu()
+        content = []
+        for part in z.split(100):
+            asked = model.condition_on(model.condition_names[:1], len(part)) if model.conditional else None
+            content.append(model.decode({name: part}, condition=asked).content)
+        stored = model.spec.content.decode(torch.cat(content)).cpu()
         return render.sheet(stored, columns=self.rows)

@@ -208,12 +208,13 @@ class VAE(Family):
 
         Args:
             batch: of the data.
-            num_samples: K.
+            num_samples: K; where all draws are the same, one is enough.
             rng: of the draws.
             weights: which weight set; None is the default.
             max_draws: latents that are decoded at once, over all examples of the batch.
         """
         batch = batch.to(self.device)
+        num_samples = 1 if self.autoencoder.bottleneck.certain else num_samples
         chunk = max(1, max_draws // len(batch))
         total = torch.full((len(batch),), -math.inf, dtype=torch.float64, device=self.device)
         with self.evaluating(self.autoencoder, weights) as network:
