@@ -377,4 +377,5 @@ def test_the_projector_gets_every_vector_its_class_and_its_thumbnail(tiny_vae, t
         torch.tensor([[float(x) for x in row] for row in vectors]), model.encode(batch)["z"], atol=1e-4
     )
     assert (folder / "metadata.tsv").read_text().split() == [tiny_labelled.classes[label] for label in examples.labels]
-    assert Image.open(folder / "sprite.png").size == (12, 12)  # three times three pictures of four pixels
+    with Image.open(folder / "sprite.png") as sprite:
+        assert sprite.size == (12, 12)  # three times three pictures of four pixels
