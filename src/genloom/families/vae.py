@@ -199,7 +199,7 @@ class VAE(Family):
         num_samples: int,
         rng: torch.Generator,
         weights: str | None = None,
-        max_draws: int = 20_000,
+        max_draws: int | None = None,
     ) -> Float[Tensor, " batch"]:
         """Return a lower bound on log p(x), nats: log (1/K) Σ_k p(x|z_k) p(z_k) / q(z_k|x).
 
@@ -211,11 +211,12 @@ class VAE(Family):
             num_samples: K; where all draws are the same, one is enough.
             rng: of the draws.
             weights: which weight set; None is the default.
-            max_draws: latents that are decoded at once, over all examples of the batch.
+            max_draws: latents that are decoded at once, over all examples of the batch; None is what is fast: on a CPU
+                as many as its caches hold.
         """
         batch = batch.to(self.device)
         num_samples = 1 if self.autoencoder.bottleneck.certain else num_samples
-        chunk = max(1, max_draws // len(batch))
+        chunk = max(1, (max_draws or (4000 if self.device.type == "cpu" else 50_000)) // len(batch))
         total = torch.full((len(batch),), -math.inf, dtype=torch.float64, device=self.device)
         with self.evaluating(self.autoencoder, weights) as network:
             for first in range(0, num_samples, chunk):
