@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train evaluate sample encode reconstruct explore report extractor sweep tensorboard test test-integration check format bench results-gan lock clean
+.PHONY: help setup train evaluate sample encode reconstruct explore report extractor sweep tensorboard test test-integration check format bench results-gan results-vae lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +75,9 @@ bench: $(STAMP) ## measure the speed against reference loops
 
 results-gan: $(STAMP) ## train all MNIST recipes (hours), write their table into docs/results.md; set GENLOOM_DATA
 	@$(BIN)/python scripts/results/gan.py $(ARGS)
+
+results-vae: $(STAMP) ## train all VAE recipes of MNIST and of shapes (hours), write docs/results.md; set GENLOOM_DATA
+	@$(BIN)/python scripts/results/vae.py $(ARGS)
 
 lock: ## resolve requirements.lock anew, for all platforms
 	@test -x $(BIN)/uv || { $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet uv; }
