@@ -8,8 +8,10 @@ import sys
 import tempfile
 import time
 
+# pyright: reportMissingImports=false
 import numpy as np
 import torch
+from pythae.data.preprocessors import DataProcessor
 from pythae.models import VAE, VAEConfig
 from pythae.models.base.base_utils import ModelOutput
 from pythae.models.nn import BaseDecoder, BaseEncoder
@@ -70,8 +72,6 @@ def main() -> None:
             no_cuda=True,
             seed=seed,
         )
-        from pythae.data.preprocessors import DataProcessor
-
         trainer = BaseTrainer(model, train_dataset=DataProcessor.to_dataset(data), training_config=settings)
         start = time.perf_counter()
         trainer.train()
