@@ -102,7 +102,8 @@ def _trees(
     half = len(units) // 2
     importances, accuracies = [], []
     for factor in factors.T:
-        classifier = ExtraTreesClassifier(trees, max_features=1.0, random_state=0)  # pyright: ignore[reportArgumentType].fit(units[:half], factor[:half])
+        classifier = ExtraTreesClassifier(trees, max_features=1.0, random_state=0)  # pyright: ignore[reportArgumentType]
+        classifier.fit(units[:half], factor[:half])
         importances.append(classifier.feature_importances_)
         accuracies.append(classifier.score(units[half:], factor[half:]))
     return np.stack(importances, axis=1), np.asarray(accuracies)
