@@ -131,6 +131,10 @@ def test_a_vae_samples_encodes_and_reconstructs_from_a_checkpoint_alone(run, tmp
     with np.load(tmp_path / "codes.npz") as archive:
         assert archive["z"].shape == (5, 3)
         assert archive["labels"].shape == (5,)
+    code, _, err = run("encode", "checkpoint=run", "data=digits", "data.size=8", "num=5", "out=named.npz")
+    assert code == 0, err
+    with np.load(tmp_path / "named.npz") as archive:
+        assert archive["z"].shape == (5, 3)
     assert run("sample", "checkpoint=run", "num=4", "out=drawn")[0] == 0
     code, out, err = run("reconstruct", "checkpoint=run", "images=drawn", "out=again")  # pictures of one's own
     assert code == 0, err
@@ -147,12 +151,25 @@ def test_an_autoencoder_is_trained_and_judged_without_samples(run, tmp_path):
     assert code == 0, err
     assert "genloom sample" not in out
     evaluation = read_json(tmp_path / "run" / "metrics.json")["evaluation"]
-    assert evaluation["metrics"].keys() == {"mse", "mse_of_pca", "psnr", "ssim"}
+    assert evaluation["metrics"].keys() == {"rfd_digits_cnn_v1", "mse", "mse_of_pca", "psnr", "ssim"}
     assert evaluation["headline"] == "mse"
     code, _, err = run("sample", "checkpoint=run")
     assert (code, "genloom sample needs Sample" in err) == (2, True), err
     code, _, err = run("train", "experiment=digits/autoencoder", "data.size=8", "debug=fast_dev_run", "run.dir=dry")
     assert code == 0, err
+
+
+def test_a_vq_vae_is_sampled_and_encoded_from_a_checkpoint_alone(run, tmp_path):
+    small = ["data.size=8", "model.bottleneck.slots=3", "trainer.max_steps=2", "progress_bar=false"]
+    code, _, err = run("train", "experiment=digits/vq_vae", *small, "run.dir=run")
+    assert code == 0, err
+    measured = read_json(tmp_path / "run" / "metrics.json")["evaluation"]["metrics"]
+    assert {"codebook_perplexity", "rfd_digits_cnn_v1", "fd_digits_cnn_v1", "nll_bound"} <= measured.keys()
+    assert run("sample", "checkpoint=run", "num=4", "out=drawn")[0] == 0
+    assert run("encode", "checkpoint=run", "num=5", "out=codes.npz")[0] == 0
+    with np.load(tmp_path / "codes.npz") as archive:
+        assert archive["codes"].shape == (5, 3)
+        assert archive["codes"].dtype == np.int64
 
 
 def test_sampling_by_class(run, tmp_path):

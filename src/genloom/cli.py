@@ -225,6 +225,9 @@ class Job:
             return _module(self.command).run(config)
         except GenloomError as error:
             return Failure(number, overrides, str(error), _report(error))
+        except BrokenPipeError:  # who was reading has left, as head does
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return None
         except Exception as error:  # a bug: its traceback is shown, and a sweep's other jobs still run
             traceback.print_exc()
             return Failure(number, overrides, f"{type(error).__name__}: {error}", 1)

@@ -99,6 +99,7 @@ class _OfExamples:
     weights: str | None = field(default=None, metadata=_WEIGHTS)
     out: str | None = None
     batch_size: int = field(default=MISSING, metadata=_COUNT)
+    seed: int = field(default=MISSING, metadata=_SEED)
     device: str = MISSING
     trust: list[str] = field(default_factory=list)
 
