@@ -2,8 +2,8 @@
 
     python scripts/results/survey_formulas.py     # about a minute on 2 cores, on scikit-learn's digits
 
-The survey's regulariser of a unit is (μ² + σ² − 1)/2, without −log σ. Its Gaussian reconstruction error is divided by
-a σ² that is learned, without the term log σ.
+As we read it, the survey's regulariser of a unit is (μ² + σ² − 1)/2, without −log σ, and its Gaussian reconstruction
+error is divided by a σ² that is learned, without the term log σ. Its text was not at hand to copy from.
 """
 
 import math
