@@ -11,6 +11,7 @@ import argparse
 import importlib
 import os
 import re
+import signal
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
@@ -225,9 +226,9 @@ class Job:
             return _module(self.command).run(config)
         except GenloomError as error:
             return Failure(number, overrides, str(error), _report(error))
-        except BrokenPipeError:  # who was reading has left, as head does
+        except BrokenPipeError:  # who was reading has left, as head does: silent, but no success, as in other programs
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return None
+            return Failure(number, overrides, "the reader of its output has left", 128 + signal.SIGPIPE)
         except Exception as error:  # a bug: its traceback is shown, and a sweep's other jobs still run
             traceback.print_exc()
             return Failure(number, overrides, f"{type(error).__name__}: {error}", 1)

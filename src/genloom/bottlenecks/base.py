@@ -48,16 +48,14 @@ class Bottleneck(nn.Module):
         stochastic: whether there are densities, and so bounds on the likelihood.
         certain: whether all draws for an example are the same.
         samples: whether :meth:`draw` is there.
-        continuous: whether latents are numbers that can be moved a little, rather than codes.
         one_vector: whether the latent is one vector, z, of length ``dim``.
-        num_codes: size of the codebook; None where there is none.
+        num_codes: size of the codebook; None where latents are numbers that can be moved a little.
     """
 
     dim: int
     stochastic: bool = True
     certain: bool = False
     samples: bool = True
-    continuous: bool = True
     one_vector: bool = False
     num_codes: int | None = None
 

@@ -53,11 +53,12 @@ class Gaussian(Bottleneck):
     def infer(self, batch: Batch, k: int, rng: torch.Generator | None, *, detach_q: bool = False) -> Inference:
         """Draw k latents for each example; where there is a closed form of the KL divergence, it is used."""
         features = self.encoder(batch.content, batch.condition)
-        normal = self.posterior.normal(features)
-        z, log_q = self.posterior.draw(features, k, rng, detach_q=detach_q)
+        z, log_q, normal = self.posterior.draw(features, k, rng, detach_q=detach_q)
         log_ratio = self.prior.log_prob(z, self._posterior_of) - log_q
-        closed = normal is not None and self.prior.standard
-        kl = normal.kl() if closed else -log_ratio.mean(0).unsqueeze(1)  # pyright: ignore[reportOptionalMemberAccess]
+        if normal is not None and self.prior.standard:
+            kl = normal.kl()
+        else:
+            kl = -log_ratio.mean(0).unsqueeze(1)
         return Inference({"z": z}, {"z": kl}, log_ratio, normal)
 
     def draw(self, num: int, rng: torch.Generator) -> Latent:

@@ -13,6 +13,9 @@ from genloom.normal import Normal
 LOG_VARIANCE_LIMITS = (-15.0, 15.0)  # beyond them a density of a float is no longer a number
 
 
+Draws = tuple[Float[Tensor, "k batch dim"], Float[Tensor, "k batch"], Normal | None]
+
+
 class Posterior(nn.Module):
     """Draws latents and says how dense they lie. Built by ``posterior(num_features, dim)``."""
 
@@ -22,8 +25,11 @@ class Posterior(nn.Module):
 
     def draw(
         self, features: Float[Tensor, "batch features"], k: int, rng: torch.Generator | None, *, detach_q: bool = False
-    ) -> tuple[Float[Tensor, "k batch dim"], Float[Tensor, "k batch"]]:
-        """Return k draws for each example, and their log-density in nats; arguments as in ``Bottleneck.infer``."""
+    ) -> Draws:
+        """Return k draws for each example, their log-density in nats, and q(z|x) if it is a diagonal Gaussian.
+
+        The arguments are those of ``Bottleneck.infer``.
+        """
         raise NotImplementedError
 
 
@@ -46,11 +52,11 @@ class DiagonalGaussian(Posterior):
 
     def draw(
         self, features: Float[Tensor, "batch features"], k: int, rng: torch.Generator | None, *, detach_q: bool = False
-    ) -> tuple[Float[Tensor, "k batch dim"], Float[Tensor, "k batch"]]:
-        """Return μ + σε and its density."""
+    ) -> Draws:
+        """Return μ + σε, its density, and q(z|x)."""
         q = self.normal(features)
         z = q.draw(k, rng)
-        return z, (q.detached() if detach_q else q).log_prob(z).sum(-1)
+        return z, (q.detached() if detach_q else q).log_prob(z).sum(-1), q
 
 
 class FlowPosterior(Posterior):
@@ -72,16 +78,16 @@ class FlowPosterior(Posterior):
 
     def draw(
         self, features: Float[Tensor, "batch features"], k: int, rng: torch.Generator | None, *, detach_q: bool = False
-    ) -> tuple[Float[Tensor, "k batch dim"], Float[Tensor, "k batch"]]:
+    ) -> Draws:
         """Return the images of Gaussian draws; the density is the Gaussian's over the map's volume change."""
         start = self.base.normal(features)
         u = start.draw(k, rng)
         context = features.expand(k, *features.shape)
         z, log_volume = self.density.flow(context).transform.inv.call_and_ladj(u)
         if not detach_q:
-            return z, start.log_prob(u).sum(-1) - log_volume
+            return z, start.log_prob(u).sum(-1) - log_volume, None
         constant = {name: value.detach() for name, value in self.density.named_parameters()}
-        return z, functional_call(self.density, constant, (z, context.detach(), start.detached()))
+        return z, functional_call(self.density, constant, (z, context.detach(), start.detached())), None
 
 
 class _Density(nn.Module):

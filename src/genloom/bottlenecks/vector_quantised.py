@@ -36,7 +36,6 @@ class VectorQuantised(Bottleneck):
     """
 
     certain = True
-    continuous = False
 
     def __init__(
         self,

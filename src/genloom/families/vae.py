@@ -107,7 +107,7 @@ class VAE(Family):
         bottleneck = self.autoencoder.bottleneck
         if self.autoencoder.samples:
             offered.add(Capability.SAMPLE)
-            offered |= {Capability.LATENT} if bottleneck.continuous else set()
+            offered |= {Capability.LATENT} if bottleneck.num_codes is None else set()
             offered |= {Capability.CONDITION} if self.conditional else set()
         if bottleneck.stochastic:
             offered.add(Capability.SCORE)

@@ -110,8 +110,11 @@ def _trees(
 
 
 def _certainty(importances: Float[np.ndarray, "rows columns"]) -> float:
-    """Return 1 − the entropy of each row over its columns, in units of a uniform one's; rows weigh by their sums."""
+    """Return 1 − the entropy of each row over its columns, in units of a uniform one's; rows weigh by their sums.
+
+    A single column leaves no doubt: 1.
+    """
     weights = importances.sum(1)
     shares = importances / np.maximum(weights, 1e-12)[:, None]
-    certainty = 1 + (shares * np.log(np.maximum(shares, 1e-300))).sum(1) / math.log(importances.shape[1])
+    certainty = 1 + (shares * np.log(np.maximum(shares, 1e-300))).sum(1) / math.log(max(2, importances.shape[1]))
     return float((certainty * weights).sum() / weights.sum())

@@ -122,8 +122,6 @@ class Evidence:
     ) -> None:
         self.content = content
         self.classes = classes
-        self._real = real
-        self._generated = generated
         self._sets = {None: real, Capability.SAMPLE: generated, Capability.RECONSTRUCT: reconstructed or {}}
         self._cache = cache
         self._device = device
@@ -132,23 +130,23 @@ class Evidence:
     @property
     def has_heldout(self) -> bool:
         """Whether there are real pictures besides the reference."""
-        return "heldout" in self._real
+        return "heldout" in self._sets[None]
 
     @property
     def candidates_labelled(self) -> bool:
         """Whether every candidate was asked to be of some class."""
-        return all(examples.labels is not None for examples in self._generated.values())
+        return all(examples.labels is not None for examples in self._sets[Capability.SAMPLE].values())
 
     @property
     def candidates_coded(self) -> bool:
         """Whether every candidate has a categorical code."""
-        return all(examples.codes is not None for examples in self._generated.values())
+        return all(examples.codes is not None for examples in self._sets[Capability.SAMPLE].values())
 
     @property
     def num_smallest(self) -> int:
         """Size of the smallest set that is compared."""
-        compared = [images for role, images in self._real.items() if role != "train"]
-        return min(len(images) for images in (*compared, *self._generated.values()))
+        compared = [images for role, images in self._sets[None].items() if role != "train"]
+        return min(len(images) for images in (*compared, *self._sets[Capability.SAMPLE].values()))
 
     def real(self, role: str, extractor: FeatureExtractor) -> View:
         """Return the view of a real set: ``reference``, ``heldout`` or ``train``."""
