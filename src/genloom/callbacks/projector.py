@@ -1,6 +1,7 @@
 """TensorBoard's embedding projector: real examples where a model's latents put them."""
 
 import math
+from typing import Any
 
 import torch
 from pytorch_lightning import LightningModule, Trainer
@@ -13,6 +14,7 @@ from genloom.families.base import Family
 from genloom.families.drawing import batches_of
 from genloom.spec import ImageContent
 
+_MIN_DIM = 3  # numbers below which TensorBoard shows nothing; zeros are added
 _MAX_SPRITE = 8192  # pixels a side that TensorBoard loads
 
 
@@ -42,9 +44,11 @@ class Projector(Look):
         boards = [logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
         if not boards:
             return
-        examples = trainer.datamodule.modelled("val")[: self.num_examples]  # pyright: ignore
-        batches = batches_of(examples, model.spec.content, 500)
+        data: Any = trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue]
+        examples = data.split("val")[: self.num_examples]  # grey, where the model sees black and white
+        batches = batches_of(data.modelled("val")[: self.num_examples], model.spec.content, 500)
         codes = torch.cat([next(iter(model.encode(batch).values())).flatten(1).float().cpu() for batch in batches])
+        codes = torch.nn.functional.pad(codes, (0, max(0, _MIN_DIM - codes.shape[1])))
         names = model.spec.condition.classes if model.spec.condition is not None else None
         labelled = None if names is None or examples.labels is None else [names[label] for label in examples.labels]
         for board in boards:

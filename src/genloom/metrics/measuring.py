@@ -57,7 +57,6 @@ class Measurement(Metric):
 def measure(metrics: Sequence[Measurement], candidates: Mapping[str, Candidate], held: Held) -> Verdict:
     """Return what was measured of each candidate that is a model; its protocol is the part that concerns this."""
     rows: list[Row] = []
-    used: list[Measurement] = []
     missing: list[NotApplicable] = []
     warnings: dict[str, None] = {}  # without repetitions, in their order
     for metric in metrics:
@@ -70,8 +69,6 @@ def measure(metrics: Sequence[Measurement], candidates: Mapping[str, Candidate],
             else:
                 scores[name] = metric.measure(candidate.model, held, weights=candidate.weights)
                 warnings |= dict.fromkeys(metric.warnings(scores[name]))
-        if scores:
-            used.append(metric)
         for quantity, direction in metric.quantities.items():
             found = {name: values[quantity] for name, values in scores.items() if quantity in values}
             if found:
@@ -79,6 +76,6 @@ def measure(metrics: Sequence[Measurement], candidates: Mapping[str, Candidate],
         missing += [NotApplicable(quantity, reason) for reason in reasons for quantity in metric.quantities]
     protocol = {
         "measured": {"split": held.split, "num": len(held.examples), "fingerprint": held.examples.fingerprint},
-        "metrics": {type(metric).__name__: metric.parameters for metric in used},
+        "metrics": {type(metric).__name__: metric.parameters for metric in metrics},
     }
     return Verdict(rows, protocol, missing, list(warnings), rows[0].metric if rows else None)
