@@ -153,6 +153,7 @@ def test_an_autoencoder_is_trained_and_judged_without_samples(run, tmp_path):
     evaluation = read_json(tmp_path / "run" / "metrics.json")["evaluation"]
     assert evaluation["metrics"].keys() == {"rfd_digits_cnn_v1", "mse", "mse_of_pca", "psnr", "ssim"}
     assert evaluation["headline"] == "mse"
+    assert "Likelihood" in evaluation["protocol"]["metrics"]  # so that reports compare it with models that have one
     code, _, err = run("sample", "checkpoint=run")
     assert (code, "genloom sample needs Sample" in err) == (2, True), err
     code, _, err = run("train", "experiment=digits/autoencoder", "data.size=8", "debug=fast_dev_run", "run.dir=dry")

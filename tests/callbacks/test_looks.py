@@ -365,17 +365,19 @@ def test_a_manifold_of_three_numbers_is_refused_by_the_key(tiny_vae):
         Manifold().picture(tiny_vae(), no_data)
 
 
-def test_the_projector_gets_every_vector_its_class_and_its_thumbnail(tiny_vae, tiny_labelled, fit, tmp_path):
-    model = tiny_vae(spec=tiny_labelled.describe())
+@pytest.mark.parametrize("dim", [2, 3])
+def test_the_projector_gets_every_vector_its_class_and_its_thumbnail(tiny_vae, tiny_labelled, fit, tmp_path, dim):
+    model = tiny_vae(spec=tiny_labelled.describe(), bottleneck=partial(Gaussian, dim=dim))
     board = TensorBoardLogger(tmp_path, name="", version="")
     fit(model, tiny_labelled, max_steps=1, logger=board, callbacks=[Projector(num_examples=7)])
     (folder,) = (path.parent for path in tmp_path.rglob("tensors.tsv"))
     vectors = [line.split("\t") for line in (folder / "tensors.tsv").read_text().splitlines()]
     examples = tiny_labelled.split("val")[:7]
     batch = next(batches_of(examples, model.spec.content, 7))
-    assert torch.allclose(
-        torch.tensor([[float(x) for x in row] for row in vectors]), model.encode(batch)["z"], atol=1e-4
-    )
+    written = torch.tensor([[float(x) for x in row] for row in vectors])
+    assert written.shape == (7, 3)  # TensorBoard shows nothing of fewer numbers
+    assert torch.allclose(written[:, :dim], model.encode(batch)["z"], atol=1e-4)
+    assert not written[:, dim:].any()
     assert (folder / "metadata.tsv").read_text().split() == [tiny_labelled.classes[label] for label in examples.labels]
     with Image.open(folder / "sprite.png") as sprite:
         assert sprite.size == (12, 12)  # three times three pictures of four pixels
