@@ -1,8 +1,9 @@
 """What a loader yields: content, condition, mask and index."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -10,29 +11,65 @@ from torch import Tensor
 
 
 @dataclass(eq=False)
-class Label:
+class Condition:
+    """What content is conditioned on: tensors whose first axis is the batch."""
+
+    def map(self: "_Some", function: Callable[[Tensor], Tensor]) -> "_Some":
+        """Apply ``function`` to every tensor."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return replace(self, **{name: function(value) for name, value in values.items() if value is not None})
+
+
+_Some = TypeVar("_Some", bound=Condition)
+
+
+@dataclass(eq=False)
+class Label(Condition):
     """The class of each example."""
 
     index: Int[Tensor, " batch"]
 
-    def map(self, function: Any) -> "Label":
-        """Apply ``function`` to every tensor."""
-        return Label(function(self.index))
-
 
 @dataclass(eq=False)
-class Code:
+class Code(Condition):
     """The value of a generator's categorical code, which stands for a class that nobody named."""
 
     index: Int[Tensor, " batch"]
 
-    def map(self, function: Any) -> "Code":
-        """Apply ``function`` to every tensor."""
-        return Code(function(self.index))
+
+@dataclass(eq=False)
+class Prompt(Condition):
+    """The tokens before the content."""
+
+    tokens: Int[Tensor, "batch prefix"]
+
+
+@dataclass(eq=False)
+class History(Condition):
+    """The past of each series, scaled like the content, and what is known beside it.
+
+    Args:
+        past: the targets up to the present.
+        scale: standard deviation of each target, in the user's units.
+        offset: mean of each target, in the user's units: value = scaled * scale + offset.
+        naive_error: error of the seasonal naive forecast within the training rows, scaled.
+        observed: false where ``past`` was filled in; None if nothing was.
+        past_covariates: known up to the present.
+        future_covariates: known ahead: over the past and the horizon.
+        static_covariates: constant within a series.
+    """
+
+    past: Float[Tensor, "batch look_back channels"]
+    scale: Float[Tensor, "batch channels"]
+    offset: Float[Tensor, "batch channels"]
+    naive_error: Float[Tensor, "batch channels"]
+    observed: Bool[Tensor, "batch look_back channels"] | None = None
+    past_covariates: Float[Tensor, "batch look_back covariates"] | None = None
+    future_covariates: Float[Tensor, "batch steps known"] | None = None
+    static_covariates: Float[Tensor, "batch static"] | None = None
 
 
 Latent = dict[str, Tensor]  # named, any dtype: z | w, noise | codes | levels
-Condition = Label | Code  # grows: Prompt | History | Caption | LowResolution
 
 
 # Not frozen: Lightning's 64-true and bf16-true precision refuse frozen batches. Treat it as immutable all the same.
@@ -83,3 +120,19 @@ class ImageBatch(Batch):
     """Images in [-1, 1]."""
 
     content: Float[Tensor, "batch channels height width"]
+
+
+@dataclass(eq=False)
+class TextBatch(Batch):
+    """Tokens; the condition is a :class:`Prompt` of at least one token, after which the first of them stands."""
+
+    content: Int[Tensor, "batch length"]
+
+
+@dataclass(eq=False)
+class SeriesBatch(Batch):
+    """The future of series, scaled; the condition is their :class:`History`. The mask is false where nothing was
+    observed.
+    """
+
+    content: Float[Tensor, "batch horizon channels"]

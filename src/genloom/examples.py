@@ -1,12 +1,16 @@
-"""Examples as they are in the user's world: pixels of 8 bits, coordinates; read from data, or generated."""
+"""Examples as they are stored: pixels of 8 bits, coordinates, tokens, rows of series; read from data, or generated."""
 
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from jaxtyping import Int, Shaped, UInt8
+import torch
+from jaxtyping import Bool, Float32, Int, Int64, Shaped, UInt8
 from torch import Tensor
+
+from genloom.batch import Batch, History, ImageBatch, Label, Prompt, SeriesBatch, TextBatch
+from genloom.spec import Content, ImageContent
 
 _Some = TypeVar("_Some", bound="Examples")
 
@@ -16,7 +20,7 @@ class Examples:
     """One split, or any other set of examples, as they are in the user's world.
 
     Args:
-        content: pixels, coordinates.
+        content: pixels, coordinates, generated tokens.
         labels: class of each example, if known; of a generated one, the class that was asked for.
         codes: value of the generator's categorical code, for generated examples that have one.
         factors: levels of what the examples were made by, where that is known.
@@ -37,6 +41,17 @@ class Examples:
             None if self.codes is None else self.codes[index],
             None if self.factors is None else self.factors[index],
         )
+
+    def batch(self, index: Int[Tensor, " chosen"], content: Content) -> Batch:
+        """Return the examples at ``index`` as a model sees them.
+
+        Args:
+            index: positions.
+            content: what the examples are.
+        """
+        kind = ImageBatch if isinstance(content, ImageContent) else Batch
+        labels = None if self.labels is None else Label(self.labels[index])
+        return kind(content=content.encode(self.content[index]), index=index, condition=labels)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -59,3 +74,115 @@ class Images(Examples):
     """
 
     content: UInt8[Tensor, "num channels height width"]
+
+
+class Windows(Examples):
+    """Examples that are windows of long sequences: so many rows of the past, then the content.
+
+    Windows share their rows, which are kept once; a subclass holds further columns beside them.
+
+    Args:
+        rows: all sequences, one after the other.
+        starts: the first row of each window.
+        past: rows before the content.
+        length: rows of content.
+    """
+
+    rows: Shaped[Tensor, "rows ..."]
+    starts: Int64[Tensor, " num"]
+    past: int
+    length: int
+
+    def __init__(self, rows: Tensor, starts: Tensor, *, past: int, length: int, **columns: Any) -> None:
+        vars(self).update(rows=rows, starts=starts, past=past, length=length, **columns)
+        vars(self).update(labels=None, codes=None, factors=None)
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __getitem__(self: _Some, index: slice | Tensor) -> _Some:
+        shared = {name: value for name, value in vars(self).items() if name not in _OF_ALL}
+        return type(self)(**(shared | {"starts": self.starts[index]}))  # pyright: ignore[reportAttributeAccessIssue]
+
+    def taken(self, index: Int[Tensor, " chosen"], rows: Tensor, first: int, num: int) -> Tensor:
+        """Return ``num`` of ``rows`` for each window at ``index``, counted from row ``first`` of the window."""
+        return rows[self.starts[index].unsqueeze(1) + torch.arange(first, first + num)]
+
+    @cached_property
+    def content(self) -> Shaped[Tensor, "num length ..."]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The content of all windows: many times as large as the rows, where windows overlap."""
+        return self.taken(torch.arange(len(self)), self.rows, self.past, self.length)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """sha256 of the rows, of what stands beside them, and of where the windows are."""
+        digest = hashlib.sha256(repr((self.past, self.length)).encode())
+        for name, value in sorted(vars(self).items()):
+            if isinstance(value, Tensor) and name not in _OF_ALL:
+                digest.update(f"{name} {tuple(value.shape)}".encode())
+                digest.update(value.contiguous().numpy().data)
+        return digest.hexdigest()
+
+
+_OF_ALL = ("content", "labels", "codes", "factors", "fingerprint")  # not columns of windows
+
+
+class TextWindows(Windows):
+    """Windows of a text: the tokens before, then those to be modelled."""
+
+    rows: Int64[Tensor, " rows"]
+
+    def batch(self, index: Int[Tensor, " chosen"], content: Content) -> TextBatch:
+        """Return the windows at ``index``, each conditioned on the tokens before it."""
+        window = self.taken(index, self.rows, 0, self.past + self.length)
+        return TextBatch(content=window[:, self.past :], index=index, condition=Prompt(window[:, : self.past]))
+
+
+class SeriesWindows(Windows):
+    """Windows of scaled series: the look-back, then the horizon.
+
+    Args:
+        rows: scaled targets; filled in where nothing was observed.
+        starts, past, length: see :class:`Windows`.
+        series: which series each row belongs to.
+        offset, scale, naive_error: of each series, see :class:`~genloom.batch.History`.
+        observed: false where a row's value was filled in; None if none was.
+        past_covariates, future_covariates: beside the rows.
+        static_covariates: of each series.
+    """
+
+    rows: Float32[Tensor, "rows channels"]
+    series: Int64[Tensor, " rows"]
+    offset: Float32[Tensor, "all_series channels"]
+    scale: Float32[Tensor, "all_series channels"]
+    naive_error: Float32[Tensor, "all_series channels"]
+    observed: Bool[Tensor, "rows channels"] | None
+    past_covariates: Float32[Tensor, "rows covariates"] | None
+    future_covariates: Float32[Tensor, "rows known"] | None
+    static_covariates: Float32[Tensor, "all_series static"] | None
+
+    def batch(self, index: Int[Tensor, " chosen"], content: Content) -> SeriesBatch:
+        """Return the windows at ``index``, each conditioned on its history."""
+
+        def beside(rows: Tensor | None, num: int) -> Tensor | None:
+            return None if rows is None else content.encode(self.taken(index, rows, 0, num))
+
+        series = self.series[self.starts[index]]
+        statics = self.static_covariates
+        observed = None if self.observed is None else self.taken(index, self.observed, 0, self.past + self.length)
+        window = content.encode(self.taken(index, self.rows, 0, self.past + self.length))
+        return SeriesBatch(
+            content=window[:, self.past :],
+            index=index,
+            mask=None if observed is None else observed[:, self.past :],
+            condition=History(
+                past=window[:, : self.past],
+                scale=content.encode(self.scale[series]),
+                offset=content.encode(self.offset[series]),
+                naive_error=content.encode(self.naive_error[series]),
+                observed=None if observed is None else observed[:, : self.past],
+                past_covariates=beside(self.past_covariates, self.past),
+                future_covariates=beside(self.future_covariates, self.past + self.length),
+                static_covariates=None if statics is None else content.encode(statics[series]),
+            ),
+        )

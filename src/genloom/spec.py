@@ -4,14 +4,15 @@ A spec is plain data. It is derived from the data once (``DataModule.describe()`
 build themselves from it, and stored in every checkpoint, so that sampling needs no data at all.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float, Float32, UInt8
+from jaxtyping import Float, Float32, Int, Int64, UInt8
 from torch import Tensor
 
 from genloom.errors import DataError
+from genloom.vocabulary import Bytes, Characters, Pieces, Vocabulary
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,94 @@ class VectorContent:
         return content.detach().float()
 
 
-Content = ImageContent | VectorContent
-_KINDS: dict[str, type[Content]] = {"image": ImageContent, "vector": VectorContent}
+@dataclass(frozen=True)
+class TextContent:
+    """Tokens of a text, each modelled given those before it.
+
+    Args:
+        length: tokens of an example.
+        vocabulary: how text becomes tokens, and back.
+    """
+
+    length: int
+    vocabulary: Vocabulary
+
+    def __post_init__(self) -> None:
+        if self.length < 1:
+            raise DataError(f"data.length: texts of {self.length} tokens are below the limit of 1")
+
+    @property
+    def shape(self) -> tuple[int]:
+        """``(length,)``."""
+        return (self.length,)
+
+    def encode(self, stored: Int[Tensor, "*batch length"]) -> Int64[Tensor, "*batch length"]:
+        """Keep the tokens, as 64-bit integers."""
+        return stored.long()
+
+    def decode(self, content: Int[Tensor, "*batch length"]) -> Int64[Tensor, "*batch length"]:
+        """Keep the tokens."""
+        return content.detach().long()
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """Mean and standard deviation of each target of one series, over its training rows.
+
+    Args:
+        series: the series' name.
+        mean: in the user's units.
+        std: in the user's units, above 0.
+        naive_error: mean absolute error of the seasonal naive forecast within the training rows, scaled: the unit of
+            the mean absolute scaled error; Hyndman and Koehler, Another Look at Measures of Forecast Accuracy, 2006.
+    """
+
+    series: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    naive_error: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class SeriesContent:
+    """The next values of a series, scaled by its training rows' mean and standard deviation.
+
+    Args:
+        horizon: steps that are forecast.
+        channels: names of the targets.
+        season: steps after which the series repeats, as far as it does.
+        frequency: seconds between two steps; None if steps are numbered.
+        scalers: of the training series.
+    """
+
+    horizon: int
+    channels: tuple[str, ...]
+    season: int = 1
+    frequency: float | None = None
+    scalers: tuple[Scaler, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, value in (("horizon", self.horizon), ("season", self.season)):
+            if value < 1:
+                raise DataError(f"data.{name}: {value} is below the limit of 1 step")
+        if not self.channels:
+            raise DataError("data.targets: no column is chosen; name at least one")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """``(horizon, channels)``."""
+        return self.horizon, len(self.channels)
+
+    def encode(self, stored: Float[Tensor, "*batch horizon channels"]) -> Float[Tensor, "*batch horizon channels"]:
+        """Keep the scaled values."""
+        return stored.to(torch.get_default_dtype())
+
+    def decode(self, content: Float[Tensor, "*batch horizon channels"]) -> Float32[Tensor, "*batch horizon channels"]:
+        """Keep the scaled values, in single precision."""
+        return content.detach().float()
+
+
+Content = ImageContent | VectorContent | TextContent | SeriesContent
 
 
 @dataclass(frozen=True)
@@ -109,32 +196,81 @@ class LabelCondition:
 
 
 @dataclass(frozen=True)
+class HistoryCondition:
+    """The past of a series, and what is known beside it.
+
+    Args:
+        look_back: steps of the past that a model sees.
+        past_covariates: columns that are known up to the present.
+        future_covariates: columns that are known ahead, over the horizon too.
+        static_covariates: values that do not change within a series: numeric columns, and ``column=value`` for each
+            value of the others.
+    """
+
+    look_back: int
+    past_covariates: tuple[str, ...] = ()
+    future_covariates: tuple[str, ...] = ()
+    static_covariates: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.look_back < 1:
+            raise DataError(f"data.look_back: {self.look_back} is below the limit of 1 step")
+
+
+@dataclass(frozen=True)
 class Spec:
     """The promise of one data set.
 
     Args:
         name: the data set's name, as its configuration calls it.
         content: what is modelled.
-        condition: what it may be conditioned on, or None for unlabelled data.
+        condition: what it may be conditioned on; None for unlabelled data, and for text, which follows on itself.
     """
 
     name: str
     content: Content
-    condition: LabelCondition | None = None
+    condition: LabelCondition | HistoryCondition | None = None
+
+    @property
+    def labels(self) -> LabelCondition | None:
+        """The classes, if the examples have any."""
+        return self.condition if isinstance(self.condition, LabelCondition) else None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain dicts, lists, strings and numbers."""
-        plain = asdict(self)
-        plain["content"]["kind"] = next(name for name, kind in _KINDS.items() if isinstance(self.content, kind))
-        if self.condition is not None:
-            plain["condition"] = {name: value and list(value) for name, value in vars(self.condition).items()}
-        return plain
+        return _plain(self)
 
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> "Spec":
         """Rebuild a spec from :meth:`to_dict`'s result."""
-        content = dict(plain["content"])
-        kind = _KINDS[content.pop("kind", "image")]
-        condition = plain["condition"]
-        labels = condition and LabelCondition(**{name: value and tuple(value) for name, value in condition.items()})
-        return cls(plain["name"], kind(**content), labels)
+        return _rebuilt(plain)
+
+
+_KINDS: dict[str, type] = {
+    "spec": Spec,
+    "image": ImageContent,
+    "vector": VectorContent,
+    "text": TextContent,
+    "series": SeriesContent,
+    "scaler": Scaler,
+    "characters": Characters,
+    "bytes": Bytes,
+    "pieces": Pieces,
+    "labels": LabelCondition,
+    "history": HistoryCondition,
+}
+_NAMES = {kind: name for name, kind in _KINDS.items()}
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        values = {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        return {"kind": _NAMES[type(value)], **values}  # pyright: ignore[reportArgumentType]
+    return [_plain(each) for each in value] if isinstance(value, tuple) else value
+
+
+def _rebuilt(plain: Any) -> Any:
+    if isinstance(plain, dict):
+        kind = _KINDS[plain["kind"]]
+        return kind(**{name: _rebuilt(value) for name, value in plain.items() if name != "kind"})
+    return tuple(_rebuilt(each) for each in plain) if isinstance(plain, list) else plain

@@ -49,7 +49,7 @@ class Projector(Look):
         batches = batches_of(data.modelled("val")[: self.num_examples], model.spec.content, 500)
         codes = torch.cat([next(iter(model.encode(batch).values())).flatten(1).float().cpu() for batch in batches])
         codes = torch.nn.functional.pad(codes, (0, max(0, _MIN_DIM - codes.shape[1])))
-        names = model.spec.condition.classes if model.spec.condition is not None else None
+        names = model.spec.labels.classes if model.spec.labels is not None else None
         labelled = None if names is None or examples.labels is None else [names[label] for label in examples.labels]
         for board in boards:
             board.experiment.add_embedding(

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from genloom import randomness
-from genloom.batch import Batch, ImageBatch, Label
+from genloom.batch import Batch
 from genloom.data.order import EpochOrder, KeyedBatches
 from genloom.errors import ConfigError, DataError
 from genloom.examples import Examples, Images
@@ -37,7 +37,6 @@ class _Batched(Dataset[Batch]):
     def __init__(self, examples: Examples, content: Content) -> None:
         self.examples = examples
         self.content = content
-        self.kind = ImageBatch if isinstance(content, ImageContent) else Batch
 
     def __len__(self) -> int:
         return len(self.examples)
@@ -46,13 +45,7 @@ class _Batched(Dataset[Batch]):
         return self.__getitems__([index])
 
     def __getitems__(self, indices: list[int]) -> Batch:
-        index = torch.tensor(indices)
-        labels = self.examples.labels
-        return self.kind(
-            content=self.content.encode(self.examples.content[index]),
-            condition=None if labels is None else Label(labels[index]),
-            index=index,
-        )
+        return self.examples.batch(torch.tensor(indices), self.content)
 
 
 class InMemoryData(LightningDataModule):

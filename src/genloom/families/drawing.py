@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 
 from genloom import randomness
-from genloom.batch import Batch, Code, ImageBatch, Label
+from genloom.batch import Batch, Code, Label
 from genloom.examples import Examples, Images
 from genloom.families.base import Family
 from genloom.spec import Content, ImageContent
@@ -64,10 +64,8 @@ def reconstruct_examples(
 
 def batches_of(examples: Examples, content: Content, size: int) -> Iterator[Batch]:
     """Yield examples as a model sees them, ``size`` at a time."""
-    kind = ImageBatch if isinstance(content, ImageContent) else Batch
     for index in torch.arange(len(examples)).split(size):
-        labels = None if examples.labels is None else Label(examples.labels[index])
-        yield kind(content=content.encode(examples.content[index]), index=index, condition=labels)
+        yield examples.batch(index, content)
 
 
 def _stored(model: Family, batches: list[Batch]) -> Examples:

@@ -27,7 +27,7 @@ def check_parts(
     drawn = {*latent.draw(1, torch.Generator()), *generator.latent_names}
     for name, term in objective.items():
         key = f"model.objective.{name}"
-        if term.needs_labels and spec.condition is None:
+        if term.needs_labels and spec.labels is None:
             raise ConfigError(f"{key}: it needs labels, and data.name={spec.name} has none; choose labelled data")
         for aux in term.needs_aux:
             if aux not in discriminator.aux:

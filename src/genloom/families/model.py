@@ -121,8 +121,9 @@ class GenerativeModel(LightningModule):
         """Return what ``num`` samples are asked to be, classes as frequent as in the data; None if nothing is asked."""
         if not self.conditional:
             return None
-        assert self.spec.condition is not None  # checked when the networks were built
-        counts = torch.tensor(self.spec.condition.counts or [1] * len(self.spec.condition.classes), dtype=torch.float64)
+        labels = self.spec.labels
+        assert labels is not None  # checked when the networks were built
+        counts = torch.tensor(labels.counts or [1] * len(labels.classes), dtype=torch.float64)
         index = torch.multinomial(counts, num, replacement=True, generator=rng)
         return Label(index.to(self.device))
 
@@ -145,7 +146,7 @@ class GenerativeModel(LightningModule):
     @property
     def condition_names(self) -> tuple[str, ...]:
         """What :meth:`condition_on` knows: the data's classes, or the numbered values of a code."""
-        return self.spec.condition.classes if self.spec.condition is not None else ()
+        return self.spec.labels.classes if self.spec.labels is not None else ()
 
     def truncate(self, latent: Latent, psi: float, weights: str | None = None) -> Latent:
         """Return an embedded latent nearer to the mean; for families that offer Truncate."""

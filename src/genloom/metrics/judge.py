@@ -125,8 +125,8 @@ class Judge:
             if heldout_split is not None:
                 real["heldout"] = selection(data, heldout_split, num_fake or wanted)
             generated = {name: _shuffled(images, "candidate")[:num_fake] for name, images in drawn.items()}
-            condition = data.describe().condition
-            classes = condition.classes if condition is not None else None
+            labels = data.describe().labels
+            classes = labels.classes if labels is not None else None
             split = heldout_split or reference_split
             held = Held(split, _shuffled(data.modelled(split), split)[:num], lambda: data.modelled("train"), self.cache)
             reconstructed = {

@@ -121,9 +121,9 @@ def num_classes(spec: Spec, who: str) -> int:
     Raises:
         ConfigError: the data has none; ``who`` names the key that needs them.
     """
-    if spec.condition is None:
+    if spec.labels is None:
         raise ConfigError(f"{who} needs labels, and data.name={spec.name} has none; choose labelled data or another")
-    return len(spec.condition.classes)
+    return len(spec.labels.classes)
 
 
 def label_index(condition: Condition | None) -> Tensor:

@@ -1,0 +1,94 @@
+"""What the sequence family expects of its networks: one contract for text, one for series, one for what is inside.
+
+Both networks give, for every value of the content, as many numbers as the model's output asks for.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from genloom.batch import Batch, History, Prompt
+
+State = Any  # what a network carries from token to token: tensors in lists, tuples or dicts
+
+
+class Backbone(nn.Module):
+    """A causal map of a sequence of vectors to one of the same width. Built by ``backbone()``.
+
+    Attributes:
+        width: length of each vector.
+        context: positions that can be seen at once; None is any number.
+    """
+
+    width: int
+    context: int | None = None
+
+    def forward(self, x: Float[Tensor, "batch positions width"]) -> Float[Tensor, "batch positions width"]:
+        """Return a vector per position, which depends on that position and those before it."""
+        raise NotImplementedError
+
+    def start(self, batch: int, positions: int) -> State:
+        """Return the state before the first position, for at most so many positions."""
+        raise NotImplementedError
+
+    def step(
+        self, x: Float[Tensor, "batch positions width"], state: State
+    ) -> tuple[Float[Tensor, "batch positions width"], State]:
+        """Return what :meth:`forward` gives for the next positions, and the state after them.
+
+        The given state must not be used again: it may have been changed in place.
+        """
+        raise NotImplementedError
+
+
+class TextNetwork(nn.Module):
+    """Predicts each token from those before it. Built by ``network(spec, outputs=…)``.
+
+    Attributes:
+        context: tokens that can be seen at once; None is any number.
+    """
+
+    context: int | None = None
+
+    def forward(self, prompt: Prompt, content: Int[Tensor, "batch length"]) -> Float[Tensor, "batch length outputs"]:
+        """Return the outputs of each token of the content, given the prompt and the tokens before it."""
+        raise NotImplementedError
+
+    def start(self, tokens: Int[Tensor, "batch prefix"], capacity: int) -> tuple[Float[Tensor, "batch outputs"], State]:
+        """Return the outputs of the token after ``tokens``, and a state that :meth:`step` goes on from.
+
+        Args:
+            tokens: at least one.
+            capacity: tokens that will be seen in all, ``tokens`` included; within the context.
+        """
+        raise NotImplementedError
+
+    def step(self, tokens: Int[Tensor, " batch"], state: State) -> tuple[Float[Tensor, "batch outputs"], State]:
+        """Return the outputs of the token after ``tokens``, the next one of each sequence, and the state after it.
+
+        The given state must not be used again: it may have been changed in place.
+        """
+        raise NotImplementedError
+
+
+class SeriesNetwork(nn.Module):
+    """Predicts all steps of the horizon from the history. Built by ``network(spec, outputs=…)``."""
+
+    def forward(self, history: History) -> Float[Tensor, "batch horizon channels outputs"]:
+        """Return the outputs of each future value."""
+        raise NotImplementedError
+
+
+class ClosedFormNetwork(nn.Module):
+    """A network, for text or for series, whose parameters have a closed form."""
+
+    def solve(self, train: Iterable[Batch], val: Iterable[Batch]) -> Mapping[str, Tensor]:
+        """Return the best parameters, by their names, and fill the buffers.
+
+        Args:
+            train: all examples of the training split; may be iterated several times.
+            val: those by which a penalty is chosen; likewise.
+        """
+        raise NotImplementedError

@@ -1,0 +1,65 @@
+"""The contract of an output, and of the prediction that it makes of a network's numbers."""
+
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor
+
+from genloom.spec import Spec
+
+
+class Prediction:
+    """What a network says of content, of shape (batch, \\*content); a subclass offers what it knows.
+
+    Attributes:
+        has_density: whether :meth:`log_prob` and :meth:`sample` are there.
+        has_quantiles: whether :meth:`quantiles` are there.
+    """
+
+    has_density: ClassVar[bool] = False
+    has_quantiles: ClassVar[bool] = False
+
+    def log_prob(self, content: Shaped[Tensor, "..."]) -> Float[Tensor, "..."]:
+        """Return the log-probability, or the log-density, of each value, nats."""
+        raise NotImplementedError
+
+    @property
+    def mean(self) -> Float[Tensor, "..."]:
+        """What is expected: the best point for squared errors; for outputs of real values."""
+        raise NotImplementedError
+
+    @property
+    def median(self) -> Float[Tensor, "..."]:
+        """The best point for absolute errors; for outputs of real values."""
+        return self.mean
+
+    def quantiles(self, levels: Float[Tensor, " levels"]) -> Float[Tensor, "levels ..."]:
+        """Return the values below which the content lies with the probabilities ``levels``, ascending."""
+        raise NotImplementedError
+
+    def sample(self, num: int, rng: torch.Generator) -> Float[Tensor, "num ..."]:
+        """Return draws, each value by itself; what is random comes from the device of ``rng``."""
+        raise NotImplementedError
+
+
+class Output:
+    """Turns a network's numbers into a prediction. Built by ``output(spec)``.
+
+    Attributes:
+        num_outputs: numbers that the network gives per value of content.
+        prediction: what it makes of them.
+
+    Raises:
+        ConfigError: it is no output of this content.
+    """
+
+    num_outputs: int = 1
+    prediction: ClassVar[type[Prediction]]
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+
+    def __call__(self, numbers: Float[Tensor, "... outputs"]) -> Any:
+        """Return the prediction."""
+        raise NotImplementedError

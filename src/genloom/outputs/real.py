@@ -1,0 +1,173 @@
+"""The next values of a series: a point, quantiles, or a Gaussian; in the scaled units of the content."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from genloom.errors import ConfigError
+from genloom.outputs.base import Output, Prediction
+from genloom.spec import SeriesContent, Spec
+
+
+class RealOutput(Output):
+    """Base of those for series.
+
+    Args:
+        spec: of a series.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__(spec)
+        if not isinstance(spec.content, SeriesContent):
+            raise ConfigError(
+                f"model.output: {type(self).__name__} predicts real values of a series, and data.name={spec.name} "
+                "holds none; choose model=text/… for text"
+            )
+
+
+class PointPrediction(Prediction):
+    """One value, with no word on how sure it is."""
+
+    def __init__(self, value: Float[Tensor, "*shape"]) -> None:
+        self.value = value
+
+    @property
+    def mean(self) -> Float[Tensor, "*shape"]:
+        """The value."""
+        return self.value
+
+
+class Point(RealOutput):
+    """One number per value."""
+
+    prediction = PointPrediction
+
+    def __call__(self, numbers: Float[Tensor, "*shape 1"]) -> PointPrediction:
+        """Return the values."""
+        return PointPrediction(numbers.squeeze(-1))
+
+
+class GaussianPrediction(Prediction):
+    """N(mean, exp(log_std)²), each value by itself given the history."""
+
+    has_density = True
+    has_quantiles = True
+
+    def __init__(self, mean: Float[Tensor, "*shape"], log_std: Float[Tensor, "*shape"]) -> None:
+        self._mean = mean
+        self.log_std = log_std
+
+    @property
+    def mean(self) -> Float[Tensor, "*shape"]:
+        """The mean."""
+        return self._mean
+
+    def log_prob(self, content: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        """Return the log-density, nats."""
+        squares = ((content - self._mean) * (-self.log_std).exp()).square()
+        return -0.5 * (squares + math.log(2 * math.pi)) - self.log_std
+
+    def quantiles(self, levels: Float[Tensor, " levels"]) -> Float[Tensor, "levels *shape"]:
+        """Return μ + σ Φ⁻¹(level)."""
+        deviations = torch.special.ndtri(levels.to(self._mean)).view(-1, *[1] * self._mean.ndim)
+        return self._mean + self.log_std.exp() * deviations
+
+    def sample(self, num: int, rng: torch.Generator) -> Float[Tensor, "num *shape"]:
+        """Return draws."""
+        noise = torch.randn((num, *self._mean.shape), generator=rng, device=rng.device).to(self._mean)
+        return self._mean + self.log_std.exp() * noise
+
+
+class Gaussian(RealOutput):
+    """A mean and the logarithm of a standard deviation per value.
+
+    Args:
+        spec: of a series.
+        min_log_std: the logarithm is softly kept above this, so that one exact value does not end training.
+    """
+
+    num_outputs = 2
+    prediction = GaussianPrediction
+
+    def __init__(self, spec: Spec, *, min_log_std: float = -6.0) -> None:
+        super().__init__(spec)
+        self.min_log_std = min_log_std
+
+    def __call__(self, numbers: Float[Tensor, "*shape 2"]) -> GaussianPrediction:
+        """Return the distributions."""
+        mean, log_std = numbers.unbind(-1)
+        return GaussianPrediction(mean, self.min_log_std + torch.nn.functional.softplus(log_std - self.min_log_std))
+
+
+class QuantilePrediction(Prediction):
+    """Values at some levels; between them the quantile function is linear, beyond them constant."""
+
+    has_quantiles = True
+
+    def __init__(self, levels: Float[Tensor, " levels"], values: Float[Tensor, "*shape levels"]) -> None:
+        self.levels = levels
+        self.values = values
+
+    @property
+    def mean(self) -> Float[Tensor, "*shape"]:
+        """Mean of the interpolated quantile function."""
+        ends = self.levels.new_tensor([0.0]), self.levels.new_tensor([1.0])
+        levels = torch.cat([ends[0], self.levels, ends[1]])
+        values = torch.cat([self.values[..., :1], self.values, self.values[..., -1:]], dim=-1)
+        return torch.trapezoid(values, levels.to(values), dim=-1)
+
+    @property
+    def median(self) -> Float[Tensor, "*shape"]:
+        """The value at 0.5."""
+        return self.quantiles(self.levels.new_tensor([0.5]))[0]
+
+    def quantiles(self, levels: Float[Tensor, " wanted"]) -> Float[Tensor, "wanted *shape"]:
+        """Interpolate."""
+        known, wanted = self.levels.to(self.values), levels.to(self.values)
+        above = torch.searchsorted(known, wanted.clamp(known[0], known[-1])).clamp(1, len(known) - 1)
+        low, high = known[above - 1], known[above]
+        share = ((wanted.clamp(known[0], known[-1]) - low) / (high - low)).view(-1, *[1] * (self.values.ndim - 1))
+        values = self.values.movedim(-1, 0)
+        return values[above - 1].lerp(values[above], share.expand_as(values[above]))
+
+    def sample(self, num: int, rng: torch.Generator) -> Float[Tensor, "num *shape"]:
+        """Return draws by the quantile function."""
+        shape = self.values.shape[:-1]
+        uniform = torch.rand((num, *shape), generator=rng, device=rng.device).to(self.values)
+        known, values = self.levels.to(self.values), self.values
+        level = uniform.clamp(known[0].item(), known[-1].item())
+        above = torch.searchsorted(known, level).clamp(1, len(known) - 1)
+        low, high = known[above - 1], known[above]
+        spread = values.expand(num, *values.shape)
+        pair = [spread.gather(-1, place.unsqueeze(-1)).squeeze(-1) for place in (above - 1, above)]
+        return pair[0].lerp(pair[1], (level - low) / (high - low))
+
+
+class Quantiles(RealOutput):
+    """Values at levels; the first is free, each further one is above it, so that they never cross.
+
+    Args:
+        spec: of a series.
+        levels: within 0 and 1, ascending; at least two.
+    """
+
+    prediction = QuantilePrediction
+
+    def __init__(self, spec: Spec, *, levels: Sequence[float] = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)) -> None:
+        super().__init__(spec)
+        if len(levels) < 2 or list(levels) != sorted(set(levels)) or not 0 < levels[0] < levels[-1] < 1:
+            raise ConfigError(f"model.output.levels: {list(levels)} are not at least two, ascending, within 0 and 1")
+        self.levels = torch.tensor(list(levels))
+        self.num_outputs = len(levels)
+
+    def __call__(self, numbers: Float[Tensor, "*shape outputs"]) -> QuantilePrediction:
+        """Return the quantiles: the middle number, and softplus steps away from it to both sides."""
+        middle = len(self.levels) // 2
+        steps = torch.nn.functional.softplus(numbers)
+        above = numbers[..., middle : middle + 1] + steps[..., middle + 1 :].cumsum(-1)
+        below = numbers[..., middle : middle + 1] - steps[..., :middle].flip(-1).cumsum(-1).flip(-1)
+        values = torch.cat([below, numbers[..., middle : middle + 1], above], dim=-1)
+        return QuantilePrediction(self.levels.to(values), values)

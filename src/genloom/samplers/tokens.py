@@ -1,0 +1,1 @@
+"""How to draw tokens from a trained network, one after the other."""
