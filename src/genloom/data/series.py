@@ -237,7 +237,9 @@ class Series(InMemoryData):
             )
         texts = [name for name in self.static_covariates if name not in table.numeric]
         if unfit := [name for name in texts if "=" in name]:
-            raise DataError(f"{table.path}: the name of column {unfit[0]!r} holds '=', which one-hot names use; rename it")
+            raise DataError(
+                f"{table.path}: the name of column {unfit[0]!r} holds '=', which one-hot names use; rename it"
+            )
         numbers = [*targets, *self.past_covariates, *self.future_covariates]
         numbers += [name for name in self.static_covariates if name not in texts]
         panel = read_panel(

@@ -228,7 +228,9 @@ class Table:
             where = f"{self.place(row)}, column {column!r}: {text!r}"
             if stamp is None:
                 wanted = "of the form YYYY-MM-DD HH:MM:SS" if form is None else f"of the form {form}"
-                raise DataError(f"{where} is no time {wanted}; correct it, or set data.time_format, as '%d.%m.%Y %H:%M'")
+                raise DataError(
+                    f"{where} is no time {wanted}; correct it, or set data.time_format, as '%d.%m.%Y %H:%M'"
+                )
             if (stamp[1] is not None) != zoned:
                 one, other = ("no distance from UTC", "has one") if zoned else ("a distance from UTC", "has none")
                 raise DataError(
