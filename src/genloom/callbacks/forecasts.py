@@ -61,7 +61,9 @@ class Forecasts(SeriesLook):
         one = Forecast(  # of each window its own target, in the user's units
             (forecast.mean.cpu()[rows, :, channel] * scale + offset).unsqueeze(-1),
             forecast.levels,
-            None if quantiles is None else (quantiles.cpu()[:, rows, :, channel] * scale + offset).unsqueeze(-1),
+            None
+            if quantiles is None
+            else (quantiles.cpu().movedim(-1, 2)[:, rows, channel] * scale + offset).unsqueeze(-1),
         )
         return figures.forecasts(
             history.past[rows, :, channel] * scale + offset,

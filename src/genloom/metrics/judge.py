@@ -144,7 +144,7 @@ class Judge:
                 device=device,
             )
             protocol = {
-                "data": {"name": data.name, "fingerprint": data.fingerprint, "content": vars(content).copy()},
+                "data": {"name": data.name, "fingerprint": data.fingerprint, "content": _facts(content)},
                 "reference": {"split": reference_split, "fingerprint": reference.fingerprint},
                 "heldout": heldout_split and {"split": heldout_split, "fingerprint": real["heldout"].fingerprint},
                 "n_reference": len(reference),
@@ -277,6 +277,13 @@ def _draw(name: str, draw: Draw, num: int, content: Content) -> Examples:
     if len(examples) < 2:
         raise DataError(f"{name}: {len(examples)} examples are below the limit of 2; give more")
     return examples
+
+
+def _facts(content: Content) -> dict[str, Any]:
+    """Return what is short of the content's description; the data's fingerprint stands for the rest."""
+    return {
+        name: value for name, value in vars(content).items() if value is None or isinstance(value, int | float | str)
+    }
 
 
 def _shape(shape: tuple[int, ...]) -> str:

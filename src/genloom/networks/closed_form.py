@@ -130,7 +130,7 @@ class Ridge(SeriesBaseline):
 
     def mean(self, past: Float[Tensor, "batch look_back channels"]) -> Float[Tensor, "batch horizon channels"]:
         """Return what is expected."""
-        return self._map(past, self.weight)
+        return self._map(past, self.weight.to(past))
 
     def _map(self, past: Tensor, weight: Tensor) -> Float[Tensor, "batch horizon channels"]:
         last = past[:, -1:]
