@@ -183,6 +183,7 @@ class SeriesWindows(Windows):
         observed: false where a row's value was filled in; None if none was.
         past_covariates, future_covariates: beside the rows.
         static_covariates: of each series.
+        optimal_mse: expected squared error of the best forecast that there is, scaled; None if nobody knows it.
     """
 
     rows: Float32[Tensor, "rows channels"]
@@ -194,6 +195,7 @@ class SeriesWindows(Windows):
     past_covariates: Float32[Tensor, "rows covariates"] | None
     future_covariates: Float32[Tensor, "rows known"] | None
     static_covariates: Float32[Tensor, "all_series static"] | None
+    optimal_mse: Float32[Tensor, "all_series horizon channels"] | None = None
 
     def batch(self, index: Int[Tensor, " chosen"], content: Content) -> SeriesBatch:
         """Return the windows at ``index``, each conditioned on its history."""

@@ -128,6 +128,7 @@ class Scaler:
         std: in the user's units, above 0.
         naive_error: mean absolute error of the seasonal naive forecast within the training rows, scaled: the unit of
             the mean absolute scaled error; Hyndman and Koehler, Another Look at Measures of Forecast Accuracy, 2006.
+            0 where it is not known or the series repeats exactly.
     """
 
     series: str
@@ -144,7 +145,8 @@ class SeriesContent:
         horizon: steps that are forecast.
         channels: names of the targets.
         season: steps after which the series repeats, as far as it does.
-        frequency: seconds between two steps; None if steps are numbered.
+        frequency: seconds between two steps, a month being 2,629,746 (a twelfth of the Gregorian calendar's mean
+            year); None if steps are numbered.
         scalers: of the training series.
     """
 
@@ -196,21 +198,44 @@ class LabelCondition:
 
 
 @dataclass(frozen=True)
+class CovariateScale:
+    """Mean and standard deviation of a numeric covariate, over the training rows of all series.
+
+    Args:
+        column: its name.
+        mean: in the user's units.
+        std: in the user's units, above 0.
+    """
+
+    column: str
+    mean: float
+    std: float
+
+
+@dataclass(frozen=True)
 class HistoryCondition:
     """The past of a series, and what is known beside it.
 
     Args:
         look_back: steps of the past that a model sees.
         past_covariates: columns that are known up to the present.
-        future_covariates: columns that are known ahead, over the horizon too.
+        future_covariates: columns that are known ahead, over the horizon too; the calendar's features come last.
         static_covariates: values that do not change within a series: numeric columns, and ``column=value`` for each
             value of the others.
+        scales: of the numeric columns among these.
+        calendar: what is known of each time stamp by the calendar: ``hour``, ``weekday``, ``month``.
+        time: the column of the time stamps.
+        series_id: the column that names the series; None if there is but one.
     """
 
     look_back: int
     past_covariates: tuple[str, ...] = ()
     future_covariates: tuple[str, ...] = ()
     static_covariates: tuple[str, ...] = ()
+    scales: tuple[CovariateScale, ...] = ()
+    calendar: tuple[str, ...] = ()
+    time: str | None = None
+    series_id: str | None = None
 
     def __post_init__(self) -> None:
         if self.look_back < 1:
@@ -253,6 +278,7 @@ _KINDS: dict[str, type] = {
     "text": TextContent,
     "series": SeriesContent,
     "scaler": Scaler,
+    "covariate_scale": CovariateScale,
     "characters": Characters,
     "bytes": Bytes,
     "pieces": Pieces,

@@ -15,10 +15,12 @@ class Prediction:
     Attributes:
         has_density: whether :meth:`log_prob` and :meth:`sample` are there.
         has_quantiles: whether :meth:`quantiles` are there.
+        has_levels: whether it is made of quantiles at fixed levels.
     """
 
     has_density: ClassVar[bool] = False
     has_quantiles: ClassVar[bool] = False
+    has_levels: ClassVar[bool] = False
 
     def log_prob(self, content: Shaped[Tensor, "..."]) -> Float[Tensor, "..."]:
         """Return the log-probability, or the log-density, of each value, nats."""
@@ -41,6 +43,18 @@ class Prediction:
     def sample(self, num: int, rng: torch.Generator) -> Float[Tensor, "num ..."]:
         """Return draws, each value by itself; what is random comes from the device of ``rng``."""
         raise NotImplementedError
+
+    def crps(
+        self, content: Float[Tensor, "..."], *, rng: torch.Generator, num_samples: int = 100
+    ) -> Float[Tensor, "..."]:
+        """Return the continuous ranked probability score of each value: E|X − y| − ½ E|X − X'|, X and X' predicted.
+
+        Estimated from draws without bias, by their M (M − 1) pairs; Ferro, Fair Scores for Ensemble Forecasts, 2014.
+        """
+        drawn = self.sample(num_samples, rng).sort(0).values
+        rank = torch.arange(1, num_samples + 1).to(drawn).view(-1, *[1] * content.ndim)
+        apart = ((2 * rank - num_samples - 1) * drawn).sum(0) / (num_samples * (num_samples - 1))  # ½ E|X − X'|
+        return (drawn - content).abs().mean(0) - apart
 
 
 class Output:

@@ -80,6 +80,18 @@ class GaussianPrediction(Prediction):
         noise = torch.randn((num, *self._mean.shape), generator=rng, device=rng.device).to(self._mean)
         return self._mean + self.log_std.exp() * noise
 
+    def crps(
+        self, content: Float[Tensor, "*shape"], *, rng: torch.Generator, num_samples: int = 100
+    ) -> Float[Tensor, "*shape"]:
+        """Return σ (z (2 Φ(z) − 1) + 2 φ(z) − 1/√π), z = (content − μ) / σ; nothing is drawn.
+
+        Gneiting and Raftery, Strictly Proper Scoring Rules, 2007, equation 21.
+        """
+        std = self.log_std.exp()
+        z = (content - self._mean) / std
+        density = (-0.5 * z.square()).exp() / math.sqrt(2 * math.pi)
+        return std * (z * (2 * torch.special.ndtr(z) - 1) + 2 * density - 1 / math.sqrt(math.pi))
+
 
 class Gaussian(RealOutput):
     """A mean and the logarithm of a standard deviation per value.
@@ -106,6 +118,7 @@ class QuantilePrediction(Prediction):
     """Values at some levels; between them the quantile function is linear, beyond them constant."""
 
     has_quantiles = True
+    has_levels = True
 
     def __init__(self, levels: Float[Tensor, " levels"], values: Float[Tensor, "*shape levels"]) -> None:
         self.levels = levels
