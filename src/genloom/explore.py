@@ -53,7 +53,7 @@ def run(config: DictConfig) -> None:
             skipped[name] = error
         else:
             try:
-                path = render.save(picture, out / name, scale=2)
+                path = render.save(picture, out / name)
             except OSError as error:
                 raise ConfigError(f"out: {out / name} cannot be written ({error.strerror}); set out") from error
             print(f"{name + ':':<17}{os.path.relpath(path)}", flush=True)

@@ -31,7 +31,7 @@ def run(config: DictConfig) -> None:
     try:
         content = model.spec.content
         both = render.beside(render.sheet(content, examples.content), render.sheet(content, ours))
-        render.save(both, out / "grid", scale=2)
+        render.save(both, out / "grid")
         np.savez_compressed(out / "reconstructions.npz", images=ours.permute(0, 2, 3, 1).numpy())
     except OSError as problem:
         raise ConfigError(f"out: {out} cannot be written ({problem.strerror}); set out") from problem

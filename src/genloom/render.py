@@ -101,8 +101,8 @@ def save_png(picture: Picture, path: Path, *, scale: int = 1) -> None:
     image.save(path)
 
 
-def save(shown: Shown, stem: Path, *, scale: int = 1) -> Path:
-    """Write a picture as ``stem.png``, each pixel enlarged ``scale`` times, or a text as ``stem.txt``.
+def save(shown: Shown, stem: Path) -> Path:
+    """Write a picture as ``stem.png``, a small one twice as large, or a text as ``stem.txt``.
 
     Returns:
         The file.
@@ -112,5 +112,5 @@ def save(shown: Shown, stem: Path, *, scale: int = 1) -> Path:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(shown, encoding="utf-8")
     else:
-        save_png(shown, file, scale=scale)
+        save_png(shown, file, scale=2 if shown.shape[2] < 800 else 1)
     return file

@@ -101,17 +101,16 @@ class PictureLook(Look):
             show(trainer, self.name, self.picture(model, lambda: data))
 
 
-def show(trainer: Trainer, name: str, shown: Shown, *, scale: int = 2) -> None:
+def show(trainer: Trainer, name: str, shown: Shown) -> None:
     """Write a picture or a text to the run's samples/ folder and to every logger that takes it.
 
     Args:
         trainer: its default_root_dir is the run's directory.
         name: of what is shown; the file is samples/NAME-ITERATION.png, or .txt.
         shown: 8-bit pixels, or a text.
-        scale: enlargement of a picture's file.
     """
     step = trainer.global_step
-    render.save(shown, Path(trainer.default_root_dir) / "samples" / f"{name}-{step:07d}", scale=scale)
+    render.save(shown, Path(trainer.default_root_dir) / "samples" / f"{name}-{step:07d}")
     for logger in trainer.loggers:
         if isinstance(logger, TensorBoardLogger):
             _to_tensorboard(logger, name, shown, step)
