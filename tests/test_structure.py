@@ -14,10 +14,12 @@ VOCABULARY = {
     "spec",
     "batch",
     "examples",
+    "forecast",
     "vocabulary",
     "capabilities",
     "schedules",
     "render",
+    "figures",
     "devices",
     "normal",
 }
@@ -32,7 +34,7 @@ MAY_IMPORT = {
     "objectives": VOCABULARY | {"objectives", "networks", "bottlenecks", "outputs"},
     "families": VOCABULARY
     | {"families", "objectives", "networks", "samplers", "likelihoods", "bottlenecks", "outputs"},
-    "samplers": VOCABULARY | {"samplers"},
+    "samplers": VOCABULARY | {"samplers", "networks"},
     "metrics": VOCABULARY | {"metrics", "data", "config", "families"},
     "callbacks": VOCABULARY | {"callbacks", "families", "metrics", "data"},
     "reports": VOCABULARY | {"reports", "runs", "config"},

@@ -1,6 +1,7 @@
 """From a configuration to the parts of a run, in the order in which each needs the one before."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,7 @@ def build(config: DictConfig) -> Run:
     model.identity = {
         "model": OmegaConf.to_container(config.model, resolve=True),
         "data": OmegaConf.to_container(config.data, resolve=True),
+        "metrics": OmegaConf.to_container(config.metrics, resolve=True) if config.metrics else None,
         "data_fingerprint": data.fingerprint,
     }
     if model.is_continuation and not (config.init_from or config.get("resume_from")):
@@ -94,19 +96,23 @@ def load_data(node: DictConfig | dict[str, Any]) -> InMemoryData:
     return data
 
 
-def load_data_of(model: Family, file: Path, node: DictConfig | None) -> InMemoryData:
+def load_data_of(model: Family, file: Path, node: DictConfig | None, trust: Sequence[str] = ()) -> InMemoryData:
     """Return the data that ``node`` describes; without one, what the model was trained on.
 
     Args:
         model: from ``file``.
         file: a checkpoint.
         node: other data than the recorded one.
+        trust: packages whose classes the recorded one may name.
 
     Raises:
+        CheckpointError: it names others.
         DataError: the data is not there.
         ConfigError: its examples are not of the model's shape.
     """
     recorded = model.identity["data"]
+    if not node:
+        checkpoint.check_trust(recorded, trust, file)
     try:
         data = load_data(node or recorded)
     except DataError as error:
@@ -137,7 +143,7 @@ def examples_for(model: Family, file: Path, config: DictConfig) -> Examples:
     """
     content = model.spec.content
     if config.images is None:
-        examples = load_data_of(model, file, config.data).modelled(config.split)
+        examples = load_data_of(model, file, config.data, config.trust).modelled(config.split)
     elif not isinstance(content, ImageContent):
         raise ConfigError(f"images: {file} is of {type(content).__name__}, not of pictures; name data instead")
     elif model.conditional:

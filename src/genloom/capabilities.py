@@ -18,6 +18,8 @@ class Capability(Enum):
     RECONSTRUCT = "Reconstruct"  # reconstruct(batch)
     SCORE = "Score"  # log_prob(batch)
     FORECAST = "Forecast"  # forecast(history)
+    CONTINUE = "Continue"  # generate(tokens, num_tokens): goes on after a prompt
+    ATTEND = "Attend"  # attention(batch): which position looks at which
 
 
 def require(who: str, needed: Capability, offered: Iterable[Capability]) -> None:

@@ -1,12 +1,14 @@
 """``genloom evaluate``: judge a checkpoint, or the pictures of any other program, by the same protocol."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from genloom import randomness
 from genloom.assembly import load_data, load_data_of
+from genloom.config.directory import config_directory
 from genloom.config.instantiate import instantiate
 from genloom.data.sample_files import read_pictures
 from genloom.devices import device
@@ -18,6 +20,8 @@ from genloom.runs import checkpoint
 from genloom.runs.directory import write_json
 from genloom.spec import ImageContent
 
+_IMAGES = config_directory() / "metrics" / "images.yaml"  # the suite for pictures of other programs
+
 
 def run(config: DictConfig) -> None:
     """Print a table and write metrics.json.
@@ -25,13 +29,10 @@ def run(config: DictConfig) -> None:
     Raises:
         GenloomError: what is to be judged, or the data to judge it by, cannot be used.
     """
-    if not config.metrics:
-        raise ConfigError("metrics: none leaves nothing to evaluate; choose images or inception")
     if (config.checkpoint is None) == (config.samples is None):
         raise ConfigError("checkpoint, samples: name one of them, as in genloom evaluate checkpoint=runs/digits/…")
-    judge: Judge = instantiate(config.metrics, "metrics")
     with randomness.untouched():
-        verdict, out = _of_checkpoint(config, judge) if config.checkpoint else _of_samples(config, judge)
+        verdict, out = _of_checkpoint(config) if config.checkpoint else _of_samples(config)
     verdict.show()
     path = Path(config.out or out)
     try:
@@ -42,17 +43,26 @@ def run(config: DictConfig) -> None:
     print(f"metrics: {path / 'metrics.json'}")
 
 
-def _of_checkpoint(config: DictConfig, judge: Judge) -> tuple[Verdict, Path]:
+def _judge(node: Any) -> Judge:
+    if not node:
+        raise ConfigError("metrics: none leaves nothing to evaluate; choose a suite, as in metrics=images")
+    return instantiate(node, "metrics")
+
+
+def _of_checkpoint(config: DictConfig) -> tuple[Verdict, Path]:
     file = checkpoint.find(config.checkpoint)
     model = checkpoint.load(file, trust=list(config.trust), device=device(config.device))
-    data = load_data_of(model, file, config.data)
+    if config.metrics is None:
+        checkpoint.check_trust(model.identity["metrics"], config.trust, file)
+    judge = _judge(model.identity["metrics"] if config.metrics is None else config.metrics)
+    data = load_data_of(model, file, config.data, config.trust)
     chosen = [config.weights] if config.weights else model.weight_sets
     candidates = candidates_of(model, chosen, seed=config.seed)
     folder = file.parent / f"evaluation-{file.stem}-{data.name}"
     return judge.judge(data, candidates, device=model.device), folder
 
 
-def _of_samples(config: DictConfig, judge: Judge) -> tuple[Verdict, Path]:
+def _of_samples(config: DictConfig) -> tuple[Verdict, Path]:
     if not config.data:
         raise ConfigError("data: judging samples needs the real data to hold them against, as in data=mnist")
     data = load_data(config.data)
@@ -60,6 +70,7 @@ def _of_samples(config: DictConfig, judge: Judge) -> tuple[Verdict, Path]:
     if not isinstance(content, ImageContent):
         raise ConfigError(f"samples: files of pictures are judged, and data={data.name} holds none; judge a checkpoint")
     images = read_pictures(path, content, "samples")
+    judge = _judge(OmegaConf.load(_IMAGES) if config.metrics is None else config.metrics)
     generator = randomness.generator(config.seed, "samples")
     images = images[torch.randperm(len(images), generator=generator)]
     return judge.judge(

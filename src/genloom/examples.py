@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 import torch
-from jaxtyping import Bool, Float32, Int, Int64, Shaped, UInt8
+from jaxtyping import Bool, Float32, Int, Int64, Integer, Shaped, UInt8
 from torch import Tensor
 
 from genloom.batch import Batch, History, ImageBatch, Label, Prompt, SeriesBatch, TextBatch
@@ -89,7 +89,7 @@ class Windows(Examples):
     """
 
     rows: Shaped[Tensor, "rows ..."]
-    starts: Int64[Tensor, " num"]
+    starts: Int[Tensor, " num"]
     past: int
     length: int
 
@@ -99,6 +99,9 @@ class Windows(Examples):
 
     def __len__(self) -> int:
         return len(self.starts)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self)} of {self.past} + {self.length} out of {len(self.rows)} rows)"
 
     def __getitem__(self: _Some, index: slice | Tensor) -> _Some:
         shared = {name: value for name, value in vars(self).items() if name not in _OF_ALL}
@@ -116,11 +119,15 @@ class Windows(Examples):
     @cached_property
     def fingerprint(self) -> str:
         """sha256 of the rows, of what stands beside them, and of where the windows are."""
-        digest = hashlib.sha256(repr((self.past, self.length)).encode())
+        digest = hashlib.sha256()
         for name, value in sorted(vars(self).items()):
-            if isinstance(value, Tensor) and name not in _OF_ALL:
-                digest.update(f"{name} {tuple(value.shape)}".encode())
+            if name in _OF_ALL:
+                continue
+            if isinstance(value, Tensor):
+                digest.update(f"{name} {value.dtype} {tuple(value.shape)};".encode())
                 digest.update(value.contiguous().numpy().data)
+            else:
+                digest.update(f"{name} {value!r};".encode())
         return digest.hexdigest()
 
 
@@ -128,14 +135,41 @@ _OF_ALL = ("content", "labels", "codes", "factors", "fingerprint")  # not column
 
 
 class TextWindows(Windows):
-    """Windows of a text: the tokens before, then those to be modelled."""
+    """Windows of a text: the tokens before, then those to be modelled.
 
-    rows: Int64[Tensor, " rows"]
+    Args:
+        rows: the text's tokens, of any integer type.
+        starts, past, length: see :class:`Windows`.
+        origin: row of the first token that is scored, where windows follow on each other and score each token once. A
+            window that stands no whole number of lengths from there was moved back to end with the text: the tokens
+            that the one before it has scored are masked out. None scores all tokens of every window.
+    """
+
+    rows: Integer[Tensor, " rows"]
+    origin: int | None
+
+    def __init__(
+        self, rows: Tensor, starts: Tensor, *, past: int, length: int, origin: int | None = None, **columns: Any
+    ) -> None:
+        super().__init__(rows, starts, past=past, length=length, origin=origin, **columns)
 
     def batch(self, index: Int[Tensor, " chosen"], content: Content) -> TextBatch:
         """Return the windows at ``index``, each conditioned on the tokens before it."""
-        window = self.taken(index, self.rows, 0, self.past + self.length)
-        return TextBatch(content=window[:, self.past :], index=index, condition=Prompt(window[:, : self.past]))
+        window = content.encode(self.taken(index, self.rows, 0, self.past + self.length))
+        prompt = Prompt(window[:, : self.past])
+        return TextBatch(content=window[:, self.past :], index=index, condition=prompt, mask=self._scored(index))
+
+    def _scored(self, index: Int[Tensor, " chosen"]) -> Bool[Tensor, "chosen length"] | None:
+        if self.origin is None:
+            return None
+        repeated = (self.origin - self.past - self.starts[index]) % self.length
+        return torch.arange(self.length) >= repeated.unsqueeze(1)
+
+    @property
+    def text(self) -> Integer[Tensor, " covered"]:
+        """All that the windows model, in the text's order; of windows that cover a part without gaps."""
+        first = self.starts.min().item() + self.past if self.origin is None else self.origin
+        return self.rows[int(first) : int(self.starts.max()) + self.past + self.length]
 
 
 class SeriesWindows(Windows):

@@ -18,7 +18,7 @@ from genloom.devices import device
 from genloom.errors import CapabilityError, ConfigError, DataError
 from genloom.families.base import Family
 from genloom.metrics.judge import Judge
-from genloom.render import Picture
+from genloom.render import Shown
 from genloom.runs import checkpoint
 
 
@@ -37,7 +37,9 @@ def run(config: DictConfig) -> None:
         model.seed = config.seed
     judge: Judge | None = instantiate(config.metrics, "metrics") if config.metrics else None
     looks = build_callbacks(config.callbacks, judge)
-    data = functools.cache(lambda: load_data_of(model, file, config.data))  # read by the first look that needs it
+    data = functools.cache(
+        lambda: load_data_of(model, file, config.data, config.trust)
+    )  # read by the first look that needs it
     out = Path(config.out) if config.out else Path("samples") / f"{file.stem}-looks"
     skipped: dict[str, Exception] = {}
     for name in map(str, config.callbacks):
@@ -50,11 +52,10 @@ def run(config: DictConfig) -> None:
                 raise
             skipped[name] = error
         else:
-            path = out / f"{name}.png"
             try:
-                render.save_png(picture, path, scale=2)
+                path = render.save(picture, out / name)
             except OSError as error:
-                raise ConfigError(f"out: {path} cannot be written ({error.strerror}); set out") from error
+                raise ConfigError(f"out: {out / name} cannot be written ({error.strerror}); set out") from error
             print(f"{name + ':':<17}{os.path.relpath(path)}", flush=True)
     for name, reason in skipped.items():
         print(f"{name + ':':<17}left out: {reason}")
@@ -62,7 +63,7 @@ def run(config: DictConfig) -> None:
         raise ConfigError(f"callbacks: nothing of {', '.join(skipped)} can be drawn of {file}; choose other looks")
 
 
-def _picture(name: str, look: Callback | None, model: Family, data: Callable[[], InMemoryData]) -> Picture:
+def _picture(name: str, look: Callback | None, model: Family, data: Callable[[], InMemoryData]) -> Shown:
     if look is None:
         raise CapabilityError(f"callbacks.{name} needs extractors; choose metrics=images")
     if not isinstance(look, PictureLook):

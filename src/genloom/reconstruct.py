@@ -29,7 +29,9 @@ def run(config: DictConfig) -> None:
     error = (ours.float() - examples.content.float()).div(255).square().mean().item()
     out = Path(config.out) if config.out else Path("samples") / f"{file.stem}-reconstructions"
     try:
-        render.save_png(render.beside(render.sheet(examples.content), render.sheet(ours)), out / "grid.png", scale=2)
+        content = model.spec.content
+        both = render.beside(render.sheet(content, examples.content), render.sheet(content, ours))
+        render.save(both, out / "grid")
         np.savez_compressed(out / "reconstructions.npz", images=ours.permute(0, 2, 3, 1).numpy())
     except OSError as problem:
         raise ConfigError(f"out: {out} cannot be written ({problem.strerror}); set out") from problem

@@ -1,5 +1,6 @@
-"""From content to pictures that a person can look at."""
+"""From content to what a person can look at: pictures, or text."""
 
+from functools import singledispatch
 from math import ceil, sqrt
 from pathlib import Path
 
@@ -9,7 +10,10 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
+from genloom.spec import Content, ImageContent, TextContent, VectorContent
+
 Picture = UInt8[Tensor, "channels _ _"]
+Shown = Picture | str
 
 
 def grid(
@@ -40,13 +44,41 @@ def scatter(points: Float[Tensor, "num dim"], *, limit: float = 1.5, size: int =
     return (255 * 0.5 ** dots.clamp_max(8)).to(torch.uint8)
 
 
-def sheet(stored: Tensor, *, columns: int | None = None) -> Picture:
-    """Show examples as they are stored: pictures in a grid, points as dots."""
-    return grid(stored, columns=columns) if stored.ndim == 4 else scatter(stored)
+@singledispatch
+def sheet(content: Content, stored: Tensor, *, columns: int | None = None) -> Shown:
+    """Show examples as they are stored.
+
+    Args:
+        content: what they are.
+        stored: the examples.
+        columns: of pictures, where they are in a grid.
+
+    Raises:
+        TypeError: nobody can look at this content by itself.
+    """
+    raise TypeError(f"{type(content).__name__} has no picture of its own")
 
 
-def beside(left: Picture, right: Picture, *, gap: int = 12) -> Picture:
-    """Put two pictures beside each other, white between."""
+@sheet.register
+def _(content: ImageContent, stored: Tensor, *, columns: int | None = None) -> Picture:
+    return grid(stored, columns=columns)
+
+
+@sheet.register
+def _(content: VectorContent, stored: Tensor, *, columns: int | None = None) -> Picture:
+    return scatter(stored)
+
+
+@sheet.register
+def _(content: TextContent, stored: Tensor, *, columns: int | None = None) -> str:
+    texts = (content.vocabulary.decode(tokens) for tokens in stored.cpu())
+    return "\n".join(f"--- {number} ---\n{text}" for number, text in enumerate(texts, 1)) + "\n"
+
+
+def beside(left: Shown, right: Shown, *, gap: int = 12) -> Shown:
+    """Put two pictures beside each other, white between; two texts below each other, the second one being real."""
+    if isinstance(left, str) or isinstance(right, str):
+        return f"{left}\n=== real ===\n{right}"
     height = max(left.shape[1], right.shape[1])
     sheet = torch.full((left.shape[0], height, left.shape[2] + gap + right.shape[2]), 255, dtype=torch.uint8)
     sheet[:, : left.shape[1], : left.shape[2]] = left
@@ -67,3 +99,18 @@ def save_png(picture: Picture, path: Path, *, scale: int = 1) -> None:
     if scale > 1:
         image = image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
     image.save(path)
+
+
+def save(shown: Shown, stem: Path) -> Path:
+    """Write a picture as ``stem.png``, a small one twice as large, or a text as ``stem.txt``.
+
+    Returns:
+        The file.
+    """
+    file = stem.with_name(stem.name + (".txt" if isinstance(shown, str) else ".png"))
+    if isinstance(shown, str):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(shown, encoding="utf-8")
+    else:
+        save_png(shown, file, scale=2 if shown.shape[2] < 800 else 1)
+    return file

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float, Float32, Int, Int64, UInt8
+from jaxtyping import Float, Float32, Int, Int64, Integer, UInt8
 from torch import Tensor
 
 from genloom.errors import DataError
@@ -109,7 +109,7 @@ class TextContent:
         """``(length,)``."""
         return (self.length,)
 
-    def encode(self, stored: Int[Tensor, "*batch length"]) -> Int64[Tensor, "*batch length"]:
+    def encode(self, stored: Integer[Tensor, "*batch length"]) -> Int64[Tensor, "*batch length"]:
         """Keep the tokens, as 64-bit integers."""
         return stored.long()
 

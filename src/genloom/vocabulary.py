@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from jaxtyping import Int, Int64
+from jaxtyping import Int64, Integer
 from torch import Tensor
 
 from genloom.errors import DataError
@@ -23,7 +23,7 @@ class Characters:
     """A token per character (Unicode code point).
 
     Args:
-        symbols: every character that occurs in the training text, in their order.
+        symbols: every character that occurs in the text, in their order.
     """
 
     symbols: str
@@ -43,17 +43,18 @@ class Characters:
         places = np.searchsorted(self._points, points).clip(max=self.size - 1)
         unknown = np.flatnonzero(self._points[places] != points)
         if len(unknown):
+            known = self.symbols if self.size <= 200 else f"{self.symbols[:200]}…"
             raise DataError(
                 f"character {text[unknown[0]]!r} at position {unknown[0]} is not among the {self.size} of the "
-                f"vocabulary: {self.symbols!r}; leave it out, or train with data.vocabulary=bytes"
+                f"vocabulary: {known!r}; leave it out, or train with vocabulary@data.vocabulary=bytes"
             )
         return torch.from_numpy(self._order[places])
 
-    def decode(self, tokens: Int[Tensor, " tokens"]) -> str:
+    def decode(self, tokens: Integer[Tensor, " tokens"]) -> str:
         """Return the text of ``tokens``."""
         return "".join(self.symbols[token] for token in tokens.tolist())
 
-    def characters(self, tokens: Int[Tensor, "*any"]) -> int:
+    def characters(self, tokens: Integer[Tensor, "*any"]) -> int:
         """Return how many characters the tokens hold."""
         return tokens.numel()
 
@@ -80,11 +81,11 @@ class Bytes:
         """Return the tokens of ``text``."""
         return torch.from_numpy(np.frombuffer(text.encode(), dtype=np.uint8).astype(np.int64))
 
-    def decode(self, tokens: Int[Tensor, " tokens"]) -> str:
+    def decode(self, tokens: Integer[Tensor, " tokens"]) -> str:
         """Return the text of ``tokens``; what is no UTF-8 becomes the replacement character."""
         return bytes(tokens.tolist()).decode("utf-8", "replace")
 
-    def characters(self, tokens: Int[Tensor, "*any"]) -> int:
+    def characters(self, tokens: Integer[Tensor, "*any"]) -> int:
         """Return how many characters begin among the tokens: bytes that continue one are not counted."""
         return int(((tokens & 0b1100_0000) != 0b1000_0000).sum())
 
@@ -111,13 +112,13 @@ class Pieces:
         """Return the tokens of ``text``."""
         return torch.tensor(self._tokenizer.encode(text).ids, dtype=torch.int64)
 
-    def decode(self, tokens: Int[Tensor, " tokens"]) -> str:
+    def decode(self, tokens: Integer[Tensor, " tokens"]) -> str:
         """Return the text of ``tokens``."""
         return self._tokenizer.decode(tokens.tolist(), skip_special_tokens=False)
 
-    def characters(self, tokens: Int[Tensor, "*any"]) -> int:
+    def characters(self, tokens: Integer[Tensor, "*any"]) -> int:
         """Return how many characters begin among the tokens."""
-        return int(self._begun.to(tokens.device)[tokens].sum())
+        return int(self._begun.to(tokens.device)[tokens.long()].sum())
 
     @cached_property
     def _tokenizer(self) -> "Tokenizer":

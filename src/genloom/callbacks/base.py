@@ -12,7 +12,7 @@ from genloom import randomness, render
 from genloom.capabilities import Capability, require
 from genloom.data.base import InMemoryData
 from genloom.families.base import Family
-from genloom.render import Picture
+from genloom.render import Shown
 from genloom.spec import Content, ImageContent
 
 
@@ -69,7 +69,7 @@ class PictureLook(Look):
     requires: Capability = Capability.SAMPLE
     pictures_only: bool = True
 
-    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Picture:
+    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Shown:
         """Draw it; the same for the same weights and seed.
 
         Args:
@@ -101,19 +101,32 @@ class PictureLook(Look):
             show(trainer, self.name, self.picture(model, lambda: data))
 
 
-def show(trainer: Trainer, name: str, picture: Picture, *, scale: int = 2) -> None:
-    """Write a picture to the run's samples/ folder and to every logger that takes pictures.
+def show(trainer: Trainer, name: str, shown: Shown) -> None:
+    """Write a picture or a text to the run's samples/ folder and to every logger that takes it.
 
     Args:
         trainer: its default_root_dir is the run's directory.
-        name: of the picture; the file is samples/NAME-ITERATION.png.
-        picture: 8-bit pixels.
-        scale: enlargement of the file.
+        name: of what is shown; the file is samples/NAME-ITERATION.png, or .txt.
+        shown: 8-bit pixels, or a text.
     """
     step = trainer.global_step
-    render.save_png(picture, Path(trainer.default_root_dir) / "samples" / f"{name}-{step:07d}.png", scale=scale)
+    render.save(shown, Path(trainer.default_root_dir) / "samples" / f"{name}-{step:07d}")
     for logger in trainer.loggers:
         if isinstance(logger, TensorBoardLogger):
-            logger.experiment.add_image(name, picture.numpy(), step)
+            _to_tensorboard(logger, name, shown, step)
         elif isinstance(logger, WandbLogger):
-            logger.log_image(name, [render.to_image(picture)], step=step)
+            _to_wandb(logger, name, shown, step)
+
+
+def _to_tensorboard(logger: TensorBoardLogger, name: str, shown: Shown, step: int) -> None:
+    if isinstance(shown, str):  # indented, so that Markdown leaves it as it is
+        logger.experiment.add_text(name, "\n".join(f"    {line}" for line in shown.splitlines()), step)
+    else:
+        logger.experiment.add_image(name, shown.numpy(), step)
+
+
+def _to_wandb(logger: WandbLogger, name: str, shown: Shown, step: int) -> None:
+    if isinstance(shown, str):
+        logger.log_text(name, ["text"], [[shown]], step=step)
+    else:
+        logger.log_image(name, [render.to_image(shown)], step=step)

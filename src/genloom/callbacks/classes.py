@@ -9,7 +9,7 @@ from genloom.callbacks.base import PictureLook
 from genloom.capabilities import Capability
 from genloom.data.base import InMemoryData
 from genloom.families.base import Family
-from genloom.render import Picture
+from genloom.render import Shown
 
 
 class Classes(PictureLook):
@@ -33,7 +33,7 @@ class Classes(PictureLook):
         self.per_class = per_class
         self.classes = classes
 
-    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Picture:
+    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Shown:
         """Draw the same latents for each class."""
         names = model.condition_names if self.classes is None else self.classes
         columns = [

@@ -9,7 +9,7 @@ from genloom.callbacks.base import PictureLook
 from genloom.capabilities import Capability
 from genloom.data.base import InMemoryData
 from genloom.families.base import Family
-from genloom.render import Picture
+from genloom.render import Shown
 
 
 class LatentDirections(PictureLook):
@@ -41,7 +41,7 @@ class LatentDirections(PictureLook):
         self.steps = steps
         self.distance = distance
 
-    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Picture:
+    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Shown:
         """Draw one row per direction."""
         rng = randomness.generator(model.seed, self.name)
         latent, condition = model.draw_latent(1, rng), model.draw_condition(1, rng)

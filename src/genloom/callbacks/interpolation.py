@@ -9,7 +9,7 @@ from genloom.callbacks.base import PictureLook
 from genloom.capabilities import Capability
 from genloom.data.base import InMemoryData
 from genloom.families.base import Family
-from genloom.render import Picture
+from genloom.render import Shown
 
 
 class Interpolation(PictureLook):
@@ -33,7 +33,7 @@ class Interpolation(PictureLook):
         self.rows = rows
         self.steps = steps
 
-    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Picture:
+    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Shown:
         """Interpolate as the model's latent distribution wants it."""
         rng = randomness.generator(model.seed, self.name)
         start, end = model.draw_latent(self.rows, rng), model.draw_latent(self.rows, rng)
@@ -42,4 +42,4 @@ class Interpolation(PictureLook):
         latent = {name: torch.stack([walk[name] for walk in walks], dim=1).flatten(0, 1) for name in start}
         asked = None if condition is None else condition.map(lambda index: index.repeat_interleave(self.steps))
         content = model.decode(latent, condition=asked).content
-        return render.sheet(model.spec.content.decode(content).cpu(), columns=self.steps)
+        return render.sheet(model.spec.content, model.spec.content.decode(content).cpu(), columns=self.steps)

@@ -11,7 +11,7 @@ from genloom.capabilities import Capability
 from genloom.data.base import InMemoryData
 from genloom.errors import CapabilityError
 from genloom.families.base import Family
-from genloom.render import Picture
+from genloom.render import Shown
 
 
 class Manifold(PictureLook):
@@ -54,7 +54,7 @@ class Manifold(PictureLook):
             )
         return next(iter(shapes))
 
-    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Picture:
+    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Shown:
         """Draw the map, the first number rising to the right and the second upwards."""
         name = self._plane(model)
         quantiles = torch.special.ndtri((torch.arange(self.rows) + 0.5) / self.rows).to(model.device)
@@ -64,4 +64,4 @@ class Manifold(PictureLook):
             asked = model.condition_on(model.condition_names[:1], len(part)) if model.conditional else None
             content.append(model.decode({name: part}, condition=asked).content)
         stored = model.spec.content.decode(torch.cat(content)).cpu()
-        return render.sheet(stored, columns=self.rows)
+        return render.sheet(model.spec.content, stored, columns=self.rows)

@@ -15,7 +15,7 @@ from genloom.metrics.evidence import View
 from genloom.metrics.features import FeatureExtractor
 from genloom.metrics.judge import Judge
 from genloom.metrics.pairs import smallest, squared_distances
-from genloom.render import Picture
+from genloom.render import Shown
 from genloom.spec import Content
 
 
@@ -53,7 +53,7 @@ class Neighbours(PictureLook):
         able = [each for each in self.judge.extractors if each.why_not(content) is None and not each.costly]
         return sorted(able, key=lambda each: not each.trained)
 
-    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Picture:
+    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Shown:
         """Look the samples up among the training images."""
         extractor = self._extractors(model.spec.content)[0]
         samples, real = draw_examples(model, self.num, seed=model.seed), data().split("train")

@@ -10,7 +10,7 @@ from genloom.capabilities import Capability
 from genloom.data.base import InMemoryData
 from genloom.families.base import Family
 from genloom.families.drawing import batches_of
-from genloom.render import Picture
+from genloom.render import Shown
 
 
 class Reconstructions(PictureLook):
@@ -33,7 +33,7 @@ class Reconstructions(PictureLook):
         self.num = num
         self.columns = columns
 
-    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Picture:
+    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Shown:
         """Reconstruct the first examples of the test split."""
         real = data().modelled("test")[slice(0, self.num)]
         batch = next(batches_of(real, model.spec.content, len(real)))

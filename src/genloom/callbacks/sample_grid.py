@@ -7,11 +7,11 @@ from genloom.callbacks.base import PictureLook
 from genloom.data.base import InMemoryData
 from genloom.families.base import Family
 from genloom.families.drawing import draw_examples
-from genloom.render import Picture
+from genloom.render import Shown
 
 
 class SampleGrid(PictureLook):
-    """Samples on the left, as many training examples on the right.
+    """Samples on the left, as many training examples on the right; of text, above and below.
 
     Args:
         num: examples on each side.
@@ -25,7 +25,9 @@ class SampleGrid(PictureLook):
         super().__init__(every_iterations=every_iterations)
         self.num = num
 
-    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Picture:
+    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Shown:
         """Draw from fixed latents."""
+        content = model.spec.content
         samples = draw_examples(model, self.num, seed=model.seed).content
-        return render.beside(render.sheet(samples), render.sheet(data().split("train").content[: self.num]))
+        real = data().split("train")[slice(0, self.num)].content
+        return render.beside(render.sheet(content, samples), render.sheet(content, real))

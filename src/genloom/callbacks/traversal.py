@@ -10,7 +10,7 @@ from genloom.capabilities import Capability
 from genloom.data.base import InMemoryData
 from genloom.families.base import Family
 from genloom.families.drawing import batches_of
-from genloom.render import Picture
+from genloom.render import Shown
 
 
 class Traversal(PictureLook):
@@ -48,7 +48,7 @@ class Traversal(PictureLook):
         self.limit = limit
         self.num_examples = num_examples
 
-    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Picture:
+    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Shown:
         """Move the most active units of the first latent."""
         real = data().modelled("val")[slice(0, self.num_examples)]
         batch = next(batches_of(real, model.spec.content, len(real)))
@@ -67,4 +67,4 @@ class Traversal(PictureLook):
         if model.conditional and batch.condition is not None:
             asked = batch.condition.map(lambda index: index[:1].repeat(len(row)).to(codes.device))
         content = model.decode(start, condition=asked).content
-        return render.sheet(model.spec.content.decode(content).cpu(), columns=self.steps)
+        return render.sheet(model.spec.content, model.spec.content.decode(content).cpu(), columns=self.steps)

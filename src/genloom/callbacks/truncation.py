@@ -9,7 +9,7 @@ from genloom.callbacks.base import PictureLook
 from genloom.capabilities import Capability
 from genloom.data.base import InMemoryData
 from genloom.families.base import Family
-from genloom.render import Picture
+from genloom.render import Shown
 
 
 class TruncationSweep(PictureLook):
@@ -39,7 +39,7 @@ class TruncationSweep(PictureLook):
         self.psis = psis
         self.columns = columns
 
-    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Picture:
+    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Shown:
         """Draw one row per share."""
         rng = randomness.generator(model.seed, self.name)
         latent, condition = model.draw_latent(self.columns, rng), model.draw_condition(self.columns, rng)

@@ -72,6 +72,15 @@ class Evaluate:
 
 
 @dataclass
+class Tokens:
+    """How the tokens of a text are drawn; conf/sample.yaml explains the keys."""
+
+    temperature: float = 1.0
+    top_k: int | None = field(default=None, metadata=_COUNT)
+    top_p: float | None = None
+
+
+@dataclass
 class Sample:
     """Keys of ``genloom sample``; conf/sample.yaml explains them."""
 
@@ -82,6 +91,9 @@ class Sample:
     out: str | None = None
     classes: list[str] | None = None
     truncation: float | None = None
+    prompt: str | None = None
+    length: int = field(default=MISSING, metadata=_COUNT)
+    sampler: Tokens = field(default_factory=Tokens)
     batch_size: int = field(default=MISSING, metadata=_COUNT)
     device: str = MISSING
     trust: list[str] = field(default_factory=list)

@@ -17,6 +17,7 @@ from genloom.data.series import scaler, series_windows
 from genloom.data.table import Table
 from genloom.errors import DataError
 from genloom.examples import SeriesWindows
+from genloom.forecast import Forecast
 from genloom.spec import HistoryCondition, Scaler, SeriesContent, Spec
 
 if TYPE_CHECKING:
@@ -70,19 +71,9 @@ class Present:
         )
         return values.detach().cpu().double() * std + mean
 
-    def table(
-        self,
-        mean: Float[Tensor, "series horizon channels"],
-        levels: Float[Tensor, " levels"] | None = None,
-        quantiles: Float[Tensor, "levels series horizon channels"] | None = None,
-    ) -> "pl.DataFrame":
+    def table(self, forecast: Forecast) -> "pl.DataFrame":
         """Return a row for each step of each series: its name, the time, then ``TARGET`` (the mean) and
         ``TARGET_LEVEL`` for each quantile, in the user's units.
-
-        Args:
-            mean: scaled.
-            levels: of the quantiles.
-            quantiles: scaled.
         """
         import polars as pl
 
@@ -94,13 +85,12 @@ class Present:
         columns[condition.time or "time"] = [
             text for series in range(len(self.names)) for text in self.stamps(series)[1]
         ]
-        values = self.unscaled(mean)
-        spread = None if quantiles is None else self.unscaled(quantiles)
+        mean = self.unscaled(forecast.mean)
+        levels = [] if forecast.levels is None else forecast.levels.tolist()
+        quantiles = [] if forecast.quantiles is None else self.unscaled(forecast.quantiles)
         for place, target in enumerate(self.content.channels):
-            columns[target] = values[..., place].flatten().numpy()
-            if levels is None or spread is None:
-                continue
-            for level, quantile in zip(levels.tolist(), spread, strict=True):
+            columns[target] = mean[..., place].flatten().numpy()
+            for level, quantile in zip(levels, quantiles, strict=True):
                 columns[f"{target}_{level:.4g}"] = quantile[..., place].flatten().numpy()
         return pl.DataFrame(columns)
 

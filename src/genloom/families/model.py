@@ -9,13 +9,16 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 
-from genloom.batch import Batch, Condition, ImageBatch, Label, Latent
+from genloom.batch import Batch, Condition, History, ImageBatch, Label, Latent
 from genloom.capabilities import Capability
 from genloom.errors import ConfigError
+from genloom.forecast import LEVELS, Forecast
+from genloom.outputs.base import Prediction
+from genloom.samplers.tokens import TokenSampler
 from genloom.spec import ImageContent, Spec
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -115,6 +118,61 @@ class GenerativeModel(LightningModule):
         self, batch: Batch, *, num_samples: int, rng: torch.Generator, weights: str | None = None
     ) -> Float[Tensor, " batch"]:
         """Return a lower bound on the log-likelihood of each example, nats, by ``num_samples`` importance samples."""
+        raise NotImplementedError
+
+    def predict(self, batch: Batch, *, weights: str | None = None) -> Prediction:
+        """Return what the model says of the content of each example, before seeing it; for families that offer Forecast
+        or Continue.
+        """
+        raise NotImplementedError
+
+    def forecast(
+        self,
+        history: History,
+        *,
+        levels: Sequence[float] = LEVELS,
+        num_paths: int = 0,
+        rng: torch.Generator | None = None,
+        weights: str | None = None,
+    ) -> Forecast:
+        """Return what comes after each history; for families that offer Forecast.
+
+        Args:
+            history: of each series.
+            levels: of the quantiles, for models that know them.
+            num_paths: draws, for models that know quantiles; 0 draws none.
+            rng: of the draws.
+            weights: which weight set; None is the default.
+        """
+        raise NotImplementedError
+
+    def generate(
+        self,
+        tokens: Int[Tensor, "batch prefix"],
+        num_tokens: int,
+        *,
+        rng: torch.Generator,
+        sampler: TokenSampler | None = None,
+        weights: str | None = None,
+    ) -> Iterator[Int[Tensor, " batch"]]:
+        """Yield the next token of each text, so many times; for families that offer Continue.
+
+        Args:
+            tokens: what the texts begin with.
+            num_tokens: to be drawn.
+            rng: on the CPU, so that the same tokens are drawn on every device.
+            sampler: how; None draws from the model's own distribution.
+            weights: which weight set; None is the default.
+        """
+        raise NotImplementedError
+
+    def attention(
+        self, batch: Batch, *, weights: str | None = None
+    ) -> Float[Tensor, "layers batch positions positions"]:
+        """Return how much each position looks at each other one, averaged over heads.
+
+        For families that offer Attend.
+        """
         raise NotImplementedError
 
     def draw_condition(self, num: int, rng: torch.Generator) -> Condition | None:

@@ -26,7 +26,7 @@ from genloom.metrics.metric import Comparison, Metric, Score
 from genloom.metrics.reference_cache import ReferenceCache, library_versions
 from genloom.metrics.trained_extractor import TrainedExtractor
 from genloom.metrics.verdict import NotApplicable, Row, Verdict
-from genloom.spec import Content, ImageContent
+from genloom.spec import Content, ImageContent, TextContent
 
 FEW_IMAGES = 5000  # below this the bias of the Fréchet distance outweighs it
 
@@ -95,7 +95,7 @@ class Judge:
         num_samples: int | None = None,
         device: torch.device | str = "cpu",
     ) -> Verdict:
-        """Compare every candidate with the data. No global random state changes.
+        """Compare every candidate with the data, and measure models. No global random state changes.
 
         Args:
             data: the real images.
@@ -116,14 +116,19 @@ class Judge:
             num = num_samples or self.num_samples
             content = data.describe().content
             self._check_own(content)
-            reference = selection(data, reference_split, num)
-            wanted = min(num, len(data.split(heldout_split or reference_split)))
-            drawing = {name: each.draw for name, each in candidates.items() if each.draw is not None}
+            comparisons = [metric for metric in self.metrics if isinstance(metric, Comparison)]
+            # nothing is drawn where nobody would look at it
+            compares = bool(comparisons) and any(each.why_not(content) is None for each in self.extractors)
+            shown = candidates if compares else {}
+            wanted = min(num, len(data.split(heldout_split or reference_split))) if compares else 0
+            drawing = {name: each.draw for name, each in shown.items() if each.draw is not None}
             drawn = {name: _draw(name, draw, wanted, content) for name, draw in drawing.items()}
             num_fake = min(wanted, *(len(images) for images in drawn.values())) if drawn else 0
-            real = {"train": data.split("train"), "reference": reference}
-            if heldout_split is not None:
-                real["heldout"] = selection(data, heldout_split, num_fake or wanted)
+            real: dict[str, Examples] = {}
+            if compares:
+                real = {"train": data.split("train"), "reference": selection(data, reference_split, num)}
+                if heldout_split is not None:
+                    real["heldout"] = selection(data, heldout_split, num_fake or wanted)
             generated = {name: _shuffled(images, "candidate")[:num_fake] for name, images in drawn.items()}
             labels = data.describe().labels
             classes = labels.classes if labels is not None else None
@@ -131,7 +136,7 @@ class Judge:
             held = Held(split, _shuffled(data.modelled(split), split)[:num], lambda: data.modelled("train"), self.cache)
             reconstructed = {
                 name: each.reconstruct(held.examples[: num_fake or wanted])
-                for name, each in candidates.items()
+                for name, each in shown.items()
                 if each.reconstruct is not None and heldout_split is not None
             }
             evidence = Evidence(
@@ -144,30 +149,27 @@ class Judge:
                 device=device,
             )
             protocol = {
-                "data": {"name": data.name, "fingerprint": data.fingerprint, "content": vars(content).copy()},
-                "reference": {"split": reference_split, "fingerprint": reference.fingerprint},
-                "heldout": heldout_split and {"split": heldout_split, "fingerprint": real["heldout"].fingerprint},
-                "n_reference": len(reference),
+                "data": {"name": data.name, "fingerprint": data.fingerprint, "content": _facts(content)},
+                "reference": _named(reference_split, real.get("reference")),
+                "heldout": _named(heldout_split, real.get("heldout")),
+                "n_reference": len(real.get("reference", ())),
                 "n_fake": num_fake,
                 "device": torch.device(device).type,
                 "versions": library_versions(),
                 "extractors": {},
-                "metrics": {
-                    type(metric).__name__: metric.parameters
-                    for metric in self.metrics
-                    if isinstance(metric, Comparison)
-                },
+                "metrics": {type(metric).__name__: metric.parameters for metric in comparisons},
             }
             extractors = [extractor.for_data(data) for extractor in self.extractors]
-            compared = self._compare(extractors, evidence, protocol, wanted)
+            compared = self._compare(comparisons, extractors, evidence, protocol, wanted)
             measurements = [metric for metric in self.metrics if isinstance(metric, Measurement)]
             models = {name: each for name, each in candidates.items() if each.model is not None}
             if not measurements or not models:
                 return compared
-            return compared.joined(measure(measurements, models, held))
+            return compared.joined(measure(measurements, models, content, held))
 
     def _compare(
         self,
+        comparisons: Sequence[Comparison],
         extractors: Sequence[FeatureExtractor],
         evidence: Evidence,
         protocol: dict[str, Any],
@@ -177,11 +179,9 @@ class Judge:
         missing: list[NotApplicable] = []
         used: dict[str, FeatureExtractor] = {}
         headlines: dict[str, str] = {}
-        for metric in self.metrics:
-            if not isinstance(metric, Comparison):
-                continue
+        for metric in comparisons:
             names = evidence.candidates(metric.requires)
-            if not names:
+            if not names and protocol["reference"]:
                 missing += [NotApplicable(name, f"it needs {metric.requires.value}") for name in metric.quantities]
                 continue
             chosen, refused = _extractors_for(metric, evidence, extractors)
@@ -277,6 +277,19 @@ def _draw(name: str, draw: Draw, num: int, content: Content) -> Examples:
     if len(examples) < 2:
         raise DataError(f"{name}: {len(examples)} examples are below the limit of 2; give more")
     return examples
+
+
+def _named(split: Split | None, examples: Examples | None) -> dict[str, Any] | None:
+    return None if examples is None else {"split": split, "fingerprint": examples.fingerprint}
+
+
+def _facts(content: Content) -> dict[str, Any]:
+    """Return what is short of the content's description; the data's fingerprint stands for the rest."""
+    facts = {name: each for name, each in vars(content).items() if each is None or isinstance(each, int | float | str)}
+    if isinstance(content, TextContent):
+        kind = type(content.vocabulary).__name__.lower()
+        facts["vocabulary"] = {"kind": kind, "size": content.vocabulary.size}
+    return facts
 
 
 def _shape(shape: tuple[int, ...]) -> str:

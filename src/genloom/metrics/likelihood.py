@@ -15,6 +15,7 @@ from genloom.families.base import Family
 from genloom.families.drawing import batches_of
 from genloom.metrics.measuring import Held, Measurement
 from genloom.metrics.metric import Direction, Score
+from genloom.spec import SeriesContent, TextContent
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,13 @@ class Likelihood(Measurement):
     num_importance: int = 100
     num_examples: int = 10_000
     batch_size: int = 200
+
+    def why_not(self, model: Family, examples: Examples) -> str | None:
+        """Refuse models whose likelihood is exact."""
+        if Capability.SCORE in model.capabilities and isinstance(model.spec.content, TextContent | SeriesContent):
+            kind = "text" if isinstance(model.spec.content, TextContent) else "series"
+            return f"the likelihood of {kind} is exact and needs no bound; metrics={kind} measures it"
+        return super().why_not(model, examples)
 
     def measure(self, model: Family, held: Held, *, weights: str) -> dict[str, Score]:
         """Return all that the model's likelihood has."""
@@ -91,7 +99,9 @@ class LatentActivity(Measurement):
     batch_size: int = 500
 
     def why_not(self, model: Family, examples: Examples) -> str | None:
-        """Refuse codes."""
+        """Refuse codes, and models without a latent."""
+        if Capability.ENCODE not in model.capabilities:
+            return "the model has no latent"
         return "codes have no variance" if model.num_codes else super().why_not(model, examples)
 
     def measure(self, model: Family, held: Held, *, weights: str) -> dict[str, Score]:

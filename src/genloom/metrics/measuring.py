@@ -10,6 +10,7 @@ from genloom.metrics.candidate import Candidate
 from genloom.metrics.metric import Metric, Score
 from genloom.metrics.reference_cache import ReferenceCache
 from genloom.metrics.verdict import NotApplicable, Row, Verdict
+from genloom.spec import Content
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,23 @@ class Measurement(Metric):
             return f"it needs {self.requires.value}; this model offers {names}"
         return None
 
+    def floor(self, content: Content, held: Held) -> dict[str, Score]:
+        """Return what real examples score, of quantities that they have.
+
+        Args:
+            content: what the examples are.
+            held: the examples.
+        """
+        return {}
+
     def warnings(self, scores: Mapping[str, Score]) -> list[str]:
         """Return what a reader of the scores has to know."""
         return []
 
 
-def measure(metrics: Sequence[Measurement], candidates: Mapping[str, Candidate], held: Held) -> Verdict:
+def measure(
+    metrics: Sequence[Measurement], candidates: Mapping[str, Candidate], content: Content, held: Held
+) -> Verdict:
     """Return what was measured of each candidate that is a model; its protocol is the part that concerns this."""
     rows: list[Row] = []
     missing: list[NotApplicable] = []
@@ -69,10 +81,11 @@ def measure(metrics: Sequence[Measurement], candidates: Mapping[str, Candidate],
             else:
                 scores[name] = metric.measure(candidate.model, held, weights=candidate.weights)
                 warnings |= dict.fromkeys(metric.warnings(scores[name]))
+        floor = metric.floor(content, held) if scores else {}
         for quantity, direction in metric.quantities.items():
             found = {name: values[quantity] for name, values in scores.items() if quantity in values}
             if found:
-                rows.append(Row(quantity, direction, found, None))
+                rows.append(Row(quantity, direction, found, floor.get(quantity)))
         missing += [NotApplicable(quantity, reason) for reason in reasons for quantity in metric.quantities]
     protocol = {
         "measured": {"split": held.split, "num": len(held.examples), "fingerprint": held.examples.fingerprint},

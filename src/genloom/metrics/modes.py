@@ -83,7 +83,7 @@ class RingExtractor(FeatureExtractor):
         """None."""
         return {"content": "as stored"}
 
-    def applies_to(self, content: Content) -> str | None:
+    def applies_to(self, content: VectorContent) -> str | None:
         """Only the ring."""
         return None if content.domain == "ring" else "made for data=ring"
 

@@ -48,12 +48,20 @@ class TextNetwork(nn.Module):
 
     Attributes:
         context: tokens that can be seen at once; None is any number.
+        attends: whether :meth:`attention` is there.
     """
 
     context: int | None = None
+    attends: bool = False
 
     def forward(self, prompt: Prompt, content: Int[Tensor, "batch length"]) -> Float[Tensor, "batch length outputs"]:
         """Return the outputs of each token of the content, given the prompt and the tokens before it."""
+        raise NotImplementedError
+
+    def attention(
+        self, prompt: Prompt, content: Int[Tensor, "batch length"]
+    ) -> Float[Tensor, "layers batch positions positions"]:
+        """Return how much each position looks at each one, in every layer, averaged over heads; rows sum to 1."""
         raise NotImplementedError
 
     def start(self, tokens: Int[Tensor, "batch prefix"], capacity: int) -> tuple[Float[Tensor, "batch outputs"], State]:
@@ -74,10 +82,20 @@ class TextNetwork(nn.Module):
 
 
 class SeriesNetwork(nn.Module):
-    """Predicts all steps of the horizon from the history. Built by ``network(spec, outputs=…)``."""
+    """Predicts all steps of the horizon from the history. Built by ``network(spec, outputs=…)``.
+
+    Attributes:
+        attends: whether :meth:`attention` is there.
+    """
+
+    attends: bool = False
 
     def forward(self, history: History) -> Float[Tensor, "batch horizon channels outputs"]:
         """Return the outputs of each future value."""
+        raise NotImplementedError
+
+    def attention(self, history: History) -> Float[Tensor, "layers batch positions positions"]:
+        """Return how much each patch looks at each one, in every layer, averaged over heads; rows sum to 1."""
         raise NotImplementedError
 
 

@@ -63,7 +63,7 @@ class Pinball(SequenceObjective):
     Koenker and Bassett, Regression Quantiles, 1978. In scaled units, averaged over the levels.
     """
 
-    needs = "levels"
+    needs = "has_levels"
 
     def of_values(self, prediction: Prediction, content: Tensor) -> Float[Tensor, "..."]:
         """Return it for each value."""

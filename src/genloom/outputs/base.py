@@ -15,10 +15,12 @@ class Prediction:
     Attributes:
         has_density: whether :meth:`log_prob` and :meth:`sample` are there.
         has_quantiles: whether :meth:`quantiles` are there.
+        has_levels: whether it is made of quantiles at fixed levels.
     """
 
     has_density: ClassVar[bool] = False
     has_quantiles: ClassVar[bool] = False
+    has_levels: ClassVar[bool] = False
 
     def log_prob(self, content: Shaped[Tensor, "..."]) -> Float[Tensor, "..."]:
         """Return the log-probability, or the log-density, of each value, nats."""

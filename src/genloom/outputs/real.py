@@ -118,6 +118,7 @@ class QuantilePrediction(Prediction):
     """Values at some levels; between them the quantile function is linear, beyond them constant."""
 
     has_quantiles = True
+    has_levels = True
 
     def __init__(self, levels: Float[Tensor, " levels"], values: Float[Tensor, "*shape levels"]) -> None:
         self.levels = levels

@@ -1,7 +1,7 @@
 """How quantities are headed and written, and what a table's caption says."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -128,21 +128,33 @@ def caption(table: Table, first: Table) -> list[str]:
     if not table.protocol:
         return ["These runs were not judged (metrics=none).", *interval, *_notes(runs)]
     stated = runs[0].evaluation["protocol"]
-    data, split, heldout = stated["data"], stated["reference"]["split"], stated["heldout"]
-    floor = (
-        f"the floor is {stated['n_fake']:,} real of its {heldout['split']} split" if heldout else "there is no floor"
-    )
-    seen = [f"{name} ({extractor['weights_sha256'][:8]})" for name, extractor in stated["extractors"].items()]
-    lines = [
-        f"{stated['n_fake']:,} generated against {stated['n_reference']:,} of the {split} split of {data['name']} "
-        f"({data['fingerprint'][:8]}); {floor}; seen by {', '.join(seen) or 'no extractor'}."
-    ]
+    lines = [_comparison(stated) if stated["reference"] else _measurement(stated)]
     if table is not first and first.protocol:
         ours, theirs = ({key: repr(value) for key, value in leaves(item.protocol)} for item in (table, first))
         unlike = [key for key in {**ours, **theirs} if ours.get(key) != theirs.get(key)]
         more = f" and {len(unlike) - 5} more" if len(unlike) > 5 else ""
         lines.append(f"Not comparable with the first table, which differs in {', '.join(unlike[:5])}{more}.")
     return [*lines, *interval, *_notes(runs)]
+
+
+def _comparison(stated: Mapping[str, Any]) -> str:
+    data, split, heldout = stated["data"], stated["reference"]["split"], stated["heldout"]
+    floor = (
+        f"the floor is {stated['n_fake']:,} real of its {heldout['split']} split" if heldout else "there is no floor"
+    )
+    seen = [f"{name} ({extractor['weights_sha256'][:8]})" for name, extractor in stated["extractors"].items()]
+    return (
+        f"{stated['n_fake']:,} generated against {stated['n_reference']:,} of the {split} split of {data['name']} "
+        f"({data['fingerprint'][:8]}); {floor}; seen by {', '.join(seen) or 'no extractor'}."
+    )
+
+
+def _measurement(stated: Mapping[str, Any]) -> str:
+    data, measured = stated["data"], stated.get("measured")
+    where = f"{data['name']} ({data['fingerprint'][:8]})"
+    if not measured:
+        return f"Of {where} nothing could be measured."
+    return f"Measured on {measured['num']:,} examples of the {measured['split']} split of {where}."
 
 
 def _notes(runs: Sequence[Run]) -> Iterator[str]:

@@ -99,6 +99,7 @@ class Run:
             "heldout": stated["heldout"],
             "n_reference": stated["n_reference"],
             "n_fake": stated["n_fake"],
+            "measured": None if stated["reference"] else stated.get("measured"),
             "extractors": extractors,
             "metrics": stated["metrics"],
         }

@@ -8,7 +8,7 @@ import hashlib
 import os
 import pickle
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -142,8 +142,18 @@ def _targets(node: Any) -> Iterator[str]:
             yield from _targets(value)
 
 
-def _check_trust(content: Mapping[str, Any], trust: list[str], file: Path) -> None:
-    for target in _targets(content["genloom"]["model"]):
+def check_trust(node: Any, trust: Sequence[str], file: Path) -> None:
+    """Refuse a configuration of a checkpoint that names classes of packages that nobody trusts.
+
+    Args:
+        node: the configuration, as plain data.
+        trust: packages of the user's.
+        file: the checkpoint.
+
+    Raises:
+        CheckpointError: naming the class and the remedy.
+    """
+    for target in _targets(node):
         if not any(target == package or target.startswith(f"{package}.") for package in (*_OWN_PACKAGES, *trust)):
             package = target.split(".")[0]
             raise CheckpointError(
@@ -165,8 +175,8 @@ def load(path: str | os.PathLike[str], *, trust: list[str] | None = None, device
     """
     file = find(path)
     content = read(file)
-    _check_trust(content, trust or [], file)
     own = content["genloom"]
+    check_trust(own["model"], trust or [], file)
     factory = instantiate(own["model"], "model", _partial_=True)
     model: Family = factory(spec=Spec.from_dict(own["spec"]), optimizer={}, seed=own["seed"])
     try:

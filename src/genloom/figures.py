@@ -1,0 +1,125 @@
+"""Figures with axes, drawn by matplotlib into pictures."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from genloom.forecast import Forecast
+from genloom.render import Picture
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+DPI = 100
+
+
+def new(width: float, height: float) -> "Figure":
+    """Return an empty figure of so many inches, which no window belongs to."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def drawn(figure: "Figure") -> Picture:
+    """Return the figure as pixels."""
+    figure.canvas.draw()
+    pixels = np.asarray(figure.canvas.buffer_rgba())  # pyright: ignore[reportAttributeAccessIssue]
+    return torch.from_numpy(pixels[:, :, :3].copy()).permute(2, 0, 1)
+
+
+def forecasts(
+    past: Float[Tensor, "num look_back"],
+    forecast: Forecast,
+    *,
+    future: Float[Tensor, "num horizon"] | None = None,
+    titles: Sequence[str] = (),
+    shown_past: int = 96,
+    columns: int = 2,
+) -> Picture:
+    """Draw forecasts of single targets with their intervals, and the truth where it is known.
+
+    Args:
+        past: up to the present.
+        forecast: of one channel each, in the units of ``past``.
+        future: what came.
+        titles: of the panels.
+        shown_past: steps of the past, at most.
+        columns: of panels.
+    """
+    num, horizon = forecast.mean.shape[:2]
+    rows = -(-num // columns)
+    figure = new(5.5 * columns, 2.4 * rows)
+    past = past[:, -shown_past:].cpu()
+    before, after = np.arange(-past.shape[1] + 1, 1), np.arange(1, horizon + 1)
+    for place, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
+        if place >= num:
+            axes.set_visible(False)
+            continue
+        axes.plot(before, past[place], color="0.35", linewidth=1)
+        if forecast.levels is not None and forecast.quantiles is not None:
+            half = len(forecast.levels) // 2
+            for outer in range(half):
+                low, high = (forecast.quantiles[level, place, :, 0].cpu() for level in (outer, -outer - 1))
+                share = forecast.levels[-outer - 1] - forecast.levels[outer]
+                axes.fill_between(after, low, high, color="C0", alpha=0.15, linewidth=0, label=f"{share:.0%}")
+        axes.plot(after, forecast.mean[place, :, 0].cpu(), color="C0", linewidth=1.5, label="forecast")
+        if future is not None:
+            axes.plot(after, future[place].cpu(), color="C3", linewidth=1, label="truth")
+        axes.axvline(0.5, color="0.7", linewidth=0.8)
+        axes.margins(x=0)
+        axes.set_title(titles[place] if place < len(titles) else "", fontsize=9)
+        axes.tick_params(labelsize=8)
+        if place == 0:
+            axes.legend(fontsize=7, loc="upper left", ncols=2)
+    figure.supxlabel("steps from now", fontsize=9)
+    return drawn(figure)
+
+
+def curves(values: Mapping[str, Sequence[float]], *, xlabel: str, ylabel: str) -> Picture:
+    """Draw named curves over 1, 2, …"""
+    figure = new(7, 3.2)
+    axes = figure.subplots()
+    for name, ys in values.items():
+        axes.plot(range(1, len(ys) + 1), ys, label=name)
+    axes.set_xlabel(xlabel)
+    axes.set_ylabel(ylabel)
+    axes.margins(x=0)
+    axes.set_ylim(bottom=0)
+    axes.legend()
+    return drawn(figure)
+
+
+def attention(
+    weights: Float[Tensor, "maps queries keys"], *, titles: Sequence[str], ticks: Sequence[str] = ()
+) -> Picture:
+    """Draw who looks at what: a row per position that looks, a column per position that is looked at.
+
+    Args:
+        weights: of each row sum to 1.
+        titles: of the maps.
+        ticks: names of the positions.
+    """
+    columns = min(4, len(weights))
+    rows = -(-len(weights) // columns)
+    figure = new(4 * columns, 4 * rows)
+    for place, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
+        if place >= len(weights):
+            axes.set_visible(False)
+            continue
+        axes.imshow(weights[place].float().cpu(), cmap="viridis", vmin=0)
+        axes.set_title(titles[place], fontsize=9)
+        axes.set_xlabel("looked at", fontsize=8)
+        axes.set_ylabel("looks", fontsize=8)
+        if ticks:
+            axes.set_xticks(range(len(ticks)), ticks, fontsize=5)
+            axes.set_yticks(range(len(ticks)), ticks, fontsize=5)
+        else:
+            axes.tick_params(labelsize=7)
+    return drawn(figure)
