@@ -17,7 +17,7 @@ from genloom.data.series import scaler, series_windows
 from genloom.data.table import Table
 from genloom.errors import DataError
 from genloom.examples import SeriesWindows
-from genloom.forecast import Forecast
+from genloom.outlook import Forecast
 from genloom.spec import HistoryCondition, Scaler, SeriesContent, Spec
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from genloom.batch import Batch, Condition, History, ImageBatch, Label, Latent
 from genloom.capabilities import Capability
 from genloom.errors import ConfigError
-from genloom.forecast import LEVELS, Forecast
+from genloom.outlook import LEVELS, Forecast
 from genloom.outputs.base import Prediction
 from genloom.samplers.tokens import TokenSampler
 from genloom.spec import ImageContent, Spec
