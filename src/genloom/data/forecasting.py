@@ -191,9 +191,10 @@ def _scalers(panel: Panel, presents: Int64[np.ndarray, " series"], content: Seri
     found = {}
     for series, (name, start, present) in enumerate(zip(panel.names, panel.bounds, presents, strict=False)):
         given = values[start : present + 1]
-        if (empty := np.isnan(given).all(axis=0)).any():
+        empty = np.isnan(given).all(axis=0)
+        if empty.any():
             raise DataError(
-                f"{panel.called(series)} has no value of {content.channels[empty.argmax()]!r}; leave the series out"
+                f"{panel.called(series)} has no value of {content.channels[int(np.argmax(empty))]!r}; leave the series out"
             )
         found[name] = known.get(name) or scaler(name, given, content.season)
     return found
