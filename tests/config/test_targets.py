@@ -54,7 +54,7 @@ def test_forwarded_arguments_are_the_base_class_s() -> None:
 
 
 def test_of_several_bases_the_constructor_is_the_one_that_python_finds() -> None:
-    """``SequenceModel(Predictor, Family)``: both derive from a class with a constructor, and only Family has its own."""
+    """``SequenceModel(Predictor, Family)``: both derive from one with a constructor, only Family has its own."""
     found = signature("genloom.families.sequence.SequenceModel")
     assert {"network", "optimizer", "accumulation", "ema_half_life_examples"} <= found.parameters.keys()
     assert not found.accepts_any
