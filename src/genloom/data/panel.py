@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
@@ -27,8 +27,9 @@ class Panel:
         numbers: columns; NaN where nothing was observed.
         texts: columns of statics that are no numbers.
         source: row of the table that each row comes from; -1 where a gap was filled.
-        time: the column that the times come from; None if they were made in code, as the next.
-        table: that the rows come from.
+        time: the column of times.
+        series_id: the column that names the series; None if there is but one.
+        table: that the rows come from; None if they were made in code.
     """
 
     names: tuple[str, ...]
@@ -38,7 +39,8 @@ class Panel:
     numbers: Mapping[str, Float64[np.ndarray, " rows"]]
     texts: Mapping[str, np.ndarray]
     source: Int64[np.ndarray, " rows"]
-    time: str | None = None
+    time: str
+    series_id: str | None = None
     table: Table | None = None
 
     @property
@@ -72,26 +74,26 @@ class Panel:
                     "value before and leaves it out of the loss and the metrics"
                 )
 
-    def constant(self, column: str) -> list[str] | list[float]:
-        """Return a static column's value of each series.
+    def constant(self, column: str) -> list[Any]:
+        """Return a static column's value of each series; NaN where it has none.
 
         Raises:
             DataError: it changes within a series.
         """
         values = self.texts[column] if column in self.texts else self.numbers[column]
-        known = self.source >= 0
+        known = (self.source >= 0) & (values == values)  # NaN is none
         found = []
         for name, start, end in zip(self.names, self.bounds, self.bounds[1:], strict=False):
             rows = np.flatnonzero(known[start:end]) + start
-            changed = rows[values[rows] != values[rows[0]]]
+            changed = rows[values[rows] != values[rows[:1]]]
             if len(changed):
                 assert self.table is not None
                 raise DataError(
-                    f"{self.table.place(int(self.source[changed[0]]))}, column {column!r}: {values[changed[0]]} follows "
-                    f"{values[rows[0]]} in series {name!r}; a static covariate does not change within a series: name "
-                    "it among data.past_covariates or data.future_covariates"
+                    f"{self.table.place(int(self.source[changed[0]]))}, column {column!r}: {values[changed[0]]} comes "
+                    f"after {values[rows[0]]} in series {name!r}; a static covariate does not change within a series: "
+                    "name it among data.past_covariates or data.future_covariates"
                 )
-            found.append(values[rows[0]].item())
+            found.append(values[rows[0]].item() if len(rows) else float("nan"))
         return found
 
 
@@ -137,7 +139,9 @@ def read_panel(
     _check_ascending(table, time, series_id, times, codes, order)
     clock = Clock.of(times, firsts)
     if clock is None:
-        return Panel(names, bounds, times, None, _taken(columns, order), _taken(words, order), order, time, table)
+        return Panel(
+            names, bounds, times, None, _taken(columns, order), _taken(words, order), order, time, series_id, table
+        )
     positions = clock.positions(times, firsts)
     _check_regular(table, time, clock, positions, times, codes, order, gaps)
     steps = positions.astype(np.int64)
@@ -154,7 +158,9 @@ def read_panel(
     last_known = np.maximum.accumulate(np.where(source >= 0, np.arange(len(source)), 0))
     before = np.searchsorted(filled[codes] + steps, last_known, side="right") - 1  # row of the table's order
     stamps = clock.after(times[before], np.arange(len(source)) - last_known)
-    return Panel(names, filled, stamps, clock, _taken(columns, source), _taken(words, source), source, time, table)
+    return Panel(
+        names, filled, stamps, clock, _taken(columns, source), _taken(words, source), source, time, series_id, table
+    )
 
 
 def _taken(columns: Mapping[str, np.ndarray], source: Int64[np.ndarray, " rows"]) -> dict[str, np.ndarray]:
@@ -211,6 +217,6 @@ def _check_regular(
     num = int(positions[at] - positions[at - 1]) - 1
     raise DataError(
         f"{place}: {num} row{'s are' if num > 1 else ' is'} missing between {before} and {here}, in steps of "
-        f"{clock.named()}; add {'them' if num > 1 else 'it'}, or set data.gaps=fill, which repeats the values before and "
-        "leaves them out of the loss and the metrics"
+        f"{clock.named()}; add {'them' if num > 1 else 'it'}, or set data.gaps=fill, which repeats the values before "
+        "and leaves them out of the loss and the metrics"
     )

@@ -71,5 +71,7 @@ def synthetic_panel(
         numbers={"value": values.reshape(-1)},
         texts={},
         source=np.arange(num * length),
+        time="time",
+        series_id="series",
     )
     return panel, sigma

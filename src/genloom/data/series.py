@@ -156,7 +156,7 @@ class Series(InMemoryData):
             if (num := end - first - self.look_back - self.horizon + 1) < 1:
                 raise DataError(
                     f"{whole.panel.called(series)} has {bounds[-1]} rows, {end - begin} of them in the {split} split, "
-                    f"which are too few for one window: data.look_back={self.look_back} and data.horizon={self.horizon} "
+                    f"which are too few for a window: data.look_back={self.look_back} and data.horizon={self.horizon} "
                     f"need {self.horizon + (self.look_back if split == 'train' else 0)} there; lower them, change "
                     "data.splits, or leave the series out"
                 )
@@ -194,7 +194,7 @@ class Series(InMemoryData):
             self._scales(panel, trained),
             self.calendar,
             panel.time,
-            self.series_id,
+            panel.series_id,
         )
         content = SeriesContent(self.horizon, targets, season, clock.frequency, tuple(scalers))
         optimal = None

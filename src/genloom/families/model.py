@@ -17,6 +17,7 @@ from genloom.batch import Batch, Condition, History, ImageBatch, Label, Latent
 from genloom.capabilities import Capability
 from genloom.errors import ConfigError
 from genloom.forecast import LEVELS, Forecast
+from genloom.outputs.base import Prediction
 from genloom.samplers.tokens import TokenSampler
 from genloom.spec import ImageContent, Spec
 
@@ -117,6 +118,12 @@ class GenerativeModel(LightningModule):
         self, batch: Batch, *, num_samples: int, rng: torch.Generator, weights: str | None = None
     ) -> Float[Tensor, " batch"]:
         """Return a lower bound on the log-likelihood of each example, nats, by ``num_samples`` importance samples."""
+        raise NotImplementedError
+
+    def predict(self, batch: Batch, *, weights: str | None = None) -> Prediction:
+        """Return what the model says of the content of each example, before seeing it; for families that offer Forecast
+        or Continue.
+        """
         raise NotImplementedError
 
     def forecast(

@@ -14,7 +14,7 @@ from torch import Tensor
 from genloom import randomness
 from genloom.batch import History
 from genloom.capabilities import Capability
-from genloom.examples import Examples
+from genloom.examples import Examples, SeriesWindows
 from genloom.families.base import Family
 from genloom.families.drawing import batches_of
 from genloom.metrics.measuring import Held, Measurement
@@ -28,8 +28,8 @@ _INTERVALS = (80, 90)  # percent
 class ForecastErrors(Measurement):
     """Errors, averaged over all observed values, by step of the horizon and by target in the details.
 
-    In scaled units, where every series counts alike: ``mse`` of the mean, ``mae`` of the median, ``crps``, and the width
-    of the central intervals. In units of the user's: ``smape``, |error| / (½ |value| + ½ |forecast|), a share up to 2;
+    In scaled units, where all series count alike: ``mse`` of the mean, ``mae`` of the median, ``crps``, and the width
+    of central intervals. In the user's units: ``smape``, |error| / (½ |value| + ½ |forecast|), a share up to 2;
     ``mase``, |error| by the seasonal naive forecast's mean |error| within the training rows, left out where that is 0
     (Hyndman and Koehler, Another Look at Measures of Forecast Accuracy, 2006). ``coverage_80`` is the share of values
     within the central 80 % interval. ``mse_of_optimum`` is the expected error of the best forecast that there is, for
@@ -68,7 +68,8 @@ class ForecastErrors(Measurement):
         assert isinstance(content, SeriesContent)
         rng = randomness.generator("forecast errors", device=model.device)
         totals = _Totals(content)
-        optimum = getattr(held.examples, "optimal_mse", None)
+        windows = held.examples
+        assert isinstance(windows, SeriesWindows)
         for batch in batches_of(held.examples, content, self.batch_size):
             prediction = model.predict(batch, weights=weights)
             batch = batch.to(model.device)
@@ -78,9 +79,9 @@ class ForecastErrors(Measurement):
                 batch.content, batch.condition, prediction.mean, prediction.median
             ).items():
                 totals.add(name, values, observed & values.isfinite() if name == "mase" else observed)
-            if optimum is not None:
-                series = held.examples.series[held.examples.starts[batch.index.cpu()]]
-                totals.add("mse_of_optimum", optimum[series].to(model.device), observed)
+            if windows.optimal_mse is not None:
+                series = windows.series[windows.starts[batch.index.cpu()]]
+                totals.add("mse_of_optimum", windows.optimal_mse[series].to(model.device), observed)
             if not prediction.has_quantiles:
                 continue
             totals.add("crps", prediction.crps(batch.content, rng=rng, num_samples=self.num_samples), observed)

@@ -4,10 +4,11 @@ Each gives a mean and, by the errors that it made on the training windows, a sta
 horizon and every target: two numbers per value, as :class:`~genloom.outputs.real.Gaussian` wants them.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Float64
 from torch import Tensor, nn
 
@@ -57,14 +58,18 @@ class SeriesBaseline(ClosedFormNetwork, SeriesNetwork):
         return torch.stack([mean, self.log_std.expand_as(mean)], dim=-1)
 
     def solve(self, train: Iterable[Batch], val: Iterable[Batch]) -> Mapping[str, Tensor]:
-        """Return the standard deviation of the errors on the training windows, about 0."""
+        """Return the logarithm of the standard deviation of the errors on the training windows, about 0."""
+        return {"log_std": self._spread(self.mean, train)}
+
+    def _spread(
+        self, forecast: Callable[[Tensor], Tensor], train: Iterable[Batch]
+    ) -> Float64[Tensor, "horizon channels"]:
         squares, counts = torch.zeros((2, *self.log_std.shape), dtype=torch.float64)
         for past, content, observed in _windows(train):
-            squares += ((self.mean(past) - content).square() * observed).sum(0)
+            squares += ((forecast(past) - content).square() * observed).sum(0)
             counts += observed.sum(0)
         log_std = 0.5 * (squares / counts.clamp_min(1)).log()
-        excess = (log_std - self.min_log_std).clamp_min(1e-3)
-        return {"log_std": self.min_log_std + excess.expm1().log()}  # softplus, inverted
+        return self.min_log_std + (log_std - self.min_log_std).clamp_min(1e-3).expm1().log()  # softplus, inverted
 
 
 class RepeatLast(SeriesBaseline):
@@ -106,7 +111,7 @@ class SeasonalNaive(SeriesBaseline):
 
 class Ridge(SeriesBaseline):
     """A linear map from the look-back to the horizon, the last value subtracted before and added after, shared by all
-    targets: W minimises mean ‖W x − y‖² + λ ‖W‖² over the training windows.
+    targets: W minimises mean ‖W x − y‖² + λ ‖W‖² over the training windows; the last entry of each x is 1.
 
     Args:
         spec: of a series.
@@ -118,6 +123,8 @@ class Ridge(SeriesBaseline):
         ConfigError: no penalty, or one that is not above 0; another output, or no series.
     """
 
+    penalty: Float[Tensor, ""]
+
     def __init__(
         self, spec: Spec, *, outputs: int, penalties: Sequence[float] = (1e-2,), min_log_std: float = -6.0
     ) -> None:
@@ -125,16 +132,12 @@ class Ridge(SeriesBaseline):
         if not penalties or min(penalties) <= 0:
             raise ConfigError(f"model.network.penalties: {list(penalties)} must be at least one, all above 0")
         self.penalties = list(penalties)
-        self.weight = nn.Parameter(torch.zeros(self.horizon, self.look_back))
+        self.weight = nn.Parameter(torch.zeros(self.horizon, self.look_back + 1))
         self.register_buffer("penalty", torch.zeros(()))
 
     def mean(self, past: Float[Tensor, "batch look_back channels"]) -> Float[Tensor, "batch horizon channels"]:
         """Return what is expected."""
-        return self._map(past, self.weight.to(past))
-
-    def _map(self, past: Tensor, weight: Tensor) -> Float[Tensor, "batch horizon channels"]:
-        last = past[:, -1:]
-        return last + torch.einsum("hl,blc->bhc", weight, past - last)
+        return _mapped(past, self.weight)
 
     def solve(self, train: Iterable[Batch], val: Iterable[Batch]) -> Mapping[str, Tensor]:
         """Return the weights by the normal equations, in double precision, and the errors' standard deviations.
@@ -142,52 +145,53 @@ class Ridge(SeriesBaseline):
         Raises:
             DataError: nothing was observed.
         """
-        fit, check = _Moments.of(train, self.look_back), _Moments.of(val, self.look_back)
+        fit, check = _Moments.of(train), _Moments.of(val)
         if not fit.observed.sum():
             raise DataError("the training windows hold no observed value; look for empty columns")
         solved = {penalty: fit.solve(penalty) for penalty in self.penalties}
         best = min(solved, key=lambda penalty: check.error(solved[penalty]))
-        weight = solved[best]
-        with torch.no_grad():
-            self.penalty.fill_(best)
-            kept = self.weight.clone()
-            self.weight.copy_(weight)  # the errors are those of the weights as they will be
-            rest = super().solve(train, val)
-            self.weight.copy_(kept)
-        return {"weight": weight, **rest}
+        self.penalty.fill_(best)
+        return {"weight": solved[best], "log_std": self._spread(lambda past: _mapped(past, solved[best]), train)}
+
+
+def _mapped(
+    past: Float[Tensor, "batch look_back channels"], weight: Float[Tensor, "horizon weights"]
+) -> Float[Tensor, "batch horizon channels"]:
+    last = past[:, -1:]
+    return last + torch.einsum("hl,blc->bhc", weight[:, :-1], past - last) + weight[:, -1:]
 
 
 @dataclass
 class _Moments:
-    """Sums over windows and targets of x xᵀ, x yᵀ and y², x and y without the last value of the past.
+    """Sums over windows and targets of x xᵀ, x yᵀ and y²; x is the past without its last value, and 1; y the content.
 
     Where values were not observed, those windows are missing from the sums of their step of the horizon.
     """
 
-    xx: Float64[Tensor, "look_back look_back"]
-    xy: Float64[Tensor, "look_back horizon"]
+    xx: Float64[Tensor, "weights weights"]
+    xy: Float64[Tensor, "weights horizon"]
     yy: Float64[Tensor, " horizon"]
     observed: Float64[Tensor, " horizon"]  # windows and targets
-    missing: Float64[Tensor, "horizon look_back look_back"] | None  # to subtract from xx; None if nothing is
+    missing: Float64[Tensor, "horizon weights weights"] | None  # to subtract from xx; None if nothing is
 
     @classmethod
-    def of(cls, batches: Iterable[Batch], look_back: int) -> "_Moments":
+    def of(cls, batches: Iterable[Batch]) -> "_Moments":
         found: _Moments | None = None
         for past, content, observed in _windows(batches):
             last = past[:, -1:]
-            x = (past - last).transpose(1, 2).reshape(-1, look_back)
-            seen = observed.transpose(1, 2).reshape(len(x), -1)
-            y = (content - last).transpose(1, 2).reshape(len(x), -1) * seen
+            x = F.pad((past - last).transpose(1, 2).flatten(0, 1), (0, 1), value=1.0)
+            seen = observed.transpose(1, 2).flatten(0, 1)
+            y = (content - last).transpose(1, 2).flatten(0, 1) * seen
             if found is None:
-                zeros = x.new_zeros
-                found = cls(zeros(look_back, look_back), zeros(look_back, len(y.T)), *zeros(2, len(y.T)), None)
+                zeros, size, horizon = x.new_zeros, x.shape[1], y.shape[1]
+                found = cls(zeros(size, size), zeros(size, horizon), zeros(horizon), zeros(horizon), None)
             found.xx.addmm_(x.T, x)
             found.xy.addmm_(x.T, y)
             found.yy += y.square().sum(0)
             found.observed += seen.sum(0)
             for step in (~seen).any(0).nonzero().flatten().tolist():
                 if found.missing is None:
-                    found.missing = x.new_zeros(y.shape[1], look_back, look_back)
+                    found.missing = x.new_zeros(y.shape[1], x.shape[1], x.shape[1])
                 absent = x[~seen[:, step]]
                 found.missing[step].addmm_(absent.T, absent)
         assert found is not None  # a split holds windows
@@ -197,7 +201,7 @@ class _Moments:
     def _gram(self) -> Float64[Tensor, "..."]:
         return self.xx if self.missing is None else self.xx - self.missing
 
-    def solve(self, penalty: float) -> Float64[Tensor, "horizon look_back"]:
+    def solve(self, penalty: float) -> Float64[Tensor, "horizon weights"]:
         """Return W."""
         identity = torch.eye(len(self.xx), dtype=self.xx.dtype)
         if self.missing is None:
@@ -207,9 +211,9 @@ class _Moments:
         factor = torch.linalg.cholesky(self._gram + ridges)
         return torch.cholesky_solve(self.xy.T.unsqueeze(-1), factor).squeeze(-1)
 
-    def error(self, weight: Float64[Tensor, "horizon look_back"]) -> float:
+    def error(self, weight: Float64[Tensor, "horizon weights"]) -> float:
         """Return the mean squared error of W."""
-        gram = torch.einsum("hl,...lm,hm->h" if self.missing is None else "hl,hlm,hm->h", weight, self._gram, weight)
+        gram = torch.einsum("hl,lm,hm->h" if self.missing is None else "hl,hlm,hm->h", weight, self._gram, weight)
         squares = self.yy - 2 * (weight * self.xy.T).sum(1) + gram
         return (squares.sum() / self.observed.sum().clamp_min(1)).item()
 
