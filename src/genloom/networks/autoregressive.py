@@ -21,7 +21,6 @@ class AutoregressivePrior(nn.Module):
         dim: length of a vector.
         width: units of a layer.
         dropout: after each layer, in training.
-        temperature: codes are drawn from p(c_i | …)^(1/temperature), normalised; at 1 from the density itself.
     """
 
     def __init__(
@@ -32,14 +31,10 @@ class AutoregressivePrior(nn.Module):
         *,
         width: int = 384,
         dropout: float = 0.1,
-        temperature: float = 1.0,
     ) -> None:
         super().__init__()
         if width < 1:
             raise ConfigError(f"model.bottleneck.prior.width: {width} is below the limit of 1")
-        if temperature <= 0:
-            raise ConfigError(f"model.bottleneck.prior.temperature: {temperature} is not above the limit of 0")
-        self.temperature = temperature
         self.first = nn.Parameter(torch.randn(length, dim, width) * dim**-0.5)
         self.first_bias = nn.Parameter(torch.zeros(length, width))
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
@@ -70,7 +65,7 @@ class AutoregressivePrior(nn.Module):
         codes, scale = [], _scale(vectors)
         before = torch.zeros(num, 1, vectors.shape[-1], device=vectors.device)
         for place, vector in enumerate(vectors):
-            logits = self._logits(before * scale, slice(place, place + 1))[:, 0] / self.temperature
+            logits = self._logits(before * scale, slice(place, place + 1))[:, 0]
             noise = torch.rand(logits.shape, generator=rng, device=rng.device).to(logits.device)
             gumbel = -(-noise.clamp_min(1e-20).log()).log()  # its maximum over the logits is a draw of the softmax
             codes.append((logits + gumbel).argmax(1))
