@@ -161,7 +161,7 @@ def test_an_autoencoder_is_trained_and_judged_without_samples(run, tmp_path):
 
 
 def test_a_vq_vae_is_sampled_and_encoded_from_a_checkpoint_alone(run, tmp_path):
-    small = ["data.size=8", "model.bottleneck.slots=3", "trainer.max_steps=2", "progress_bar=false"]
+    small = ["data.size=8", "model.bottleneck.stages=3", "trainer.max_steps=2", "progress_bar=false"]
     code, _, err = run("train", "experiment=digits/vq_vae", *small, "run.dir=run")
     assert code == 0, err
     measured = read_json(tmp_path / "run" / "metrics.json")["evaluation"]["metrics"]

@@ -63,6 +63,15 @@ class Bottleneck(nn.Module):
         super().__init__()
         self.encoder = encoder
 
+    @property
+    def apart(self) -> nn.Module | None:
+        """Return the part that learns from latents without changing them, by an optimizer of its own; None: none."""
+        return None
+
+    def loss_apart(self, batch: Batch) -> Float[Tensor, ""]:
+        """Return the loss of :attr:`apart` alone, nats per example, while all other parts are at rest."""
+        raise NotImplementedError
+
     def infer(self, batch: Batch, k: int, rng: torch.Generator | None, *, detach_q: bool = False) -> Inference:
         """Draw k latents for each example.
 
