@@ -80,10 +80,10 @@ def test_beta_multiplies_the_divergence_and_the_log_keeps_the_bound():
     model = LinearGaussian(shift=0.5)
     batch = model.examples(50)
     plain, heavy = (loss_of(Elbo(beta=Constant(beta)), model, batch) for beta in (1.0, 4.0))
-    assert (heavy.total - plain.total).item() == pytest.approx(3 * plain.terms["kl"].item())
-    assert heavy.terms["elbo"].item() == pytest.approx(-plain.total.item())
+    assert (heavy.total - plain.total).item() == pytest.approx(3 * plain.terms()["kl"].item())
+    assert heavy.terms()["elbo"].item() == pytest.approx(-plain.total.item())
     start = loss_of(Elbo(beta=LinearWarmup(100)), model, batch, iteration=0)
-    assert start.total.item() == pytest.approx(start.terms["reconstruction"].item())
+    assert start.total.item() == pytest.approx(start.terms()["reconstruction"].item())
 
 
 def test_free_bits_hold_each_unit_s_divergence_without_a_gradient_below_the_limit():
@@ -105,14 +105,14 @@ def test_without_densities_the_loss_is_the_reconstruction_alone():
 
     loss = loss_of(Elbo(), Plain(), Batch(content=torch.zeros(5, 4), index=torch.arange(5)))
     assert loss.total.item() == 2.5
-    assert loss.terms["kl"].item() == 0
+    assert loss.terms()["kl"].item() == 0
 
 
 def test_the_three_parts_of_the_total_correlation_objective_add_up_to_the_divergence():
     model = LinearGaussian(widen=1.3)
     batch = model.examples(64)
     loss = loss_of(BetaTc(alpha=1, beta=1, gamma=1), model, batch)
-    terms = loss.terms
+    terms = loss.terms()
     parts = terms["information"] + terms["total_correlation"] + terms["dimension_wise_kl"]
     inference = model.infer(batch, 1, torch.Generator().manual_seed(2))
     assert parts.item() == pytest.approx(-inference.log_ratio.mean().item())
@@ -142,7 +142,7 @@ def test_total_correlation_is_estimated_right_on_a_known_aggregate():
             from genloom.bottlenecks.base import Inference
 
             log_ratio = (prior.log_prob(z) - small.log_prob(z)).sum(-1)
-            return Inference({"z": z}, {"z": small.kl()}, log_ratio, small)
+            return Inference({"z": z}, {"z": small.kl()}, lambda: log_ratio, small)
 
         def log_likelihood(self, inference, batch):
             return torch.zeros(1, len(batch), dtype=torch.float64)
@@ -153,7 +153,7 @@ def test_total_correlation_is_estimated_right_on_a_known_aggregate():
     loss = BetaTc()(Correlated(), batch, iteration=0, dataset_size=num, rng=rng)
     correlation = 0.8 / (1 + 0.2**2)
     expected = -0.5 * math.log(1 - correlation**2)
-    assert loss.terms["total_correlation"].item() == pytest.approx(expected, abs=0.06)
+    assert loss.terms()["total_correlation"].item() == pytest.approx(expected, abs=0.06)
 
 
 def test_a_posterior_of_unit_variance_and_zero_mean_costs_nothing():
