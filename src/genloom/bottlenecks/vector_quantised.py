@@ -91,7 +91,7 @@ class VectorQuantised(Bottleneck):
         return Inference(
             {"codes": codes.expand(k, -1, -1)},
             {"codes": -log_p},
-            log_p.sum(1).expand(k, -1),
+            lambda: log_p.sum(1).expand(k, -1),
             penalties={"commitment": commitment},
             decoder_input=through.expand(k, -1, -1),
         )

@@ -5,6 +5,8 @@ A family is one LightningModule. It owns the training step, so clipping, gradien
 """
 
 import copy
+import functools
+import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -152,6 +154,9 @@ class Family(GenerativeModel):
             losses: the named losses of each accumulated batch; they are summed and backpropagated, divided by
                 ``accumulation``, before the next batch's are computed.
 
+        Returns:
+            What is worth logging; empty in an iteration that is not logged.
+
         Raises:
             TrainingError: a loss is NaN or infinite; raised before the update.
         """
@@ -160,14 +165,15 @@ class Family(GenerativeModel):
             optimizer.zero_grad()
         logged: dict[str, Tensor] = {}
         for named in losses:
-            total = torch.stack([loss.total for loss in named.values()]).sum()
-            if not torch.isfinite(total):
+            total = functools.reduce(torch.add, [loss.total for loss in named.values()])
+            if not math.isfinite(total.item()):
                 self._stop_at(player, named)
             self.manual_backward(total / self.accumulation)
-            logged[f"{player}/loss"] = total.detach()
-            for name, loss in named.items():
-                logged[f"{player}/{name}"] = loss.total.detach()
-                logged.update({f"{player}/{term}": value for term, value in loss.terms.items()})
+            if self.logs_now:
+                logged[f"{player}/loss"] = total.detach()
+                for name, loss in named.items():
+                    logged[f"{player}/{name}"] = loss.total.detach()
+                    logged.update({f"{player}/{term}": value.detach() for term, value in loss.terms().items()})
         for name, optimizer in optimizers.items():
             if name == self.counted_player:
                 optimizer.step()
