@@ -49,8 +49,8 @@ class _Batched(Dataset[Batch]):
         index = torch.tensor(indices)
         labels = self.examples.labels
         return self.kind(
-            content=self.content.encode(self.examples.content[index]),
-            condition=None if labels is None else Label(labels[index]),
+            content=self.content.encode(self.examples.content.index_select(0, index)),
+            condition=None if labels is None else Label(labels.index_select(0, index)),
             index=index,
         )
 
