@@ -55,8 +55,10 @@ class Gaussian(Bottleneck):
         features = self.encoder(batch.content, batch.condition)
         z, log_q, normal = self.posterior.draw(features, k, rng, detach_q=detach_q)
         inference = Inference({"z": z}, {}, lambda: self.prior.log_prob(z, self._posterior_of) - log_q(), normal)
-        closed_form = normal is not None and self.prior.standard
-        inference.kl["z"] = normal.kl() if closed_form else -inference.log_ratio.mean(0).unsqueeze(1)
+        if normal is not None and self.prior.standard:
+            inference.kl["z"] = normal.kl()
+        else:
+            inference.kl["z"] = -inference.log_ratio.mean(0).unsqueeze(1)
         return inference
 
     def draw(self, num: int, rng: torch.Generator) -> Latent:

@@ -7,6 +7,7 @@ A family is one LightningModule. It owns the training step, so clipping, gradien
 import copy
 import functools
 import math
+import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -95,6 +96,8 @@ class Family(GenerativeModel):
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[Any]]:
         """Build one optimizer and one schedule per player, in the order of :meth:`players`."""
+        if not torch.cuda.is_available():  # Lightning has each step of Adam load the driver to look for a GPU
+            os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
         players = self.players()
         if set(players) != set(self._optimizer_factories):
             raise ConfigError(

@@ -6,7 +6,7 @@ belongs to a capability is overridden by the families that offer it, and raises 
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Float, Int
@@ -34,6 +34,13 @@ class GenerativeModel(LightningModule):
     def __init__(self, spec: Spec) -> None:
         super().__init__()
         self.spec = spec
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute; not as a possible part of the module where Lightning notes the name of every hook."""
+        if name == "_current_fx_name":
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
 
     @property
     def capabilities(self) -> frozenset[Capability]:
