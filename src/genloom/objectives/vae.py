@@ -211,8 +211,8 @@ class BetaTc(VaeObjective):
     Chen et al., Isolating Sources of Disentanglement in Variational Autoencoders (β-TC-VAE), 2018, equation 2. The
     densities of the aggregate posterior q(z) are estimated within the batch by minibatch stratified sampling
     (appendix C.2). Its weights are unbiased but its logarithm is not: where latents say much more than log B nats of
-    an example, no neighbours of z are in the batch, and the total correlation comes out too low, even negative (by 0.3
-    nats for 4.4 of information at B = 256, by 0.9 at B = 64); the mutual information comes out too high by as much.
+    an example, no neighbours of z are in the batch, and the total correlation comes out too low, even negative, the
+    mutual information too high.
 
     Args:
         alpha: of I(x; z).
