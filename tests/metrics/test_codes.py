@@ -1,25 +1,27 @@
 """How much of the codebooks is in use."""
 
-from types import SimpleNamespace
-from typing import Any
+from functools import partial
 
 import pytest
 import torch
 
+from conftest import adam
+from genloom.bottlenecks.vector_quantised import VectorQuantised
 from genloom.metrics.codes import CodebookUse
+from genloom.metrics.measuring import Held
+from genloom.metrics.metric import Score
+from genloom.metrics.reference_cache import ReferenceCache
 
 
-def test_perplexity_is_that_of_each_place_and_not_of_all_places_together(tiny_data):
+def test_perplexity_is_that_of_each_place_and_not_of_all_places_together(tiny_vae, tiny_data, monkeypatch, tmp_path):
     """Two places that each use one code only know nothing of the example, however unlike the codes are."""
+    bottleneck = partial(VectorQuantised, stages=2, num_codes=4, code_dim=2)
+    model = tiny_vae(bottleneck=bottleneck, optimizer={"autoencoder": adam, "prior": adam})
+    held = Held("test", tiny_data.split("test"), lambda: tiny_data.split("train"), ReferenceCache(tmp_path))
 
-    def measured(*places: torch.Tensor) -> dict[str, Any]:
+    def measured(*places: torch.Tensor) -> dict[str, Score]:
         codes = torch.stack(places, 1)
-        model: Any = SimpleNamespace(
-            num_codes=4,
-            spec=tiny_data.describe(),
-            encode=lambda batch, weights: {"codes": codes[batch.index]},
-        )
-        held: Any = SimpleNamespace(examples=tiny_data.split("test"))
+        monkeypatch.setattr(model, "encode", lambda batch, weights: {"codes": codes[batch.index]})
         return CodebookUse(batch_size=30).measure(model, held, weights="raw")
 
     constant, uniform = torch.zeros(100, dtype=torch.long), torch.arange(100) % 4
