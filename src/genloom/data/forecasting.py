@@ -193,9 +193,8 @@ def _scalers(panel: Panel, presents: Int64[np.ndarray, " series"], content: Seri
         given = values[start : present + 1]
         empty = np.isnan(given).all(axis=0)
         if empty.any():
-            raise DataError(
-                f"{panel.called(series)} has no value of {content.channels[int(np.argmax(empty))]!r}; leave the series out"
-            )
+            target = content.channels[int(np.argmax(empty))]
+            raise DataError(f"{panel.called(series)} has no value of {target!r}; leave the series out")
         found[name] = known.get(name) or scaler(name, given, content.season)
     return found
 
