@@ -82,9 +82,9 @@ class Present:
         columns: dict[str, np.ndarray | list[str]] = {}
         if condition.series_id is not None:
             columns[condition.series_id] = np.repeat(np.array(self.names), horizon)
-        columns[condition.time or "time"] = [
-            text for series in range(len(self.names)) for text in self.stamps(series)[1]
-        ]
+        length = self.windows.past + self.windows.length
+        ahead = np.arange(len(self.names) * length) % length >= self.windows.past
+        columns[condition.time or "time"] = self.times[ahead].texts()
         mean = self.unscaled(forecast.mean)
         levels = [] if forecast.levels is None else forecast.levels.tolist()
         quantiles = [] if forecast.quantiles is None else self.unscaled(forecast.quantiles)
@@ -194,7 +194,7 @@ def _scalers(panel: Panel, presents: Int64[np.ndarray, " series"], content: Seri
         empty = np.isnan(given).all(axis=0)
         if empty.any():
             raise DataError(
-                f"{panel.called(series)} has no value of {content.channels[int(np.argmax(empty))]!r}; leave the series out"
+                f"{panel.called(series)} has no value of {content.channels[int(np.argmax(empty))]!r}; leave it out"
             )
         found[name] = known.get(name) or scaler(name, given, content.season)
     return found
