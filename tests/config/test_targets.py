@@ -53,6 +53,13 @@ def test_forwarded_arguments_are_the_base_class_s() -> None:
     assert not found.accepts_any
 
 
+def test_of_several_bases_the_constructor_is_the_one_that_python_finds() -> None:
+    """``SequenceModel(Predictor, Family)``: both derive from one with a constructor, only Family has its own."""
+    found = signature("genloom.families.sequence.SequenceModel")
+    assert {"network", "optimizer", "accumulation", "ema_half_life_examples"} <= found.parameters.keys()
+    assert not found.accepts_any
+
+
 @pytest.mark.parametrize(
     ("target", "near"),
     [

@@ -184,4 +184,6 @@ def test_series_never_seen_are_forecast_nearly_as_well_as_the_optimum(tmp_path):
     assert ((low <= truth) & (truth <= high)).mean() == pytest.approx(0.9, abs=0.05)
     naive = SequenceBaseline(spec, network=RepeatLast, output=Gaussian, optimizer={"parameters": sgd})
     repeated = present.table(naive.forecast(present.history))["value"].to_numpy().reshape(num, horizon)
-    np.testing.assert_allclose(repeated, np.repeat(values[:, length - 1 : length], horizon, axis=1), rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(
+        repeated, np.repeat(values[:, length - 1 : length], horizon, axis=1), rtol=1e-4, atol=1e-3
+    )

@@ -94,6 +94,10 @@ def bases(definition: Definition) -> Iterator[Definition | None]:
 
 def _constructor(definition: Definition) -> Signature | None:
     """Return what a class accepts; None if neither it nor a base says so."""
+    return _own_constructor(definition) or _inherited(definition)
+
+
+def _own_constructor(definition: Definition) -> Signature | None:
     node = definition.node
     assert isinstance(node, ast.ClassDef)
     if any(keyword.arg == "metaclass" and _last_name(keyword.value) != "ABCMeta" for keyword in node.keywords):
@@ -108,17 +112,25 @@ def _constructor(definition: Definition) -> Signature | None:
         return Signature(_fields(definition))
     if {"define", "attrs", "s", "frozen"} & decorators.keys():
         raise Unclear(f"{node.name} is an attrs class")
-    return _inherited(definition)
+    return None
 
 
 def _inherited(definition: Definition) -> Signature | None:
-    for base in bases(definition):
+    for base in _ancestors(definition):
         if base is None:
             raise Unclear("a base is not in sources")
-        found = _constructor(base)
+        found = _own_constructor(base)
         if found is not None:
             return found
     return None
+
+
+def _ancestors(definition: Definition) -> list[Definition | None]:
+    """Return all base classes in the order in which Python looks: none before a class that derives from it."""
+    found: list[Definition | None] = []
+    for base in bases(definition):
+        found += [base, *([] if base is None else _ancestors(base))]
+    return [base for place, base in enumerate(found) if base not in found[place + 1 :]]
 
 
 def _keywords(expression: ast.expr) -> dict[str | None, ast.expr]:

@@ -17,7 +17,7 @@ from genloom.data.series import scaler, series_windows
 from genloom.data.table import Table
 from genloom.errors import DataError
 from genloom.examples import SeriesWindows
-from genloom.forecast import Forecast
+from genloom.outlook import Forecast
 from genloom.spec import HistoryCondition, Scaler, SeriesContent, Spec
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def _check_clock(panel: Panel, content: SeriesContent) -> None:
 
 def _presents(panel: Panel, content: SeriesContent, look_back: int) -> Int64[np.ndarray, " series"]:
     """Return the last row of each series in which a target was observed."""
-    filled = np.stack([~np.isnan(panel.numbers[name]) for name in content.channels]).any(axis=0)
+    filled = ~np.isnan(np.stack([panel.numbers[name] for name in content.channels], axis=1)).all(axis=1)
     presents = []
     for series, (start, end) in enumerate(zip(panel.bounds, panel.bounds[1:], strict=False)):
         rows = np.flatnonzero(filled[start:end])
@@ -193,9 +193,8 @@ def _scalers(panel: Panel, presents: Int64[np.ndarray, " series"], content: Seri
         given = values[start : present + 1]
         empty = np.isnan(given).all(axis=0)
         if empty.any():
-            raise DataError(
-                f"{panel.called(series)} has no value of {content.channels[int(np.argmax(empty))]!r}; leave it out"
-            )
+            target = content.channels[int(np.argmax(empty))]
+            raise DataError(f"{panel.called(series)} has no value of {target!r}; leave the series out")
         found[name] = known.get(name) or scaler(name, given, content.season)
     return found
 

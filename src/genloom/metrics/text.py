@@ -99,8 +99,8 @@ class TextSamples(_OfText):
 
     - ``distinct_n``: different n-grams of words among all n-grams of words of all texts together; Li et al., A
       Diversity-Promoting Objective Function for Neural Conversation Models, 2016, https://arxiv.org/abs/1510.03055.
-    - ``self_bleu``: BLEU of all texts, each held against all others; 1 if all are the same; Zhu et al., Texygen, 2018,
-      https://arxiv.org/abs/1802.01886.
+    - ``self_bleu_2``: BLEU, up to pairs of words, of all texts, each held against all others; 1 if all are the same;
+      Zhu et al., Texygen, 2018, https://arxiv.org/abs/1802.01886.
     - ``copied_share``: of all stretches of ``copied_characters`` characters, the share that stands in the training
       text, letter by letter.
 
@@ -119,7 +119,7 @@ class TextSamples(_OfText):
         "distinct_1": Direction.NONE,
         "distinct_2": Direction.NONE,
         "distinct_3": Direction.NONE,
-        "self_bleu": Direction.NONE,
+        "self_bleu_2": Direction.NONE,
         "copied_share": Direction.NONE,
     }
 
@@ -162,7 +162,7 @@ class TextSamples(_OfText):
         details = {"texts": len(texts), "words": sum(map(len, words))}
         return {
             **{f"distinct_{n}": Score(distinct(words, n), details=details) for n in (1, 2, 3)},
-            "self_bleu": Score(self_bleu(words)),
+            "self_bleu_2": Score(self_bleu(words, 2)),
             "copied_share": Score(copied_share(texts, content.vocabulary.decode(train.text), self.copied_characters)),
         }
 
@@ -177,15 +177,15 @@ def distinct(texts: Sequence[Sequence[str]], n: int) -> float:
     return len(set(grams)) / len(grams) if grams else math.nan
 
 
-def self_bleu(texts: Sequence[Sequence[str]]) -> float:
-    """Return the BLEU, up to 4-grams, of all texts together, each held against all others.
+def self_bleu(texts: Sequence[Sequence[str]], longest: int) -> float:
+    """Return the BLEU, up to n-grams of ``longest`` words, of all texts together, each held against all others.
 
     Papineni et al., BLEU, 2002: the geometric mean of the shares of n-grams that stand in another text (as often, in
     one of them), times exp(1 − r / c) if c, the words of the texts, are fewer than r, those of the references that are
     nearest in length.
     """
     logs = 0.0
-    for n in (1, 2, 3, 4):
+    for n in range(1, longest + 1):
         counts = [Counter(_grams(words, n)) for words in texts]
         most: dict[tuple[str, ...], list[int]] = {}  # the two highest counts of each n-gram in a text
         for count in counts:
@@ -195,7 +195,7 @@ def self_bleu(texts: Sequence[Sequence[str]]) -> float:
         matched = sum(min(times, second if times == highest else highest) for times, (second, highest) in others)
         if not matched:
             return 0.0
-        logs += math.log(matched / sum(count.total() for count in counts)) / 4
+        logs += math.log(matched / sum(count.total() for count in counts)) / longest
     lengths = [len(words) for words in texts]
     nearest = sum(
         min((other for j, other in enumerate(lengths) if j != i), key=lambda other, own=own: abs(other - own))

@@ -35,7 +35,7 @@ class NGram(TextNetwork, ClosedFormNetwork):
     Args:
         spec: of a text.
         outputs: numbers per token, those of the vocabulary.
-        order: tokens of context; 4 makes a 5-gram model.
+        order: tokens of context; 5 makes a 6-gram model.
         discount: D_m of every m, above 0 and at most 1. None estimates each: n₁ / (n₁ + 2 n₂) with n_i the number of
             n-grams that occur i times; ½ where none occurs once.
         continuation: let the lower orders count before how many different tokens an n-gram occurred rather than how
@@ -51,7 +51,7 @@ class NGram(TextNetwork, ClosedFormNetwork):
         spec: Spec,
         *,
         outputs: int,
-        order: int = 4,
+        order: int = 5,
         discount: float | None = None,
         continuation: bool = True,
     ) -> None:

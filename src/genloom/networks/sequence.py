@@ -15,26 +15,38 @@ State = Any  # what a network carries from token to token: tensors in lists, tup
 
 
 class Backbone(nn.Module):
-    """A causal map of a sequence of vectors to one of the same width. Built by ``backbone()``.
+    """A map of a sequence of vectors to one of as many. Built by ``backbone()``.
 
     Attributes:
-        width: length of each vector.
+        width_in: length of the vectors that it takes.
+        width: length of those that it returns.
         context: positions that can be seen at once; None is any number.
+        causal: whether a position depends only on itself and those before it.
+        attends: whether :meth:`attention` is there.
     """
 
+    width_in: int
     width: int
     context: int | None = None
+    causal: bool = True
+    attends: bool = False
 
-    def forward(self, x: Float[Tensor, "batch positions width"]) -> Float[Tensor, "batch positions width"]:
-        """Return a vector per position, which depends on that position and those before it."""
+    def forward(self, x: Float[Tensor, "batch positions width_in"]) -> Float[Tensor, "batch positions width"]:
+        """Return a vector per position."""
+        raise NotImplementedError
+
+    def attention(
+        self, x: Float[Tensor, "batch positions width_in"]
+    ) -> Float[Tensor, "layers batch positions positions"]:
+        """Return how much each position looks at each one, in every layer, averaged over heads; rows sum to 1."""
         raise NotImplementedError
 
     def start(self, batch: int, positions: int) -> State:
-        """Return the state before the first position, for at most so many positions."""
+        """Return the state before the first position, for at most so many positions; of causal ones only."""
         raise NotImplementedError
 
     def step(
-        self, x: Float[Tensor, "batch positions width"], state: State
+        self, x: Float[Tensor, "batch positions width_in"], state: State
     ) -> tuple[Float[Tensor, "batch positions width"], State]:
         """Return what :meth:`forward` gives for the next positions, and the state after them.
 

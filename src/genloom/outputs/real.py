@@ -1,4 +1,8 @@
-"""The next values of a series: a point, quantiles, or a Gaussian; in the scaled units of the content."""
+"""The next values of a series: a point, quantiles, or a Gaussian; in the scaled units of the content.
+
+Of a network's numbers the first is a location, the others are logarithms of distances. So a network moves and scales
+what it predicts, whatever the output: location · scale + offset, the others + log scale.
+"""
 
 import math
 from collections.abc import Sequence
@@ -160,7 +164,7 @@ class QuantilePrediction(Prediction):
 
 
 class Quantiles(RealOutput):
-    """Values at levels; the first is free, each further one is above it, so that they never cross.
+    """Values at levels: a middle one, and steps up and down from it, so that they never cross.
 
     Args:
         spec: of a series.
@@ -174,13 +178,16 @@ class Quantiles(RealOutput):
         if len(levels) < 2 or list(levels) != sorted(set(levels)) or not 0 < levels[0] < levels[-1] < 1:
             raise ConfigError(f"model.output.levels: {list(levels)} are not at least two, ascending, within 0 and 1")
         self.levels = torch.tensor(list(levels))
+        self.gaps = torch.special.ndtri(self.levels.double()).diff().float()
         self.num_outputs = len(levels)
 
     def __call__(self, numbers: Float[Tensor, "*shape outputs"]) -> QuantilePrediction:
-        """Return the quantiles: the middle number, and softplus steps away from it to both sides."""
+        """Return the quantiles: the middle one is the first number; the others, exponentiated, are the gaps.
+
+        Gaps are in the order of the levels, and in units of what they are for N(0, 1).
+        """
+        location, log_gaps = numbers.split([1, len(self.gaps)], dim=-1)
         middle = len(self.levels) // 2
-        steps = torch.nn.functional.softplus(numbers)
-        above = numbers[..., middle : middle + 1] + steps[..., middle + 1 :].cumsum(-1)
-        below = numbers[..., middle : middle + 1] - steps[..., :middle].flip(-1).cumsum(-1).flip(-1)
-        values = torch.cat([below, numbers[..., middle : middle + 1], above], dim=-1)
+        down, up = (log_gaps.exp() * self.gaps.to(numbers)).split([middle, len(self.gaps) - middle], dim=-1)
+        values = torch.cat([location - down.flip(-1).cumsum(-1).flip(-1), location, location + up.cumsum(-1)], dim=-1)
         return QuantilePrediction(self.levels.to(values), values)

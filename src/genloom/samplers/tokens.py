@@ -1,6 +1,5 @@
 """How to draw tokens from a trained network, one after the other."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,18 +10,18 @@ from torch import Tensor
 from genloom.errors import ConfigError
 from genloom.networks.sequence import TextNetwork
 
-KEPT = 0.5  # share of the context that is read again when it is full
-
 
 @dataclass(frozen=True)
 class TokenSampler:
-    """Draws the next token.
+    """Draws from softmax(logits / temperature), restricted to the most probable tokens if wanted.
+
+    With both restrictions, the second is by the probabilities that the first leaves, scaled to sum to 1.
 
     Args:
-        temperature: divides the logits: below 1 is more typical, 0 takes the most probable token.
-        top_k: only the so many most probable tokens; Fan et al., Hierarchical Neural Story Generation, 2018.
-        top_p: only the most probable tokens that make up this share, the one that crosses it included; Holtzman et al.,
-            The Curious Case of Neural Text Degeneration, 2020.
+        temperature: below 1 is more typical than the network, above 1 less; 0 takes the most probable token.
+        top_k: keep so many of the most probable tokens; Fan et al., Hierarchical Neural Story Generation, 2018.
+        top_p: keep the fewest most probable tokens that make up this share; Holtzman et al., The Curious Case of Neural
+            Text Degeneration, 2020.
 
     Raises:
         ConfigError: a value is out of its limits.
@@ -33,65 +32,75 @@ class TokenSampler:
     top_p: float | None = None
 
     def __post_init__(self) -> None:
-        if self.temperature < 0 or not math.isfinite(self.temperature):
-            raise ConfigError(f"sampler.temperature: {self.temperature} is below the limit of 0")
+        if not 0 <= self.temperature < float("inf"):
+            raise ConfigError(
+                f"sampler.temperature: {self.temperature} is not at least 0; 1 draws from the model's own distribution"
+            )
         if self.top_k is not None and self.top_k < 1:
-            raise ConfigError(f"sampler.top_k: {self.top_k} is below the limit of 1")
+            raise ConfigError(f"sampler.top_k: {self.top_k} is below the limit of 1 token; null keeps all")
         if self.top_p is not None and not 0 < self.top_p <= 1:
-            raise ConfigError(f"sampler.top_p: {self.top_p} is not above 0 and at most 1")
+            raise ConfigError(f"sampler.top_p: {self.top_p} is not above 0 and at most 1; null keeps all")
 
     def __call__(self, logits: Float[Tensor, "batch size"], rng: torch.Generator) -> Int[Tensor, " batch"]:
-        """Return a token of each row; what is random comes from the device of ``rng``."""
+        """Return a token of each row; what is random comes from the device of ``rng``.
+
+        By the maximum of logits + Gumbel noise, whose distribution is their softmax; the noise is −log of Exp(1).
+        """
         if self.temperature == 0:
             return logits.argmax(-1)
-        logits = self.allowed(logits / self.temperature)
-        noise = torch.rand(logits.shape, generator=rng, device=rng.device).to(logits)
-        return (logits - noise.clamp_min_(1e-20).log_().neg_().log_()).argmax(-1)  # Gumbel's maximum: a softmax draw
+        noise = torch.empty(logits.shape, device=rng.device).exponential_(generator=rng).log_()
+        return (self.allowed(logits / self.temperature) - noise.to(logits)).argmax(-1)
 
     def allowed(self, logits: Float[Tensor, "batch size"]) -> Float[Tensor, "batch size"]:
-        """Return the logits, −∞ where a token is not among the most probable ones."""
-        if self.top_k is not None and self.top_k < logits.shape[-1]:
-            smallest = logits.topk(self.top_k, dim=-1).values[..., -1:]
-            logits = logits.masked_fill(logits < smallest, -math.inf)
-        if self.top_p is not None and self.top_p < 1:
-            ordered, order = logits.sort(dim=-1, descending=True)
-            shares = ordered.softmax(-1)
-            beyond = shares.cumsum(-1) - shares >= self.top_p  # what stands before it makes up the share already
-            logits = logits.masked_fill(torch.zeros_like(beyond).scatter(-1, order, beyond), -math.inf)
-        return logits
+        """Return the logits, −∞ of tokens that may not be drawn."""
+        if self.top_k is None and self.top_p is None:
+            return logits
+        size = logits.shape[-1]
+        values, tokens = logits.topk(min(self.top_k or size, size), dim=-1)  # in descending order
+        if self.top_p is not None:
+            probabilities = values.softmax(-1)
+            before = probabilities.cumsum(-1) - probabilities
+            before[:, 0] = 0  # the first is kept, whatever rounding leaves
+            values = values.masked_fill(before >= self.top_p, -torch.inf)
+        return torch.full_like(logits, -torch.inf).scatter(-1, tokens, values)
 
 
+@torch.inference_mode()
 def generate(
     network: TextNetwork,
     tokens: Int[Tensor, "batch prefix"],
     num_tokens: int,
     sampler: TokenSampler,
     rng: torch.Generator,
+    *,
+    kept: float = 0.5,
 ) -> Iterator[Int[Tensor, " batch"]]:
     """Yield the next token of each text, so many times.
 
-    As long as all fits the network's context, nothing is computed twice. When the context is full, the last half of it
-    is read again and generation goes on from there, so a token sees between a half and the whole of a context.
+    Every token is read once, and the network's state goes on from it. When a text no longer fits the context, its last
+    tokens, a share ``kept`` of the context, are read anew, which happens once in (1 − kept) · context tokens; so a
+    token is drawn by what it sees of the kept ones and those after them. Of a prompt that does not fit, they are read.
 
     Args:
         network: in evaluation mode.
-        tokens: what the texts begin with; of more than a context, the last half context is read.
+        tokens: what the texts begin with, at least one token each; on the network's device.
         num_tokens: to be drawn.
         sampler: how.
         rng: of the draws.
+        kept: above 0, below 1.
     """
-    limit = network.context
-    seen, room, state = tokens, 0, None
-    for left in range(num_tokens, 0, -1):
-        with torch.inference_mode():
-            if room == 0:
-                if limit is not None and (state is not None or seen.shape[1] > limit):
-                    seen = seen[:, -max(1, int(limit * KEPT)) :]
-                room = (limit or math.inf) - seen.shape[1]
-                logits, state = network.start(seen, seen.shape[1] + int(min(room, left)))
-            else:
-                logits, state = network.step(seen[:, -1], state)
-                room -= 1
-            drawn = sampler(logits, rng)
-            seen = drawn.unsqueeze(1) if limit is None else torch.cat([seen, drawn.unsqueeze(1)], dim=1)
+    batch, prefix = tokens.shape
+    total = prefix + num_tokens
+    context = total if network.context is None else network.context
+    text = tokens.new_empty(batch, total)
+    text[:, :prefix] = tokens
+    state, first = None, 0  # of the text, the state holds what was read from here on
+    for place in range(prefix, total):
+        full = place - first > context
+        if state is None or full:
+            first = place - max(1, int(kept * context)) if full else first
+            logits, state = network.start(text[:, first:place], min(context, total - first))
+        else:
+            logits, state = network.step(text[:, place - 1], state)
+        text[:, place] = drawn = sampler(logits, rng)
         yield drawn

@@ -1,0 +1,202 @@
+"""Numbers of text: golden values, the protocol around them, and that nothing else is drawn."""
+
+import json
+import math
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torchmetrics.functional.text import bleu_score
+
+from genloom import randomness
+from genloom.batch import Prompt
+from genloom.data.text import Text, of_bytes, of_characters
+from genloom.errors import ConfigError
+from genloom.families.sequence import SequenceBaseline
+from genloom.metrics.candidate import Candidate, candidates_of
+from genloom.metrics.features import Pixels
+from genloom.metrics.frechet import FrechetDistance
+from genloom.metrics.judge import Judge
+from genloom.metrics.likelihood import LatentActivity, Likelihood
+from genloom.metrics.text import TextLikelihood, TextSamples, copied_share, distinct, self_bleu
+from genloom.metrics.verdict import Verdict
+from genloom.networks.ngram import NGram
+from genloom.outputs.categorical import Categorical
+
+WORDS = ["the", "a", "cat", "dog", "sat", "ran", "on", "under", "mat", "log", "and", "then", "again", "quietly"]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    chosen = torch.randint(0, len(WORDS), (3000,), generator=torch.Generator().manual_seed(0)).tolist()
+    path = tmp_path / "text.txt"
+    path.write_text("".join(WORDS[word] + ("\n" if place % 9 == 8 else " ") for place, word in enumerate(chosen)))
+    return path
+
+
+@pytest.fixture
+def data(file: Path) -> Text:
+    return Text(path=file, vocabulary=of_characters, length=20, context=10, batch_size=16)
+
+
+@pytest.fixture
+def build() -> Callable[[Text], SequenceBaseline]:
+    """An n-gram model that has counted nothing yet: all tokens are alike."""
+
+    def make(data: Text) -> SequenceBaseline:
+        return SequenceBaseline(
+            data.describe(),
+            network=partial(NGram, order=3),
+            output=Categorical,
+            optimizer={"parameters": partial(torch.optim.SGD, lr=1.0)},
+        )
+
+    return make
+
+
+def judged(data: Text, model: Any, *metrics: Any, tmp_path: Path, **candidates: Candidate) -> Verdict:
+    judge = Judge({}, {type(metric).__name__: metric for metric in metrics}, num_samples=10**6, cache_dir=tmp_path)
+    return judge.judge(data, candidates or candidates_of(model, model.weight_sets, seed=0))
+
+
+@pytest.mark.parametrize("vocabulary", [of_characters, of_bytes])
+def test_uniform_predictions(file: Path, tmp_path: Path, build: Any, vocabulary: Any) -> None:
+    file.write_text(file.read_text().replace("log", "läg"))  # ä is two bytes
+    data = Text(path=file, vocabulary=vocabulary, length=20, context=10)
+    size = data.content().vocabulary.size
+    row = judged(data, build(data), TextLikelihood(batch_size=7), tmp_path=tmp_path)
+    assert row["nats_per_token"].scores["raw"].value == pytest.approx(math.log(size))
+    assert row["perplexity"].scores["raw"].value == pytest.approx(size)
+    held = data.content().vocabulary.decode(data.modelled("test").text)
+    tokens = len(held) if vocabulary is of_characters else len(held.encode())
+    bits = row["bits_per_character"].scores["raw"]
+    assert bits.details == {"tokens": tokens, "characters": len(held)}
+    assert bits.value == pytest.approx(math.log2(size) * tokens / len(held))
+    assert (vocabulary is of_characters) == (tokens == len(held))
+
+
+def test_likelihood_counts_each_token_once_and_has_an_interval(
+    data: Text, tmp_path: Path, build: Any, fit: Any
+) -> None:
+    model = build(data)
+    assert fit(model, data, max_steps=5).global_step == 1
+    score = judged(data, model, TextLikelihood(), tmp_path=tmp_path)["nats_per_token"].scores["raw"]
+    windows = data.modelled("test")
+    with torch.no_grad():  # the same text, scored in one piece
+        tokens = windows.rows[int(windows.origin or 0) - 10 :].long()[None]
+        prompt, content = Prompt(tokens[:, :10]), tokens[:, 10:]
+        whole = model.network(prompt, content).gather(-1, content.unsqueeze(-1)).mean().item()
+    assert score.value == pytest.approx(-whole, rel=1e-5)
+    assert score.interval is not None and score.interval[0] < score.value < score.interval[1]
+    assert score.value < math.log(model.network.size) / 2
+
+
+def words(*texts: str) -> list[list[str]]:
+    return [text.split() for text in texts]
+
+
+def test_variety_of_words() -> None:
+    assert distinct(words("a a a a"), 1) == 0.25
+    assert distinct(words("a b a b"), 2) == pytest.approx(2 / 3)
+    assert distinct(words("a b", "b c"), 2) == 1  # no pair across two texts
+    assert math.isnan(distinct(words("a"), 2))
+    assert self_bleu(words("one two three four five") * 3, 4) == 1
+    assert self_bleu(words("a b", "c d"), 2) == 0
+
+
+@pytest.mark.parametrize("longest", [1, 2, 4])
+def test_self_bleu_is_that_of_an_independent_implementation(longest: int) -> None:
+    rng = torch.Generator().manual_seed(0)
+    lengths = torch.randint(6, 15, (12,), generator=rng).tolist()
+    texts = [[WORDS[word] for word in torch.randint(0, 4, (length,), generator=rng)] for length in lengths]
+    lines = [" ".join(words) for words in texts]
+    others = [lines[:i] + lines[i + 1 :] for i in range(len(lines))]
+    assert self_bleu(texts, longest) == pytest.approx(bleu_score(lines, others, n_gram=longest).item(), rel=1e-5)
+
+
+def test_copies_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = "".join(chr(ord("a") + (i * i) % 23) for i in range(500)) + "über alles"
+    assert copied_share([source[100:130], "über alles"], source, 10) == 1
+    assert copied_share(["z" * 30], source, 10) == 0
+    assert copied_share([source[100:110] + "z"], source, 10) == 0.5
+    assert math.isnan(copied_share(["short"], source, 10))
+    wanted = copied_share([source[90:150] + source[3:20][::-1]], source, 5)
+    brute = source[90:150] + source[3:20][::-1]
+    assert wanted == sum(brute[i : i + 5] in source for i in range(len(brute) - 4)) / (len(brute) - 4)
+    monkeypatch.setattr("genloom.metrics.text._CHUNK", 16)  # no stretch is lost between two parts of the source
+    assert copied_share([source[90:150] + source[3:20][::-1]], source, 5) == wanted
+
+
+def test_samples_stand_beside_real_text(data: Text, tmp_path: Path, build: Any, fit: Any) -> None:
+    model = build(data)
+    fit(model, data, max_steps=5)
+    metric = TextSamples(num=8, length=60, copied_characters=8)
+    verdict = judged(data, model, metric, tmp_path=tmp_path)
+    again = judged(data, model, metric, tmp_path=tmp_path)
+    assert verdict.to_dict()["metrics"] == again.to_dict()["metrics"]  # keyed, not consumed
+    assert [row.metric for row in verdict.rows] == list(TextSamples.quantities)
+    assert all(row.floor is not None and 0 <= row.scores["raw"].value <= 1 for row in verdict.rows)
+    held = data.content().vocabulary.decode(data.modelled("test").text)
+    step = len(held) // 8
+    passages = [held[i * step : i * step + 60].split() for i in range(8)]
+    assert verdict["distinct_1"].floor is not None
+    assert verdict["distinct_1"].floor.value == distinct(passages, 1)
+    random = judged(data, build(data), metric, tmp_path=tmp_path)  # letters without sense
+    assert random["copied_share"].scores["raw"].value == 0 < verdict["copied_share"].scores["raw"].value
+    assert random["distinct_1"].scores["raw"].value > verdict["distinct_1"].scores["raw"].value
+    plain = verdict.to_dict()
+    assert json.loads(json.dumps(plain, allow_nan=False)) == plain
+    assert plain["protocol"]["data"]["content"] == {"length": 20, "vocabulary": {"kind": "characters", "size": 19}}
+
+
+def test_a_short_held_out_text_gives_fewer_passages(data: Text, tmp_path: Path, build: Any) -> None:
+    verdict = judged(data, build(data), TextSamples(num=50, length=100), tmp_path=tmp_path)
+    floor = verdict["distinct_1"].floor
+    assert floor is not None and floor.details["texts"] == len(data.modelled("test").text) // 100
+
+
+def test_the_random_state_is_untouched(data: Text, tmp_path: Path, build: Any) -> None:
+    randomness.seed_globally(3)
+    before = torch.rand(1)
+    randomness.seed_globally(3)
+    judged(data, build(data), TextSamples(num=4, length=30), TextLikelihood(), tmp_path=tmp_path)
+    assert torch.equal(torch.rand(1), before)
+
+
+def refuse(num: int) -> Any:
+    raise AssertionError(f"{num} samples were drawn, which nobody looks at")
+
+
+def test_nothing_is_drawn_where_no_comparison_looks(data: Text, tmp_path: Path, build: Any) -> None:
+    model = build(data)
+    candidate = Candidate(refuse, None, model, "raw")
+    verdict = judged(data, model, TextLikelihood(), tmp_path=tmp_path, raw=candidate)
+    assert verdict.protocol["reference"] is None and verdict.protocol["n_fake"] == verdict.protocol["n_reference"] == 0
+
+    pictures = Judge({"pixels": Pixels(16)}, {"fd": FrechetDistance()}, cache_dir=tmp_path)
+    verdict = pictures.judge(data, {"raw": candidate})
+    assert [(item.metric, item.reason) for item in verdict.not_applicable] == [
+        ("fd", "it looks at another kind of content")
+    ]
+
+
+def test_what_does_not_fit_is_said(data: Text, tmp_path: Path, build: Any, tiny_data: Any, tiny_vae: Any) -> None:
+    reasons = {
+        item.metric: item.reason
+        for item in judged(data, build(data), Likelihood(), LatentActivity(), tmp_path=tmp_path).not_applicable
+    }
+    assert reasons["nll_bound"] == "the likelihood of text is exact and needs no bound; metrics=text measures it"
+    assert reasons["active_units"] == "the model has no latent"
+    vae = judged(tiny_data, tiny_vae(), TextLikelihood(), TextSamples(), tmp_path=tmp_path)
+    assert not vae.rows and {item.reason for item in vae.not_applicable} == {"it measures text"}
+
+
+def test_limits_are_named() -> None:
+    for name, value, limit in (("num", 1, 2), ("length", 0, 1), ("copied_characters", 0, 1)):
+        with pytest.raises(
+            ConfigError, match=rf"metrics.metrics.samples.{name}: {value} is below the limit of {limit}"
+        ):
+            TextSamples(**{name: value})
