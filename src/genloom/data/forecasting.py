@@ -171,7 +171,7 @@ def _check_clock(panel: Panel, content: SeriesContent) -> None:
 
 def _presents(panel: Panel, content: SeriesContent, look_back: int) -> Int64[np.ndarray, " series"]:
     """Return the last row of each series in which a target was observed."""
-    filled = ~np.isnan(np.stack([panel.numbers[name] for name in content.channels], axis=1)).all(axis=1)
+    filled = np.any([~np.isnan(panel.numbers[name]) for name in content.channels], axis=0)
     presents = []
     for series, (start, end) in enumerate(zip(panel.bounds, panel.bounds[1:], strict=False)):
         rows = np.flatnonzero(filled[start:end])
