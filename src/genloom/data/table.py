@@ -36,6 +36,8 @@ class Table:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, separator: str | None = None) -> None:
+        import polars as pl
+
         self.path = Path(path).expanduser()
         if not self.path.is_file():
             raise DataError(f"{self.path}: there is no such file; set data.path to a CSV or Parquet file")
@@ -45,6 +47,8 @@ class Table:
         self.is_csv = suffix in _CSV
         self.separator = separator or ("\t" if suffix == ".tsv" else ",")
         self.frame = self._read()
+        filled = (~self.frame.select(pl.all_horizontal(pl.all().is_null())).to_series()).arg_true()
+        self.frame = self.frame[: filled[-1] + 1 if len(filled) else 0]  # blank lines at the end are none
         if not len(self.frame):
             raise DataError(f"{self.path}: it holds no rows below the header")
 
