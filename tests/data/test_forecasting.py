@@ -155,7 +155,7 @@ def test_tables_that_do_not_fit_the_model_are_refused(spec, tmp_path, lines, mes
 
 
 def test_series_never_seen_are_forecast_nearly_as_well_as_the_optimum(tmp_path):
-    data = Series(num_series=60)
+    data = Series(num_series=30)
     sgd = partial(torch.optim.SGD, lr=1.0)
     spec = Spec.from_dict(data.describe().to_dict())
     network = partial(Ridge, penalties=[1e-3])
@@ -166,10 +166,10 @@ def test_series_never_seen_are_forecast_nearly_as_well_as_the_optimum(tmp_path):
             return batches_of(data.split("train"), data.content(), 500)
 
     model.network.load_state_dict(dict(model.network.state_dict()) | dict(model.network.solve(Batches(), Batches())))
-    num, length, horizon = 1500, 150, spec.content.horizon
+    num, length, horizon = 600, 150, spec.content.horizon
     panel, sigma = synthetic_panel(SeasonalProcess(), num, length + horizon, "never seen")
     values = panel.numbers["value"].reshape(num, -1)
-    stamps = panel.times.texts()[:length]
+    stamps = panel.times[:length].texts()
     lines = ["time,series,value"]
     for name, row in zip(panel.names, values, strict=True):
         lines += [f"{stamp},new {name},{value}" for stamp, value in zip(stamps, row, strict=False)]
@@ -184,4 +184,6 @@ def test_series_never_seen_are_forecast_nearly_as_well_as_the_optimum(tmp_path):
     assert ((low <= truth) & (truth <= high)).mean() == pytest.approx(0.9, abs=0.05)
     naive = SequenceBaseline(spec, network=RepeatLast, output=Gaussian, optimizer={"parameters": sgd})
     repeated = present.table(naive.forecast(present.history))["value"].to_numpy().reshape(num, horizon)
-    np.testing.assert_allclose(repeated, np.repeat(values[:, length - 1 : length], horizon, axis=1), rtol=1e-4)
+    np.testing.assert_allclose(
+        repeated, np.repeat(values[:, length - 1 : length], horizon, axis=1), rtol=1e-4, atol=1e-3
+    )

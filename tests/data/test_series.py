@@ -105,6 +105,18 @@ def test_parquet_gives_what_csv_gives(series, tmp_path):
     assert Series(path=tmp_path / "zoned.parquet", look_back=4, horizon=2).fingerprint == data.fingerprint
 
 
+def test_marks_and_line_ends_of_other_systems_do_not_matter(series, tmp_path):
+    text = "\r\n".join(rows()).replace("time,a,b", '"time","a","b"') + "\r\n\r\n"
+    (tmp_path / "windows.csv").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    data = Series(path=tmp_path / "windows.csv", look_back=4, horizon=2)
+    assert data.fingerprint == series(rows()).fingerprint
+    (tmp_path / "tabs.tsv").write_text("\n".join(rows()).replace(",", "\t"))
+    assert Series(path=tmp_path / "tabs.tsv", look_back=4, horizon=2).fingerprint == data.fingerprint
+    (tmp_path / "semicolons.csv").write_text("\n".join(rows()).replace(",", ";"))
+    same = Series(path=tmp_path / "semicolons.csv", separator=";", look_back=4, horizon=2)
+    assert same.fingerprint == data.fingerprint
+
+
 def test_the_spec_survives_its_plain_form(series):
     lines = ["time,id,y,kind", *(f"{time},x,{row},wet" for row, time in enumerate(hours(40)))]
     data = series(lines, series_id="id", static_covariates=["kind"], calendar=["hour"])

@@ -146,7 +146,7 @@ def test_a_point_has_no_interval(tmp_path):
 
 
 def test_ridge_comes_within_5_percent_of_the_known_optimum_and_its_intervals_hold():
-    data = Series(num_series=60, length=600)
+    data = Series(num_series=30, length=600)
     found = scores(model(data, partial(Ridge, penalties=[1e-3, 1e-2])), data)
     optimum = found["mse_of_optimum"]
     assert 0.95 < found["mse"].value / optimum.value < 1.05

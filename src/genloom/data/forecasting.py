@@ -82,9 +82,9 @@ class Present:
         columns: dict[str, np.ndarray | list[str]] = {}
         if condition.series_id is not None:
             columns[condition.series_id] = np.repeat(np.array(self.names), horizon)
-        columns[condition.time or "time"] = [
-            text for series in range(len(self.names)) for text in self.stamps(series)[1]
-        ]
+        length = self.windows.past + self.windows.length
+        ahead = np.arange(len(self.names) * length) % length >= self.windows.past
+        columns[condition.time or "time"] = self.times[ahead].texts()
         mean = self.unscaled(forecast.mean)
         levels = [] if forecast.levels is None else forecast.levels.tolist()
         quantiles = [] if forecast.quantiles is None else self.unscaled(forecast.quantiles)
@@ -171,7 +171,7 @@ def _check_clock(panel: Panel, content: SeriesContent) -> None:
 
 def _presents(panel: Panel, content: SeriesContent, look_back: int) -> Int64[np.ndarray, " series"]:
     """Return the last row of each series in which a target was observed."""
-    filled = np.stack([~np.isnan(panel.numbers[name]) for name in content.channels]).any(axis=0)
+    filled = np.any([~np.isnan(panel.numbers[name]) for name in content.channels], axis=0)
     presents = []
     for series, (start, end) in enumerate(zip(panel.bounds, panel.bounds[1:], strict=False)):
         rows = np.flatnonzero(filled[start:end])

@@ -36,6 +36,8 @@ class Table:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, separator: str | None = None) -> None:
+        import polars as pl
+
         self.path = Path(path).expanduser()
         if not self.path.is_file():
             raise DataError(f"{self.path}: there is no such file; set data.path to a CSV or Parquet file")
@@ -45,6 +47,8 @@ class Table:
         self.is_csv = suffix in _CSV
         self.separator = separator or ("\t" if suffix == ".tsv" else ",")
         self.frame = self._read()
+        filled = (~self.frame.select(pl.all_horizontal(pl.all().is_null())).to_series()).arg_true()
+        self.frame = self.frame[: filled[-1] + 1 if len(filled) else 0]  # blank lines at the end are none
         if not len(self.frame):
             raise DataError(f"{self.path}: it holds no rows below the header")
 
@@ -225,16 +229,17 @@ class Table:
         zoned = first is not None and first[1] is not None
         for row, text in enumerate(texts):
             stamp = known[text]
-            where = f"{self.place(row)}, column {column!r}: {text!r}"
             if stamp is None:
                 wanted = "of the form YYYY-MM-DD HH:MM:SS" if form is None else f"of the form {form}"
                 raise DataError(
-                    f"{where} is no time {wanted}; correct it, or set data.time_format, as '%d.%m.%Y %H:%M'"
+                    f"{self.place(row)}, column {column!r}: {text!r} is no time {wanted}; correct it, or set "
+                    "data.time_format, as '%d.%m.%Y %H:%M'"
                 )
             if (stamp[1] is not None) != zoned:
                 one, other = ("no distance from UTC", "has one") if zoned else ("a distance from UTC", "has none")
                 raise DataError(
-                    f"{where} has {one}, {texts[0]!r} in the first row {other}; write all times in the same way"
+                    f"{self.place(row)}, column {column!r}: {text!r} has {one}, {texts[0]!r} in the first row {other}; "
+                    "write all times in the same way"
                 )
             ticks[row], offsets[row] = stamp[0], stamp[1] or 0
         return Times(ticks, offsets if zoned else None)
