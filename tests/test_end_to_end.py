@@ -161,7 +161,7 @@ def test_an_autoencoder_is_trained_and_judged_without_samples(run, tmp_path):
 
 
 def test_a_vq_vae_is_sampled_and_encoded_from_a_checkpoint_alone(run, tmp_path):
-    small = ["data.size=8", "model.bottleneck.slots=3", "trainer.max_steps=2", "progress_bar=false"]
+    small = ["data.size=8", "model.bottleneck.stages=3", "trainer.max_steps=2", "progress_bar=false"]
     code, _, err = run("train", "experiment=digits/vq_vae", *small, "run.dir=run")
     assert code == 0, err
     measured = read_json(tmp_path / "run" / "metrics.json")["evaluation"]["metrics"]
@@ -209,8 +209,8 @@ def test_exploring_draws_what_the_model_offers_and_says_why_the_rest_is_left_out
     drawn = {path.name for path in (tmp_path / "looks").iterdir()}
     assert drawn == {"sample_grid.png", "interpolation.png", "neighbours.png", "directions.png"}
     assert all(f"looks/{name}" in out for name in drawn)
-    assert "classes:         left out: Classes needs Condition; this model offers" in out
-    assert "truncation:      left out: TruncationSweep needs Truncate; this model offers" in out
+    assert "classes:         left out: it needs Condition; this model offers" in out
+    assert "truncation:      left out: it needs Truncate; this model offers" in out
     for name in ("interpolation", "directions"):  # the callbacks' own pictures
         ours, theirs = tmp_path / "looks" / f"{name}.png", tmp_path / "run" / "samples" / f"{name}-0000001.png"
         assert ours.read_bytes() == theirs.read_bytes()
@@ -221,7 +221,7 @@ def test_exploring_draws_what_the_model_offers_and_says_why_the_rest_is_left_out
     code, out, err = run("explore", "checkpoint=run", *chosen)
     assert code == 0, err
     assert [path.name for path in (tmp_path / "two").iterdir()] == ["directions.png"]
-    assert "neighbours:      left out: callbacks.neighbours needs extractors; choose metrics=images" in out
+    assert "neighbours:      left out: it needs extractors; choose metrics=images" in out
     code, _, err = run("explore", "checkpoint=run", "callbacks=truncation", "out=three")
     assert (code, "callbacks: nothing of truncation can be drawn" in err) == (2, True), err
     code, _, err = run("explore", "checkpoint=run", "callbacks=none")
@@ -231,9 +231,13 @@ def test_exploring_draws_what_the_model_offers_and_says_why_the_rest_is_left_out
 
 
 def test_a_look_that_was_asked_for_is_refused_before_training(run, tmp_path):
-    code, _, err = run("train", *SMALL, *QUIET, "callbacks=[default,truncation]", "run.dir=run")
-    assert (code, "TruncationSweep needs Truncate; this model offers" in err) == (2, True), err
+    chosen = [*SMALL, "callbacks=[interpolation,truncation]", "logger=none", "metrics=none"]
+    code, _, err = run("train", *chosen, "run.dir=run")
+    assert (code, "error: callbacks.truncation: it needs Truncate; this model offers" in err) == (2, True), err
     assert not (tmp_path / "run" / "checkpoints").exists()
+    assert "~callbacks.truncation" in err
+    code, _, err = run("train", *chosen, "~callbacks.truncation", "trainer.max_steps=1", "run.dir=another")
+    assert code == 0, err
 
 
 def test_points_are_sampled_as_a_scatter_and_an_array(run, tmp_path):

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from genloom.errors import ConfigError
 from genloom.schedules import cosine, linear
 
 
@@ -33,3 +34,12 @@ def test_warm_up_rises_and_never_starts_at_zero(schedule):
     found = rates(schedule, 10, warmup_iterations=3)
     assert found[:4] == pytest.approx([0.25, 0.5, 0.75, 1.0])
     assert found[-1] == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize("schedule", [linear, cosine])
+def test_a_schedule_is_squeezed_between_two_shares_of_the_run_and_rests_outside(schedule):
+    found = rates(schedule, 20, from_fraction=0.25, to_fraction=0.75, warmup_iterations=2)
+    assert found[:5] == [0.0] * 5 and found[15:] == [0.0] * 6
+    assert found[5:16] == pytest.approx(rates(schedule, 10, warmup_iterations=2), abs=1e-12)
+    with pytest.raises(ConfigError, match=r"from_fraction=0\.5 and to_fraction=0\.5"):
+        rates(schedule, 20, from_fraction=0.5, to_fraction=0.5)

@@ -14,7 +14,7 @@ VOCABULARY = {
     "spec",
     "batch",
     "examples",
-    "forecast",
+    "outlook",
     "vocabulary",
     "capabilities",
     "schedules",

@@ -36,6 +36,7 @@ from genloom.samplers.latents import StandardNormal
 
 HERE = Path(__file__).parent
 WARM_UP = 3
+os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK", None)  # Lightning's; it slows Adam, and no bare loop would have it
 
 
 class Given(ImageData):

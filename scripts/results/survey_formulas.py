@@ -43,7 +43,7 @@ class SurveyLoss(VaeObjective):
         inference = model.infer(batch, 1, rng)
         assert inference.posterior is not None
         reconstruction = -model.log_likelihood(inference, batch).mean()
-        return Loss(reconstruction + survey_regulariser(inference.posterior).sum(1).mean(), {})
+        return Loss(reconstruction + survey_regulariser(inference.posterior).sum(1).mean())
 
 
 def of_a_unit() -> Iterator[str]:

@@ -1,5 +1,6 @@
 """What the scripts of the results share: runs through multirun that go on where they stopped, and the page."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,12 +11,19 @@ PAGE = Path(__file__).parents[2] / "docs" / "results.md"
 
 
 def genloom(*arguments: str) -> None:
-    """Run a command.
+    """Run a command; Ctrl-C and SIGTERM reach it, and it ends as it does by itself.
 
     Raises:
-        CalledProcessError: it failed.
+        SystemExit: it failed, as it said itself, or was ended.
     """
-    subprocess.run([sys.executable, "-m", "genloom", *arguments], check=True)
+    process = subprocess.Popen([sys.executable, "-m", "genloom", *arguments])
+    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    try:
+        code = process.wait()
+    except KeyboardInterrupt:  # the terminal sent it to both; subprocess.run would kill the command at once
+        code = process.wait()
+    if code:
+        raise SystemExit(code if code > 0 else 128 - code)
 
 
 def recipes(group: str) -> list[str]:

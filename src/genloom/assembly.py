@@ -12,11 +12,12 @@ from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.loggers import Logger
 
 from genloom import randomness
+from genloom.callbacks.base import Look
 from genloom.callbacks.progress import Progress, Throughput
 from genloom.config.instantiate import instantiate
 from genloom.data.base import Images, InMemoryData
 from genloom.data.sample_files import read_pictures
-from genloom.errors import ConfigError, DataError
+from genloom.errors import CapabilityError, ConfigError, DataError
 from genloom.examples import Examples
 from genloom.families.base import Family
 from genloom.metrics.judge import Judge
@@ -66,6 +67,8 @@ def build(config: DictConfig) -> Run:
     judge: Judge | None = instantiate(config.metrics, "metrics") if config.metrics else None
     if judge is not None:
         judge.prepare(spec.content)
+    callbacks = build_callbacks(config.callbacks, judge)
+    _check_looks(callbacks, model)
     trainer: Trainer = instantiate(
         config.trainer,
         "trainer",
@@ -73,7 +76,7 @@ def build(config: DictConfig) -> Run:
         callbacks=[
             Throughput(),
             *([Progress()] if config.progress_bar else []),
-            *build_callbacks(config.callbacks, judge).values(),
+            *callbacks.values(),
         ],
         logger=_loggers(config) or False,
         plugins=[checkpoint.SafeCheckpointIO()],
@@ -170,6 +173,17 @@ def build_callbacks(node: DictConfig | None, judge: Judge | None) -> dict[str, C
         elif judge is not None:
             built[str(name)] = callback(judge)
     return built
+
+
+def _check_looks(callbacks: dict[str, Callback], model: Family) -> None:
+    for name, callback in callbacks.items():
+        if isinstance(callback, Look):
+            try:
+                callback.check(model)
+            except CapabilityError as error:
+                raise CapabilityError(
+                    f"callbacks.{name}: {error}; choose another model, or leave the look out by ~callbacks.{name}"
+                ) from error
 
 
 def _loggers(config: DictConfig) -> list[Logger]:

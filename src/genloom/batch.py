@@ -103,6 +103,8 @@ class Batch:
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> "Batch":
         """Return the batch on ``device``."""
+        if self.content.device == torch.device(device):
+            return self
         return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> "Batch":
@@ -111,6 +113,8 @@ class Batch:
 
     def chunks(self, num: int) -> list["Batch"]:
         """Split into ``num`` batches whose sizes differ by at most one."""
+        if num == 1:
+            return [self]
         bounds = torch.linspace(0, len(self), num + 1).round().int().tolist()
         return [self._map(lambda tensor, a=a, b=b: tensor[a:b]) for a, b in pairwise(bounds)]
 

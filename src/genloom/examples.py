@@ -50,8 +50,8 @@ class Examples:
             content: what the examples are.
         """
         kind = ImageBatch if isinstance(content, ImageContent) else Batch
-        labels = None if self.labels is None else Label(self.labels[index])
-        return kind(content=content.encode(self.content[index]), index=index, condition=labels)
+        labels = None if self.labels is None else Label(self.labels.index_select(0, index))
+        return kind(content=content.encode(self.content.index_select(0, index)), index=index, condition=labels)
 
     @cached_property
     def fingerprint(self) -> str:

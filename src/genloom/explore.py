@@ -11,7 +11,6 @@ from pytorch_lightning import Callback
 from genloom import randomness, render
 from genloom.assembly import build_callbacks, load_data_of
 from genloom.callbacks.base import PictureLook
-from genloom.capabilities import require
 from genloom.config.instantiate import instantiate
 from genloom.data.base import InMemoryData
 from genloom.devices import device
@@ -65,10 +64,10 @@ def run(config: DictConfig) -> None:
 
 def _picture(name: str, look: Callback | None, model: Family, data: Callable[[], InMemoryData]) -> Shown:
     if look is None:
-        raise CapabilityError(f"callbacks.{name} needs extractors; choose metrics=images")
+        raise CapabilityError("it needs extractors; choose metrics=images")
     if not isinstance(look, PictureLook):
-        raise CapabilityError(f"callbacks.{name} is no picture")
-    require(type(look).__name__, look.requires, model.capabilities)
+        raise CapabilityError("it is no picture")
+    look.check(model)
     if reason := look.why_not(model.spec.content):
         raise CapabilityError(reason)
     return look.picture(model, data)

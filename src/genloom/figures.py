@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genloom.forecast import Forecast
+from genloom.outlook import Forecast
 from genloom.render import Picture
 
 if TYPE_CHECKING:

@@ -146,15 +146,16 @@ def _conclude(
     minutes, seconds = divmod(round(efficiency["training_seconds"]), 60)
     rate = efficiency["examples_per_second"]
     print(f"{efficiency['iterations']} iterations in {minutes}:{seconds:02d}, {rate:.0f} examples/s")
-    pictures = sorted((place / "samples").glob("samples-*.png"))
+    pictures = sorted(file for name in ("samples", "forecasts") for file in (place / "samples").glob(f"{name}-*"))
     relative = Path(os.path.relpath(place))
     curves = f"tensorboard --logdir {relative.parent}" if "tensorboard" in (config.logger or {}) else None
-    usable = {"sample": Capability.SAMPLE, "reconstruct": Capability.RECONSTRUCT}
+    usable = {"sample": Capability.SAMPLE, "reconstruct": Capability.RECONSTRUCT, "forecast": Capability.FORECAST}
     lines = {
-        "pictures": os.path.relpath(pictures[-1]) if pictures else None,
+        "looks": os.path.relpath(pictures[-1]) if pictures else None,
         "metrics": relative / "metrics.json" if results is not None else None,
         **{
             command: f"genloom {command} checkpoint={relative / 'checkpoints' / 'final.ckpt'}"
+            + (" data.path=NEW.csv" if needed is Capability.FORECAST else "")
             for command, needed in usable.items()
             if needed in capabilities
         },

@@ -39,16 +39,15 @@ class Characters:
         Raises:
             DataError: a character is not in the vocabulary; it is named with its place.
         """
-        points = _code_points(text)
-        places = np.searchsorted(self._points, points).clip(max=self.size - 1)
-        unknown = np.flatnonzero(self._points[places] != points)
+        tokens = self._tokens[np.minimum(_code_points(text), len(self._tokens) - 1)]
+        unknown = np.flatnonzero(tokens < 0)
         if len(unknown):
             known = self.symbols if self.size <= 200 else f"{self.symbols[:200]}…"
             raise DataError(
                 f"character {text[unknown[0]]!r} at position {unknown[0]} is not among the {self.size} of the "
                 f"vocabulary: {known!r}; leave it out, or train with vocabulary@data.vocabulary=bytes"
             )
-        return torch.from_numpy(self._order[places])
+        return torch.from_numpy(tokens)
 
     def decode(self, tokens: Integer[Tensor, " tokens"]) -> str:
         """Return the text of ``tokens``."""
@@ -59,12 +58,12 @@ class Characters:
         return tokens.numel()
 
     @cached_property
-    def _order(self) -> np.ndarray:
-        return np.argsort(_code_points(self.symbols), kind="stable").astype(np.int64)
-
-    @cached_property
-    def _points(self) -> np.ndarray:
-        return _code_points(self.symbols)[self._order]
+    def _tokens(self) -> np.ndarray:
+        """The token of each code point, -1 of what is no symbol; the last entry stands for all higher ones."""
+        points = _code_points(self.symbols)
+        tokens = np.full(int(points.max(initial=0)) + 2, -1)
+        tokens[points] = np.arange(self.size)
+        return tokens
 
 
 def _code_points(text: str) -> np.ndarray:

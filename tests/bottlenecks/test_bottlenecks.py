@@ -122,16 +122,23 @@ def test_a_latent_interpolates_as_its_prior_does():
 
 
 def quantised(**changes) -> VectorQuantised:
-    arguments = {"slots": 3, "num_codes": 5, "code_dim": 2, "prior": partial(AutoregressivePrior, width=8)}
+    arguments = {"stages": 3, "num_codes": 5, "code_dim": 2, "prior": partial(AutoregressivePrior, width=8)}
     return VectorQuantised(encoder(), **arguments | changes)
 
 
-def test_codes_are_the_nearest_and_the_decoder_sees_their_vectors():
+def vectors_of(bottleneck: VectorQuantised) -> torch.Tensor:
+    return bottleneck.project(bottleneck.encoder(batch().content, None))
+
+
+def test_each_stage_takes_what_is_nearest_to_the_rest_and_the_decoder_sees_the_sum():
     bottleneck = quantised().eval()
     inference = bottleneck.infer(batch(), 2, None)
-    vectors = bottleneck.project(bottleneck.encoder(batch().content, None)).unflatten(1, (3, 2))
-    nearest = torch.cdist(vectors, bottleneck.codebook).argmin(-1)
-    assert torch.equal(inference.latent["codes"][1], nearest)
+    rest = vectors_of(bottleneck)
+    for stage, codebook in enumerate(bottleneck.codebooks):
+        nearest = torch.cdist(rest, codebook).argmin(-1)
+        assert torch.equal(inference.latent["codes"][1][:, stage], nearest)
+        rest = rest - codebook[nearest]
+    torch.testing.assert_close(inference.decoder_input[0], vectors_of(bottleneck) - rest)
     torch.testing.assert_close(inference.decoder_input, bottleneck.decoder_input(inference.latent))
 
 
@@ -143,64 +150,80 @@ def test_the_gradient_goes_straight_through_and_commitment_adds_its_own():
     (straight,) = torch.autograd.grad((inference.decoder_input * direction).sum(), bias, retain_graph=True)
     torch.testing.assert_close(straight, direction.sum((0, 1)))
     (pull,) = torch.autograd.grad(inference.penalties["commitment"], bias)
-    vectors = bottleneck.project(bottleneck.encoder(batch().content, None))
     codes = bottleneck.decoder_input({"codes": inference.latent["codes"][0]})
-    torch.testing.assert_close(pull, (2 * 0.5 * (vectors - codes)).mean(0))
+    torch.testing.assert_close(pull, (2 * 0.5 * (vectors_of(bottleneck) - codes)).mean(0))
 
 
 def test_the_prior_of_codes_gives_the_encoder_no_gradient():
     bottleneck = quantised().eval()
-    inference = bottleneck.infer(batch(), 1, None)
-    inference.kl["codes"].sum().backward()
-    assert all(parameter.grad is None for parameter in bottleneck.encoder.parameters())
-    assert bottleneck.prior.logits.weight.grad is not None
+    for loss in (bottleneck.infer(batch(), 1, None).kl["codes"].sum(), bottleneck.loss_apart(batch())):
+        bottleneck.zero_grad()
+        loss.backward()
+        assert all(parameter.grad is None for parameter in bottleneck.encoder.parameters())
+        assert all(parameter.grad is not None for parameter in bottleneck.apart.parameters())
+
+
+def test_the_prior_alone_learns_the_divergence_and_moves_nothing_else():
+    bottleneck = quantised(prior=partial(AutoregressivePrior, width=8, dropout=0.0))
+    before = copy.deepcopy(bottleneck.state_dict())
+    loss = bottleneck.loss_apart(batch())
+    assert all(torch.equal(value, before[name]) for name, value in bottleneck.state_dict().items())
+    assert bottleneck.encoder.training
+    torch.testing.assert_close(loss, bottleneck.eval().infer(batch(), 1, None).kl["codes"].sum(1).mean())
 
 
 def test_the_codebook_moves_to_the_means_and_unused_codes_to_where_content_is():
     bottleneck = quantised(decay=0.5, revive_below=0.1)
-    bottleneck.codebook = torch.tensor([[0.0, 0.0], [10.0, 0.0], [90.0, 90.0], [91.0, 90.0], [92.0, 90.0]])
-    bottleneck.uses = torch.tensor([2.0, 2.0, 0.0, 0.0, 0.0])
+    bottleneck.codebooks[1] = torch.tensor([[0.0, 0.0], [10.0, 0.0], [90.0, 90.0], [91.0, 90.0], [92.0, 90.0]])
+    bottleneck.uses[1] = torch.tensor([2.0, 2.0, 0.0, 0.0, 0.0])
+    others = bottleneck.codebooks[::2].clone()
     vectors = torch.tensor([[1.0, 1.0], [3.0, 1.0], [10.0, 2.0], [12.0, 2.0]])
-    bottleneck._follow(vectors, torch.tensor([0, 0, 1, 1]), rng())
-    torch.testing.assert_close(bottleneck.codebook[0], torch.tensor([1.0, 0.5]))  # (2·0 + 2·mean) / 4
-    torch.testing.assert_close(bottleneck.codebook[1], torch.tensor([10.5, 1.0]))
-    for code in bottleneck.codebook[2:]:
+    bottleneck._follow(1, vectors, torch.tensor([0, 0, 1, 1]), rng())
+    codebook = bottleneck.codebooks[1]
+    torch.testing.assert_close(codebook[0], torch.tensor([1.0, 0.5]))  # (2·0 + 2·mean) / 4
+    torch.testing.assert_close(codebook[1], torch.tensor([10.5, 1.0]))
+    for code in codebook[2:]:
         assert any(torch.equal(code, vector) for vector in vectors)
-    torch.testing.assert_close(bottleneck.uses, torch.tensor([2.0, 2.0, 0.8, 0.8, 0.8]))
+    torch.testing.assert_close(bottleneck.uses[1], torch.tensor([2.0, 2.0, 0.8, 0.8, 0.8]))
+    assert torch.equal(bottleneck.codebooks[::2], others)
 
 
 def test_evaluation_leaves_the_codebook_alone():
     bottleneck = quantised()
-    before = bottleneck.codebook.clone()
+    before = bottleneck.codebooks.clone()
     bottleneck.infer(batch(), 1, None)  # nothing random: an evaluation
     bottleneck.eval().infer(batch(), 1, rng())
-    assert torch.equal(bottleneck.codebook, before)
+    assert torch.equal(bottleneck.codebooks, before)
     bottleneck.train().infer(batch(), 1, rng())
-    assert not torch.equal(bottleneck.codebook, before)
+    assert not torch.equal(bottleneck.codebooks, before)
 
 
 # The prior of codes
 
 
 def test_probabilities_of_all_sequences_sum_to_one_and_draws_follow_them():
-    prior = AutoregressivePrior(3, 2, width=8)
+    prior = AutoregressivePrior(3, 2, 4, width=8).eval()
+    vectors = torch.randn(2, 3, 4)
     with torch.no_grad():
-        prior.logits.weight.mul_(6)  # far from uniform
+        prior.logits.mul_(8)  # far from uniform
         every = torch.tensor(list(itertools.product(range(3), repeat=2)))
-        probabilities = prior(every).sum(1).exp()
-        drawn = prior.draw(40_000, rng())
+        probabilities = prior(every, vectors).sum(1).exp()
+        drawn = prior.draw(40_000, vectors, rng())
     assert probabilities.sum() == pytest.approx(1, abs=1e-5)
     assert probabilities.max() > 2 / 9
+    independent = probabilities.view(3, 3).sum(1, keepdim=True) * probabilities.view(3, 3).sum(0)
+    assert (independent.flatten() - probabilities).abs().max() > 0.02  # the second code depends on the first
     seen = torch.bincount(drawn[:, 0] * 3 + drawn[:, 1], minlength=9) / len(drawn)
     torch.testing.assert_close(seen, probabilities, atol=0.01, rtol=0)
 
 
 def test_a_later_code_does_not_change_what_is_known_of_an_earlier_one():
-    prior = AutoregressivePrior(4, 5, width=8, layers=2)
+    prior = AutoregressivePrior(4, 5, 3, width=8).eval()
+    vectors = torch.randn(5, 4, 3)
     codes = torch.zeros(1, 5, dtype=torch.long)
     changed = codes.clone()
     changed[0, 3] = 2
-    before, after = prior(codes)[0], prior(changed)[0]
+    before, after = prior(codes, vectors)[0], prior(changed, vectors)[0]
     assert torch.equal(before[:3], after[:3])
     assert before[4] != after[4]
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+CPU_SECONDS = 1.6  # of one command line, and 0.4 for importing Hydra
 RUNNER = Path(__file__).with_name("mistakes_runner.py")
 
 MINE = """
@@ -82,6 +83,14 @@ MISTAKES: dict[str, tuple[list[str], list[str]]] = {
     "group without its package": (
         ["train", "network/generator=dense"],
         ["network/generator:", "did you mean network/generator@model.generator?"],
+    ),
+    "part of a part that was replaced": (
+        [
+            "train",
+            "network/generator@model.generator=stylegan2",
+            "network/conditioning@model.generator.conditioning=concatenation",
+        ],
+        ["network/conditioning@model.generator.conditioning:", "model.generator has no conditioning to choose"],
     ),
     "null option": (["train", "data=null"], ["data:", "~data"]),
     "number as option": (["train", "data=3"], ["data:", "3", "digits"]),
@@ -167,12 +176,23 @@ CORRECT: dict[str, list[str]] = {
 
 @pytest.fixture(scope="session")
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    """What became of every command line above."""
+    """What became of every command line above; the least CPU time of two, where the first took too much."""
     folder = tmp_path_factory.mktemp("user")
     for name, text in USER_FILES.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     lines = {name: arguments for name, (arguments, _) in MISTAKES.items()} | CORRECT
+    found = _run(lines, folder)
+    slow = {name: lines[name] for name, outcome in found.items() if outcome["cpu_seconds"] >= CPU_SECONDS}
+    if slow:  # a loaded machine makes CPU seconds longer, too
+        for name, again in _run(slow, folder).items():
+            found[name]["cpu_seconds"] = min(found[name]["cpu_seconds"], again["cpu_seconds"])
+    left = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert left == set(USER_FILES), "Hydra left files behind"
+    return found
+
+
+def _run(lines: dict[str, list[str]], folder: Path) -> dict[str, dict[str, Any]]:
     process = subprocess.run(
         [sys.executable, str(RUNNER)],
         input=json.dumps(list(lines.values())),
@@ -181,10 +201,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, An
         check=True,
         cwd=folder,
     )
-    found = dict(zip(lines, json.loads(process.stdout), strict=True))
-    left = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    assert left == set(USER_FILES), "Hydra left files behind"
-    return found
+    return dict(zip(lines, json.loads(process.stdout), strict=True))
 
 
 @pytest.mark.parametrize("name", MISTAKES)
@@ -204,7 +221,7 @@ def test_mistake_is_refused(outcomes: dict[str, dict[str, Any]], name: str) -> N
 def test_nothing_heavy_is_imported(outcomes: dict[str, dict[str, Any]], name: str) -> None:
     outcome = outcomes[name]
     assert not outcome["torch"]
-    assert outcome["cpu_seconds"] < 1.6  # and 0.4 for importing Hydra
+    assert outcome["cpu_seconds"] < CPU_SECONDS
     assert outcome["argv_kept"]
 
 

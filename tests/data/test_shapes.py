@@ -34,10 +34,10 @@ def test_a_factor_does_what_its_name_says():
         mass = picture.sum(1 - axis)
         return ((mass * (torch.arange(32) + 0.5)).sum() / mass.sum()).item()
 
-    assert centre(one(x=15), 1) - centre(one(x=0), 1) == pytest.approx(0.56 * 32, abs=0.2)
-    assert centre(one(y=15), 0) - centre(one(y=0), 0) == pytest.approx(0.56 * 32, abs=0.2)
+    assert centre(one(x=15), 1) - centre(one(x=0), 1) == pytest.approx(0.44 * 32, abs=0.2)
+    assert centre(one(y=15), 0) - centre(one(y=0), 0) == pytest.approx(0.44 * 32, abs=0.2)
     area = [one(scale=scale).sum().item() / 255 for scale in (0, 5)]
-    assert area == pytest.approx([(2 * 0.85 * 0.09 * 32) ** 2, (2 * 0.85 * 0.16 * 32) ** 2], rel=0.05)
+    assert area == pytest.approx([(2 * 0.85 * 0.12 * 32) ** 2, (2 * 0.85 * 0.22 * 32) ** 2], rel=0.05)
     for shape in range(3):  # eight orientations, all of them different pictures
         turned = torch.stack([one(shape=shape, orientation=level) for level in range(8)]).flatten(1)
         distances = torch.cdist(turned, turned) + torch.eye(8) * 1e9

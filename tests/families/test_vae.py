@@ -1,12 +1,16 @@
 import copy
 import math
 from functools import partial
+from itertools import pairwise
 
 import pytest
+import pytorch_lightning as pl
 import torch
 import zuko
+from pytorch_lightning import Callback
 from torch import nn
 
+from conftest import adam
 from genloom import randomness
 from genloom.bottlenecks.gaussian import Deterministic
 from genloom.bottlenecks.gaussian import Gaussian as Latent
@@ -27,6 +31,7 @@ from genloom.networks.convolutional import ConvolutionalDecoder, ConvolutionalEn
 from genloom.networks.residual import Halving
 from genloom.objectives.vae import BetaTc, Elbo, Iwae
 from genloom.samplers.mixture import Mixture
+from genloom.schedules import linear
 from genloom.spec import ImageContent, LabelCondition, Spec
 
 residual = {
@@ -46,7 +51,14 @@ flows = {
 }
 vamp = {"bottleneck": partial(Latent, dim=3, prior=partial(VampPrior, components=4))}
 ladder = {"bottleneck": partial(Ladder, dims=(3, 2), hidden=6)}
-codes = {"bottleneck": partial(VectorQuantised, slots=3, num_codes=6, code_dim=2)}
+codes = {
+    "bottleneck": partial(VectorQuantised, stages=3, num_codes=6, code_dim=2),
+    "optimizer": {"autoencoder": adam, "prior": adam},
+}
+small = {
+    "encoder": partial(ConvolutionalEncoder, width=4, hidden=8, full_resolution=False),
+    "decoder": partial(ConvolutionalDecoder, width=4, hidden=8, full_resolution=False),
+}
 
 
 @pytest.mark.parametrize(
@@ -64,6 +76,7 @@ codes = {"bottleneck": partial(VectorQuantised, slots=3, num_codes=6, code_dim=2
         codes,
         convolutional,
         residual,
+        small,
     ],
     ids=[
         "vae",
@@ -78,6 +91,7 @@ codes = {"bottleneck": partial(VectorQuantised, slots=3, num_codes=6, code_dim=2
         "codes",
         "convolutional",
         "residual",
+        "small",
     ],
 )
 def test_every_parameter_gets_a_gradient_and_one_step_is_one_iteration(tiny_vae, tiny_data, fit, changes):
@@ -90,7 +104,7 @@ def test_every_parameter_gets_a_gradient_and_one_step_is_one_iteration(tiny_vae,
 
 
 @pytest.mark.parametrize("sides", [(4, 4), (28, 28), (32, 32), (17, 30)])
-@pytest.mark.parametrize("parts", [convolutional, residual], ids=["convolutional", "residual"])
+@pytest.mark.parametrize("parts", [convolutional, residual, small], ids=["convolutional", "residual", "small"])
 def test_images_of_any_size_come_back_in_theirs(tiny_vae, parts, sides):
     spec = Spec("odd", ImageContent(3, *sides))
     model = tiny_vae(spec=spec, likelihood=partial(DiscretisedLogisticMixture, components=2), **parts)
@@ -223,6 +237,36 @@ def test_a_learned_prior_draws_by_the_weights_that_decode(tiny_vae, tiny_data, t
     assert log_prob.isfinite().all()
     bounds = model.bounds(tiny_batch, rng=torch.Generator(), weights="ema")
     assert all(value.isfinite().all() for value in bounds.values())
+
+
+def test_an_autoencoder_and_its_prior_learn_when_their_schedules_say(tiny_vae, tiny_data, fit):
+    """In the first half only the autoencoder, in the second only the prior; each iteration is one step."""
+    schedules = {"autoencoder": partial(linear, to_fraction=0.5), "prior": partial(linear, from_fraction=0.5)}
+    states = []
+
+    class Watching(Callback):
+        def on_train_batch_end(self, trainer: pl.Trainer, model: pl.LightningModule, *_: object) -> None:
+            states.append(copy.deepcopy(model.autoencoder.state_dict()))
+
+    model = tiny_vae(**codes, scheduler=schedules)
+    states.append(copy.deepcopy(model.autoencoder.state_dict()))
+    trainer = fit(model, tiny_data, max_steps=6, callbacks=[Watching()])
+    assert trainer.global_step == 6
+    for iteration, (before, after) in enumerate(pairwise(states)):
+        for name in before:
+            learns = name.startswith("bottleneck.prior") == (iteration >= 3)
+            assert torch.equal(before[name], after[name]) != learns, (iteration, name)
+
+
+def test_both_players_learn_from_one_loss_and_the_prior_does_not_disturb_the_autoencoder(tiny_vae, tiny_data, fit):
+    trained = []
+    for rate in (1e-2, 1e-4):
+        optimizer = {"autoencoder": adam, "prior": partial(torch.optim.Adam, lr=rate)}
+        model = tiny_vae(**codes | {"optimizer": optimizer})
+        fit(model, tiny_data, max_steps=3)
+        trained.append(model.autoencoder.state_dict())
+    for name in trained[0]:
+        assert torch.equal(trained[0][name], trained[1][name]) != name.startswith("bottleneck.prior"), name
 
 
 def test_a_sampler_is_fitted_to_the_latents_when_training_ends(tiny_vae, tiny_data, fit):

@@ -47,7 +47,7 @@ class LinearGaussian:
         prior = Normal(torch.zeros_like(z), torch.zeros_like(z))
         q = posterior.detached() if detach_q else posterior
         log_ratio = (prior.log_prob(z) - q.log_prob(z)).sum(-1)
-        return Inference({"z": z}, {"z": posterior.kl()}, log_ratio, posterior)
+        return Inference({"z": z}, {"z": posterior.kl()}, lambda: log_ratio, posterior)
 
     def log_likelihood(self, inference: Inference, batch: Batch) -> Tensor:
         mean = inference.latent["z"] @ self.w.T + self.b

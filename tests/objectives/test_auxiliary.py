@@ -26,7 +26,7 @@ def test_auxiliary_classification_against_the_formula():
     expected = cross_entropy(LOGITS, [0, 1])
     of_discriminator, of_generator = term.discriminator(played), term.generator(played)
     assert of_discriminator.total.item() == pytest.approx(2 * expected, rel=1e-5)
-    assert of_discriminator.terms["class_accuracy_x"].item() == 0.5
+    assert of_discriminator.terms()["class_accuracy_x"].item() == 0.5
     assert of_generator.total.item() == pytest.approx(0.5 * expected, rel=1e-5)
     both = AuxiliaryClassification(weight=2.0, on_generated=True).discriminator(played)
     assert both.total.item() == pytest.approx(4 * expected, rel=1e-5)
@@ -39,4 +39,4 @@ def test_code_information_against_the_formula_and_its_bound():
     loss = CodeInformation(weight=1.0, continuous_weight=0.1).generator(played)
     entropy = cross_entropy(LOGITS, [0, 2])
     assert loss.total.item() == pytest.approx(entropy + 0.1 * 0.5 * (0.25 + 4) / 2, rel=1e-5)
-    assert loss.terms["code_information_bound"].item() == pytest.approx(math.log(3) - entropy, rel=1e-5)
+    assert loss.terms()["code_information_bound"].item() == pytest.approx(math.log(3) - entropy, rel=1e-5)

@@ -3,7 +3,9 @@
 Notation: q(z|x) the posterior, p(z) the prior; k draws for each example of a batch.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from jaxtyping import Float, Shaped
@@ -23,7 +25,7 @@ class Inference:
         latent: k draws for each example.
         kl: by the name of the latent, KL(q ‖ p) per unit, nats: in closed form where there is one; else one column, the
             mean of log q − log p over the k draws.
-        log_ratio: log p(z) − log q(z|x) of each draw, nats.
+        ratio: returns :attr:`log_ratio`; called where an objective asks for it, since a closed form needs none.
         posterior: q(z|x), where it is a diagonal Gaussian.
         penalties: further terms of the loss, already weighted, that are no part of a bound.
         decoder_input: what the decoder gets, where its gradient has to pass by the latent; None derives it from that.
@@ -31,10 +33,15 @@ class Inference:
 
     latent: dict[str, Shaped[Tensor, "k batch ..."]]
     kl: dict[str, Float[Tensor, "batch units"]]
-    log_ratio: Float[Tensor, "k batch"]
+    ratio: Callable[[], Float[Tensor, "k batch"]]
     posterior: Normal | None = None
     penalties: dict[str, Float[Tensor, ""]] = field(default_factory=dict)
     decoder_input: Float[Tensor, "k batch dim"] | None = None
+
+    @cached_property
+    def log_ratio(self) -> Float[Tensor, "k batch"]:
+        """log p(z) − log q(z|x) of each draw, nats."""
+        return self.ratio()
 
 
 class Bottleneck(nn.Module):
@@ -62,6 +69,15 @@ class Bottleneck(nn.Module):
     def __init__(self, encoder: ConditionalEncoder) -> None:
         super().__init__()
         self.encoder = encoder
+
+    @property
+    def apart(self) -> nn.Module | None:
+        """Return the part that learns from latents without changing them, by an optimizer of its own; None: none."""
+        return None
+
+    def loss_apart(self, batch: Batch) -> Float[Tensor, ""]:
+        """Return the loss of :attr:`apart` alone, nats per example, while all other parts are at rest."""
+        raise NotImplementedError
 
     def infer(self, batch: Batch, k: int, rng: torch.Generator | None, *, detach_q: bool = False) -> Inference:
         """Draw k latents for each example.

@@ -54,12 +54,12 @@ class Gaussian(Bottleneck):
         """Draw k latents for each example; where there is a closed form of the KL divergence, it is used."""
         features = self.encoder(batch.content, batch.condition)
         z, log_q, normal = self.posterior.draw(features, k, rng, detach_q=detach_q)
-        log_ratio = self.prior.log_prob(z, self._posterior_of) - log_q
+        inference = Inference({"z": z}, {}, lambda: self.prior.log_prob(z, self._posterior_of) - log_q(), normal)
         if normal is not None and self.prior.standard:
-            kl = normal.kl()
+            inference.kl["z"] = normal.kl()
         else:
-            kl = -log_ratio.mean(0).unsqueeze(1)
-        return Inference({"z": z}, {"z": kl}, log_ratio, normal)
+            inference.kl["z"] = -inference.log_ratio.mean(0).unsqueeze(1)
+        return inference
 
     def draw(self, num: int, rng: torch.Generator) -> Latent:
         """Return draws of the prior."""
@@ -91,4 +91,4 @@ class Deterministic(Bottleneck):
     def infer(self, batch: Batch, k: int, rng: torch.Generator | None, *, detach_q: bool = False) -> Inference:
         """Return the code, k times; nothing is random."""
         z = self.project(self.encoder(batch.content, batch.condition)).expand(k, -1, -1)
-        return Inference({"z": z}, {}, z.new_zeros(z.shape[:2]))
+        return Inference({"z": z}, {}, lambda: z.new_zeros(z.shape[:2]))

@@ -66,7 +66,7 @@ class Ladder(Bottleneck):
             latent[f"z{level + 1}"] = z
             kl[f"z{level + 1}"] = posterior.kl(prior).mean(0)
             log_ratio = log_ratio + _log_ratio(prior, posterior, z, detach_q)
-        return Inference(dict(sorted(latent.items())), dict(sorted(kl.items())), log_ratio)
+        return Inference(dict(sorted(latent.items())), dict(sorted(kl.items())), lambda: log_ratio)
 
     def draw(self, num: int, rng: torch.Generator) -> Latent:
         """Return draws from the top down."""

@@ -13,7 +13,7 @@ from genloom.normal import Normal
 LOG_VARIANCE_LIMITS = (-15.0, 15.0)  # beyond them a density of a float is no longer a number
 
 
-Draws = tuple[Float[Tensor, "k batch dim"], Float[Tensor, "k batch"], Normal | None]
+Draws = tuple[Float[Tensor, "k batch dim"], Callable[[], Float[Tensor, "k batch"]], Normal | None]
 
 
 class Posterior(nn.Module):
@@ -26,7 +26,8 @@ class Posterior(nn.Module):
     def draw(
         self, features: Float[Tensor, "batch features"], k: int, rng: torch.Generator | None, *, detach_q: bool = False
     ) -> Draws:
-        """Return k draws for each example, their log-density in nats, and q(z|x) if it is a diagonal Gaussian.
+        """Return k draws for each example, what computes their log-density in nats, and q(z|x) if it is a diagonal
+        Gaussian.
 
         The arguments are those of ``Bottleneck.infer``.
         """
@@ -56,7 +57,7 @@ class DiagonalGaussian(Posterior):
         """Return μ + σε, its density, and q(z|x)."""
         q = self.normal(features)
         z = q.draw(k, rng)
-        return z, (q.detached() if detach_q else q).log_prob(z).sum(-1), q
+        return z, lambda: (q.detached() if detach_q else q).log_prob(z).sum(-1), q
 
 
 class FlowPosterior(Posterior):
@@ -85,9 +86,9 @@ class FlowPosterior(Posterior):
         context = features.expand(k, *features.shape)
         z, log_volume = self.density.flow(context).transform.inv.call_and_ladj(u)
         if not detach_q:
-            return z, start.log_prob(u).sum(-1) - log_volume, None
+            return z, lambda: start.log_prob(u).sum(-1) - log_volume, None
         constant = {name: value.detach() for name, value in self.density.named_parameters()}
-        return z, functional_call(self.density, constant, (z, context.detach(), start.detached())), None
+        return z, lambda: functional_call(self.density, constant, (z, context.detach(), start.detached())), None
 
 
 class _Density(nn.Module):

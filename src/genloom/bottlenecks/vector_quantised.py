@@ -1,4 +1,4 @@
-"""Discrete latents: a few slots, each holding one vector of a shared codebook."""
+"""Discrete latents: a vector that is written as a sum, each term out of a codebook, coarse ones first."""
 
 from collections.abc import Callable
 
@@ -18,21 +18,22 @@ class VectorQuantised(Bottleneck):
     """q puts all its weight on the nearest codes; p(codes) is learned beside, autoregressively.
 
     van den Oord et al., Neural Discrete Representation Learning (VQ-VAE), 2017: straight-through gradient (section
-    3.2) and a codebook of moving averages (appendix A.1). Since q is certain, its divergence to the prior is
-    −log p(codes), so reconstruction plus divergence is a bound on −log p(x), in nats, and the prior learns in the same
-    run; its gradient ends at the codes. Slots are linear in the encoder's features (Kaiser et al., Fast Decoding in
-    Sequence Models, 2018, section 3.2), so they need not be places of an image. Codes that are hardly used are put
-    where some content is (Dhariwal et al., Jukebox, 2020, appendix B.1).
+    3.2) and codebooks of moving averages (appendix A.1). Each stage quantises what the stages before left over (Lee et
+    al., RQ-VAE, 2022, section 3.1), here by a codebook of its own: early codes say most, a wrong late one changes
+    little, which makes their sequence easy to learn. Since q is certain, its divergence to the prior is −log p(codes),
+    so reconstruction plus divergence is a bound on −log p(x), in nats. The prior's gradient ends at the codes, and it
+    is a player of its own. Codes that are hardly used are put where some content is (Dhariwal et al., Jukebox, 2020,
+    appendix B.1).
 
     Args:
         encoder: see :class:`~genloom.bottlenecks.base.Bottleneck`.
-        slots: codes per example.
-        num_codes: vectors of the codebook.
+        stages: codes per example.
+        num_codes: vectors of each stage's codebook.
         code_dim: their length.
-        commitment: weight of the squared distance between a feature and its code, summed over an example's.
+        commitment: weight of the squared distance between the vector and the sum of its codes'.
         decay: of the moving averages, per update.
         revive_below: a code with less than this share of a uniform use is put elsewhere.
-        prior: called as ``prior(num_codes, slots)``.
+        prior: called as ``prior(num_codes, stages, code_dim)``.
     """
 
     certain = True
@@ -41,13 +42,13 @@ class VectorQuantised(Bottleneck):
         self,
         encoder: ConditionalEncoder,
         *,
-        slots: int = 32,
+        stages: int = 16,
         num_codes: int = 256,
-        code_dim: int = 16,
+        code_dim: int = 32,
         commitment: float = 0.25,
         decay: float = 0.99,
         revive_below: float = 0.05,
-        prior: Callable[[int, int], AutoregressivePrior] = AutoregressivePrior,
+        prior: Callable[[int, int, int], AutoregressivePrior] = AutoregressivePrior,
     ) -> None:
         super().__init__(encoder)
         if encoder.conditional:
@@ -55,66 +56,91 @@ class VectorQuantised(Bottleneck):
                 "model.bottleneck: the codes' prior is told no class, and model.conditioning asks for one; choose "
                 "network/conditioning@model.conditioning=none"
             )
-        for name, value in (("slots", slots), ("num_codes", num_codes), ("code_dim", code_dim)):
+        for name, value in (("stages", stages), ("num_codes", num_codes), ("code_dim", code_dim)):
             at_least_one(name, value)
         if not 0 <= decay < 1:
             raise ConfigError(f"model.bottleneck.decay: {decay} is not within 0 and 1")
-        self.dim = slots * code_dim
+        self.dim = code_dim
         self.num_codes = num_codes
         self.commitment = commitment
         self.decay = decay
         self.revive_below = revive_below
-        self.shape = (slots, code_dim)
-        self.project = nn.Linear(encoder.num_features, self.dim)
-        self.prior = prior(num_codes, slots)
-        self.codebook: Tensor
+        self.project = nn.Linear(encoder.num_features, code_dim)
+        self.prior = prior(num_codes, stages, code_dim)
+        self.codebooks: Tensor
         self.uses: Tensor
-        self.register_buffer("codebook", torch.randn(num_codes, code_dim))
-        self.register_buffer("uses", torch.zeros(num_codes))  # moving averages; nothing is in use yet
+        self.register_buffer("codebooks", torch.randn(stages, num_codes, code_dim))
+        self.register_buffer("uses", torch.zeros(stages, num_codes))  # moving averages; nothing is in use yet
+
+    @property
+    def apart(self) -> nn.Module:
+        """The prior."""
+        return self.prior
 
     def infer(self, batch: Batch, k: int, rng: torch.Generator | None, *, detach_q: bool = False) -> Inference:
-        """Return the nearest codes, k times; in training, move the codebook afterwards."""
-        continuous = self.project(self.encoder(batch.content, batch.condition)).unflatten(1, self.shape)
-        codes = self._nearest(continuous.detach().flatten(0, 1)).unflatten(0, continuous.shape[:2])
-        quantised = F.embedding(codes, self.codebook)
-        commitment = self.commitment * (continuous - quantised).square().sum((1, 2)).mean()
-        through = continuous + (quantised - continuous).detach()
-        log_p = self.prior(codes)
+        """Return the nearest codes, k times; in training, move the codebooks afterwards."""
+        continuous = self.project(self.encoder(batch.content, batch.condition))
+        codes, rests = self._quantise(continuous.detach())
+        quantised = continuous.detach() - rests[-1]
+        log_p = self.prior(codes, self.codebooks)
         if self.training and rng is not None and torch.is_grad_enabled():
-            self._follow(continuous.detach().flatten(0, 1), codes.flatten(), rng)
+            for stage, (rest, nearest) in enumerate(zip(rests[:-1], codes.T, strict=True)):
+                self._follow(stage, rest, nearest, rng)
+        commitment = self.commitment * (continuous - quantised).square().sum(1).mean()
+        through = continuous + (quantised - continuous).detach()
         return Inference(
             {"codes": codes.expand(k, -1, -1)},
             {"codes": -log_p},
-            log_p.sum(1).expand(k, -1),
+            lambda: log_p.sum(1).expand(k, -1),
             penalties={"commitment": commitment},
-            decoder_input=through.flatten(1).expand(k, -1, -1),
+            decoder_input=through.expand(k, -1, -1),
         )
 
-    def _nearest(self, vectors: Float[Tensor, "num code_dim"]) -> Int[Tensor, " num"]:
-        distances = self.codebook.square().sum(1) - 2 * vectors @ self.codebook.T
-        return distances.argmin(1)
+    def loss_apart(self, batch: Batch) -> Float[Tensor, ""]:
+        """Return −log p(codes), nats."""
+        training = self.encoder.training
+        self.encoder.eval()  # as it will be used: without the statistics of this batch
+        with torch.no_grad():
+            codes, _ = self._quantise(self.project(self.encoder(batch.content, batch.condition)))
+        self.encoder.train(training)
+        return -self.prior(codes, self.codebooks).sum(1).mean()
 
     @torch.no_grad()
-    def _follow(self, vectors: Float[Tensor, "num code_dim"], codes: Int[Tensor, " num"], rng: torch.Generator) -> None:
+    def _quantise(
+        self, vectors: Float[Tensor, "num code_dim"]
+    ) -> tuple[Int[Tensor, "num stages"], list[Float[Tensor, "num code_dim"]]]:
+        """Return the codes, what each stage had to quantise, and last what is left over."""
+        rests, codes = [vectors], []
+        for codebook in self.codebooks:
+            codes.append((codebook.square().sum(1) - 2 * rests[-1] @ codebook.T).argmin(1))
+            rests.append(rests[-1] - F.embedding(codes[-1], codebook))
+        return torch.stack(codes, 1), rests
+
+    @torch.no_grad()
+    def _follow(
+        self, stage: int, vectors: Float[Tensor, "num code_dim"], codes: Int[Tensor, " num"], rng: torch.Generator
+    ) -> None:
         """Move each code towards the mean of what it stood for; put unused ones on random vectors of this batch."""
-        used = torch.bincount(codes, minlength=len(self.codebook)).to(vectors)
-        sums = torch.zeros_like(self.codebook).index_add_(0, codes, vectors)
-        spots = vectors[torch.randint(len(vectors), (len(self.codebook),), generator=rng, device=rng.device)]
+        codebook, uses_before = self.codebooks[stage], self.uses[stage]
+        used = torch.bincount(codes, minlength=len(codebook)).to(vectors)
+        sums = torch.zeros_like(codebook).index_add_(0, codes, vectors)
+        spots = vectors[torch.randint(len(vectors), (len(codebook),), generator=rng, device=rng.device)]
         if torch.distributed.is_initialized():
             for value in (used, sums):
                 torch.distributed.all_reduce(value)
             torch.distributed.broadcast(spots, 0)
         uniform = used.sum() / len(used)
-        uses = torch.lerp(used, self.uses, self.decay)
-        moved = (self.decay * self.uses.unsqueeze(1) * self.codebook + (1 - self.decay) * sums) / uses.unsqueeze(1)
+        uses = torch.lerp(used, uses_before, self.decay)
+        moved = (self.decay * uses_before.unsqueeze(1) * codebook + (1 - self.decay) * sums) / uses.unsqueeze(1)
         dead = (uses < self.revive_below * uniform).unsqueeze(1)
-        self.codebook.copy_(torch.where(dead, spots, moved))
-        self.uses.copy_(torch.where(dead.squeeze(1), uniform, uses))
+        codebook.copy_(torch.where(dead, spots, moved))
+        uses_before.copy_(torch.where(dead.squeeze(1), uniform, uses))
 
     def draw(self, num: int, rng: torch.Generator) -> Latent:
         """Return codes of the prior."""
-        return {"codes": self.prior.draw(num, rng)}
+        return {"codes": self.prior.draw(num, self.codebooks, rng)}
 
     def decoder_input(self, latent: Latent) -> Float[Tensor, "*batch dim"]:
-        """Return the codes' vectors side by side."""
-        return F.embedding(latent["codes"], self.codebook).flatten(-2)
+        """Return the sum of the codes' vectors."""
+        places = torch.arange(len(self.codebooks), device=latent["codes"].device)
+        return self.codebooks[places, latent["codes"]].sum(-2)

@@ -19,9 +19,14 @@ from genloom.spec import Content, ImageContent
 class Look(Callback):
     """Looks at the model every so many iterations and once at the end, without disturbing the random state.
 
+    Attributes:
+        requires: what a model must offer; None asks for nothing.
+
     Args:
         every_iterations: how often; None is the end only.
     """
+
+    requires: Capability | None = None
 
     def __init__(self, *, every_iterations: int | None = None) -> None:
         if every_iterations is not None and every_iterations < 1:
@@ -29,6 +34,15 @@ class Look(Callback):
         self.every_iterations = every_iterations
         self.seconds = 0.0  # spent looking
         self._last = -1
+
+    def check(self, model: Family) -> None:
+        """Refuse a model that cannot be looked at so.
+
+        Raises:
+            CapabilityError: it lacks what the look requires.
+        """
+        if self.requires is not None:
+            require("it", self.requires, model.capabilities)
 
     def look(self, trainer: Trainer, model: Family) -> None:
         """Do it; called on rank 0 only."""
@@ -61,12 +75,11 @@ class PictureLook(Look):
 
     Attributes:
         name: of the picture.
-        requires: what a model must offer; one that lacks it is refused before training.
         pictures_only: it arranges pictures, so there is nothing to see in a model of other content.
     """
 
     name: str
-    requires: Capability = Capability.SAMPLE
+    requires: Capability | None = Capability.SAMPLE
     pictures_only: bool = True
 
     def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Shown:
@@ -88,9 +101,8 @@ class PictureLook(Look):
         return None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Refuse a model that lacks the capability; of content that can't be shown, say that nothing will be."""
+        """Say that nothing will be drawn of content that can't be shown."""
         assert isinstance(pl_module, Family)
-        require(type(self).__name__, self.requires, pl_module.capabilities)
         if (reason := self.why_not(pl_module.spec.content)) and trainer.is_global_zero:
             print(f"{self.name}: not drawn: {reason}", flush=True)
 

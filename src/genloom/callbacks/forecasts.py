@@ -11,7 +11,7 @@ from genloom.capabilities import Capability
 from genloom.data.base import InMemoryData
 from genloom.families.base import Family
 from genloom.families.drawing import batches_of
-from genloom.forecast import Forecast
+from genloom.outlook import Forecast
 from genloom.render import Shown
 from genloom.spec import Content, SeriesContent
 

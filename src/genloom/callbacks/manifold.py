@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import torch
-from pytorch_lightning import LightningModule, Trainer
 
 from genloom import randomness, render
 from genloom.callbacks.base import PictureLook
@@ -33,11 +32,10 @@ class Manifold(PictureLook):
             raise ValueError(f"rows: {rows} is below the limit of 2")
         self.rows = rows
 
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Refuse a model that lacks the capability, or has more numbers than a map has directions."""
-        super().setup(trainer, pl_module, stage)
-        assert isinstance(pl_module, Family)
-        self._plane(pl_module)
+    def check(self, model: Family) -> None:
+        """Refuse also a model of more numbers than a map has directions."""
+        super().check(model)
+        self._plane(model)
 
     def _plane(self, model: Family) -> str:
         """Return the name of the latent.
@@ -50,7 +48,7 @@ class Manifold(PictureLook):
         if list(shapes.values()) != [(2,)]:
             found = ", ".join(f"{name} of {'x'.join(map(str, shape))}" for name, shape in shapes.items())
             raise CapabilityError(
-                f"Manifold needs a latent of two numbers, as by model.bottleneck.dim=2; this is {found}"
+                f"it needs a latent of two numbers, as by model.bottleneck.dim=2; this model's is {found}"
             )
         return next(iter(shapes))
 

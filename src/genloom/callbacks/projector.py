@@ -4,11 +4,11 @@ import math
 from typing import Any
 
 import torch
-from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning import Trainer
 from pytorch_lightning.loggers import TensorBoardLogger
 
 from genloom.callbacks.base import Look
-from genloom.capabilities import Capability, require
+from genloom.capabilities import Capability
 from genloom.examples import Examples
 from genloom.families.base import Family
 from genloom.families.drawing import batches_of
@@ -28,16 +28,13 @@ class Projector(Look):
         every_iterations: how often; None is the end only.
     """
 
+    requires = Capability.ENCODE
+
     def __init__(self, *, num_examples: int = 1000, every_iterations: int | None = None) -> None:
         super().__init__(every_iterations=every_iterations)
         if num_examples < 3:
             raise ValueError(f"num_examples: {num_examples} is below the limit of 3")
         self.num_examples = num_examples
-
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Refuse a model that lacks the capability."""
-        assert isinstance(pl_module, Family)
-        require("Projector", Capability.ENCODE, pl_module.capabilities)
 
     def look(self, trainer: Trainer, model: Family) -> None:
         """Write the vectors, and what is known of each."""

@@ -262,9 +262,16 @@ class Composer:
         if unused:
             wanted = unused[1]
             meant = re.search(r"Did you mean to override (?:one of )?([^?]+)\?", str(error))
-            hint = f"; did you mean {meant[1]}?" if meant else "" if file else did_you_mean(wanted, self.choosable())
+            hint = f"; did you mean {meant[1]}?" if meant else "" if file else self._unused(wanted)
             return ConfigError(f"{wanted}: nothing is chosen by this key{where}{hint}")
         return ConfigError(f"{key}: {_first_line(error)}")
+
+    def _unused(self, key: str) -> str:
+        """Return why nothing is chosen by ``key``: it is misspelt, or another choice replaced the part that has it."""
+        choosable, (owner, _, name) = self.choosable(), key.partition("@")[2].rpartition(".")
+        if key not in choosable or not owner:
+            return did_you_mean(key, choosable)
+        return f"; what is chosen for {owner} has no {name} to choose (--cfg job --package {owner} shows what it has)"
 
     def _explain_missing(self, error: MissingConfigException, where: str) -> ConfigError:
         missing = error.missing_cfg_file or ""

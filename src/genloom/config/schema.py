@@ -127,6 +127,31 @@ class Reconstruct(_OfExamples):
 
 
 @dataclass
+class NewTable:
+    """A table to forecast from."""
+
+    path: str = MISSING
+    gaps: str = field(default=MISSING, metadata={"one_of": ("error", "fill")})
+    time_format: str | None = None
+    separator: str | None = None
+
+
+@dataclass
+class Forecast:
+    """Keys of ``genloom forecast``; conf/forecast.yaml explains them."""
+
+    checkpoint: str = MISSING
+    data: NewTable = field(default_factory=NewTable)
+    levels: list[float] = field(default_factory=list)
+    num_paths: int = field(default=MISSING, metadata=_SEED)
+    seed: int = field(default=MISSING, metadata=_SEED)
+    weights: str | None = field(default=None, metadata=_WEIGHTS)
+    out: str | None = None
+    device: str = MISSING
+    trust: list[str] = field(default_factory=list)
+
+
+@dataclass
 class Explore:
     """Keys of ``genloom explore``; conf/explore.yaml explains them."""
 
@@ -175,7 +200,7 @@ class Extractor:
 
 SCHEMAS = {
     schema.__name__.lower(): schema
-    for schema in (Train, Evaluate, Sample, Encode, Reconstruct, Explore, Report, Extractor)
+    for schema in (Train, Evaluate, Sample, Encode, Reconstruct, Forecast, Explore, Report, Extractor)
 }
 
 

@@ -52,17 +52,12 @@ class Times:
     def calendar(self, feature: str) -> Float64[np.ndarray, "rows 2"]:
         """Return sine and cosine of where in the day (``hour``), week (``weekday``) or year (``month``) each row is."""
         wall = self.wall
-        match feature:
-            case "hour":
-                share = (wall % DAY) / DAY
-            case "weekday":
-                share = (wall // DAY + 3) % 7 / 7  # 1970 began on a Thursday; Monday is 0
-            case _:
-                share = wall.astype("M8[us]").astype("M8[M]").astype(np.int64) % 12 / 12
+        share = {
+            "hour": (wall % DAY) / DAY,
+            "weekday": (wall // DAY + 3) % 7 / 7,  # 1970 began on a Thursday; Monday is 0
+            "month": wall.astype("M8[us]").astype("M8[M]").astype(np.int64) % 12 / 12,
+        }[feature]
         return np.stack([np.sin(2 * np.pi * share), np.cos(2 * np.pi * share)], axis=1)
-
-
-CALENDAR = ("hour", "weekday", "month")
 
 
 @dataclass(frozen=True)

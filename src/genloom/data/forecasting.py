@@ -17,7 +17,7 @@ from genloom.data.series import scaler, series_windows
 from genloom.data.table import Table
 from genloom.errors import DataError
 from genloom.examples import SeriesWindows
-from genloom.forecast import Forecast
+from genloom.outlook import Forecast
 from genloom.spec import HistoryCondition, Scaler, SeriesContent, Spec
 
 if TYPE_CHECKING:
@@ -191,10 +191,10 @@ def _scalers(panel: Panel, presents: Int64[np.ndarray, " series"], content: Seri
     found = {}
     for series, (name, start, present) in enumerate(zip(panel.names, panel.bounds, presents, strict=False)):
         given = values[start : present + 1]
-        if (empty := np.isnan(given).all(axis=0)).any():
-            raise DataError(
-                f"{panel.called(series)} has no value of {content.channels[empty.argmax()]!r}; leave the series out"
-            )
+        empty = np.isnan(given).all(axis=0)
+        if empty.any():
+            target = content.channels[int(np.argmax(empty))]
+            raise DataError(f"{panel.called(series)} has no value of {target!r}; leave the series out")
         found[name] = known.get(name) or scaler(name, given, content.season)
     return found
 

@@ -90,12 +90,6 @@ class Series(InMemoryData):
         ):
             if value < 1:
                 raise ConfigError(f"data.{key}: {value} is below the limit of 1")
-        for key, value, allowed in (
-            *(("calendar", feature, ("hour", "weekday", "month")) for feature in calendar),
-            ("gaps", gaps, ("error", "fill")),
-        ):
-            if value not in allowed:
-                raise ConfigError(f"data.{key}: {value!r} is none of {', '.join(allowed)}")
         shares = all(0 < part < 1 for part in splits) and sum(splits) < 1 + 1e-9
         counts = all(part >= 1 and part == int(part) for part in splits)
         if len(splits) != 3 or not (shares or counts):

@@ -1,6 +1,7 @@
 """White shapes on black whose generating factors are known: shape, scale, orientation and position.
 
-After dSprites (Matthey et al., 2017), made here rather than downloaded, with fewer levels of each factor.
+After dSprites (Matthey et al., 2017), made here rather than downloaded, with fewer levels of each factor, and larger in
+their pictures so that 32 pixels a side show which shape it is and how it is turned.
 """
 
 import math
@@ -59,11 +60,11 @@ def draw(factors: Int[Tensor, "num 5"], size: int) -> UInt8[Tensor, "num 1 size 
         size: in pixels.
     """
     shape, scale, turn, x, y = factors.T.float().unsqueeze(-1).unsqueeze(-1)
-    radius = 0.09 + 0.07 * scale / 5  # of the picture's side
+    radius = 0.12 + 0.10 * scale / 5  # of the picture's side
     angle = turn * (math.pi / 2 / 8)
     pixel = (torch.arange(size) + 0.5) / size
-    across = pixel.view(1, 1, -1) - (0.22 + 0.56 * x / 15)
-    down = pixel.view(1, -1, 1) - (0.22 + 0.56 * y / 15)
+    across = pixel.view(1, 1, -1) - (0.28 + 0.44 * x / 15)
+    down = pixel.view(1, -1, 1) - (0.28 + 0.44 * y / 15)
     u = angle.cos() * across + angle.sin() * down
     v = angle.cos() * down - angle.sin() * across
     edge = torch.where(shape == 0, _square(u, v, radius), torch.where(shape == 1, _ellipse(u, v, radius), 0.0))

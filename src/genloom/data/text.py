@@ -67,7 +67,7 @@ class Text(InMemoryData):
     Args:
         path: a UTF-8 file, taken as it stands but for a byte order mark; or a folder, whose files are joined by line
             ends in the order of their paths. None is the reference that ships inside Python (``pydoc_data.topics``,
-            the help on the language's statements, operators and types), about 0.5 million characters; it differs a
+            the help on the language's statements, operators and types), about 0.4 million characters; it differs a
             little between Python's versions.
         files: which files of a folder, by a glob pattern.
         vocabulary: called as ``vocabulary(text, training_part)``.
@@ -193,9 +193,15 @@ def _chunks(text: str) -> Iterator[str]:
 
 
 def _embedded() -> str:
+    """Return the topics in the order of their names, but for those that stand, heading aside, within longer ones."""
     from pydoc_data.topics import topics
 
-    return "\n\n".join(topics[name].strip() for name in sorted(topics)) + "\n"
+    kept: dict[str, str] = {}
+    for name, text in sorted(topics.items(), key=lambda topic: -len(topic[1])):
+        body = text.strip().split("\n", 3)[-1].strip()
+        if not any(body in other for other in kept.values()):
+            kept[name] = text.strip()
+    return "\n\n".join(kept[name] for name in sorted(kept)) + "\n"
 
 
 def _read(path: Path, files: str) -> str:

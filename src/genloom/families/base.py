@@ -5,7 +5,11 @@ A family is one LightningModule. It owns the training step, so clipping, gradien
 """
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import functools
+import math
+import os
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -92,6 +96,8 @@ class Family(GenerativeModel):
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[Any]]:
         """Build one optimizer and one schedule per player, in the order of :meth:`players`."""
+        if not torch.cuda.is_available():  # Lightning has each step of Adam load the driver to look for a GPU
+            os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
         players = self.players()
         if set(players) != set(self._optimizer_factories):
             raise ConfigError(
@@ -134,35 +140,49 @@ class Family(GenerativeModel):
         """Number of training processes."""
         return self.trainer.world_size if self._trainer else 1
 
-    def step(self, player: str, losses: Iterable[Mapping[str, Loss]]) -> dict[str, Tensor]:
+    def resting(self, player: str) -> bool:
+        """Whether the player's schedule has its rate at zero now, so that nothing it does would change it."""
+        return all(group["lr"] == 0 for group in self._optimizer(player).param_groups)
+
+    def _optimizer(self, player: str) -> Any:
+        optimizers = self.optimizers()
+        return (optimizers if isinstance(optimizers, list) else [optimizers])[list(self.players()).index(player)]
+
+    def step(self, player: str, losses: Iterable[Mapping[str, Loss]], *, also: Sequence[str] = ()) -> dict[str, Tensor]:
         """Update one player and return its losses and their terms for the log.
 
         Args:
-            player: whose optimizer steps.
+            player: whose optimizer steps, and under whose name is logged.
+            also: further players that learn from the same losses, by the same backward pass.
             losses: the named losses of each accumulated batch; they are summed and backpropagated, divided by
                 ``accumulation``, before the next batch's are computed.
+
+        Returns:
+            What is worth logging; empty in an iteration that is not logged.
 
         Raises:
             TrainingError: a loss is NaN or infinite; raised before the update.
         """
-        optimizers = self.optimizers()
-        optimizer = (optimizers if isinstance(optimizers, list) else [optimizers])[list(self.players()).index(player)]
-        optimizer.zero_grad()
+        optimizers = {name: self._optimizer(name) for name in (player, *also)}
+        for optimizer in optimizers.values():
+            optimizer.zero_grad()
         logged: dict[str, Tensor] = {}
         for named in losses:
-            total = torch.stack([loss.total for loss in named.values()]).sum()
-            if not torch.isfinite(total):
+            total = functools.reduce(torch.add, [loss.total for loss in named.values()])
+            if not math.isfinite(total.item()):
                 self._stop_at(player, named)
             self.manual_backward(total / self.accumulation)
-            logged[f"{player}/loss"] = total.detach()
-            for name, loss in named.items():
-                logged[f"{player}/{name}"] = loss.total.detach()
-                logged.update({f"{player}/{term}": value for term, value in loss.terms.items()})
-        if player == self.counted_player:
-            optimizer.step()
-        else:  # the inner optimizer, so that Lightning does not count this update as a step
-            plugin = self.trainer.precision_plugin
-            plugin.optimizer_step(optimizer.optimizer, model=self, closure=lambda: None)  # pyright: ignore
+            if self.logs_now:
+                logged[f"{player}/loss"] = total.detach()
+                for name, loss in named.items():
+                    logged[f"{player}/{name}"] = loss.total.detach()
+                    logged.update({f"{player}/{term}": value.detach() for term, value in loss.terms().items()})
+        for name, optimizer in optimizers.items():
+            if name == self.counted_player:
+                optimizer.step()
+            else:  # the inner optimizer, so that Lightning does not count this update as a step
+                plugin = self.trainer.precision_plugin
+                plugin.optimizer_step(optimizer.optimizer, model=self, closure=lambda: None)  # pyright: ignore
         return logged
 
     def _stop_at(self, player: str, losses: Mapping[str, Loss]) -> None:
@@ -194,8 +214,10 @@ class Family(GenerativeModel):
         """Average the weights, advance the schedules and log, once per iteration."""
         self.average_weights(examples)
         schedules: Any = self.lr_schedulers() or []
-        for schedule in schedules if isinstance(schedules, list) else [schedules]:
-            schedule.step()
+        with warnings.catch_warnings():  # a player at rest has a schedule that steps before its optimizer ever did
+            warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
+            for schedule in schedules if isinstance(schedules, list) else [schedules]:
+                schedule.step()
         if self.logs_now:
             norms = {f"{name}/gradient_norm": norm for name, norm in self.gradient_norms.items()}
             self.log_dict({f"train/{name}": value for name, value in (logged | norms).items()})

@@ -23,6 +23,7 @@ def check_parts(
     Raises:
         ConfigError: naming both keys.
     """
+    _check_players(objective)
     classifies = False
     drawn = {*latent.draw(1, torch.Generator()), *generator.latent_names}
     for name, term in objective.items():
@@ -64,6 +65,16 @@ def check_parts(
             "model.discriminator.head: it classifies, but no term of model.objective uses that; add "
             "auxiliary_classification"
         )
+
+
+def _check_players(objective: Mapping[str, GanTerm]) -> None:
+    for player in ("discriminator", "generator"):
+        if not any(term.every_iterations == 1 and term.trains(player) for term in objective.values()):
+            terms = ",".join(["non_saturating", *objective])
+            raise ConfigError(
+                f"model.objective: {', '.join(objective)} give the {player} no loss in every iteration; add an "
+                f"adversarial objective, as in objective/gan@model.objective=[{terms}]"
+            )
 
 
 def _check_codes(key: str, latent: LatentDistribution, discriminator: Discriminator) -> None:

@@ -6,7 +6,7 @@ belongs to a capability is overridden by the families that offer it, and raises 
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Float, Int
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from genloom.batch import Batch, Condition, History, ImageBatch, Label, Latent
 from genloom.capabilities import Capability
 from genloom.errors import ConfigError
-from genloom.forecast import LEVELS, Forecast
+from genloom.outlook import LEVELS, Forecast
 from genloom.outputs.base import Prediction
 from genloom.samplers.tokens import TokenSampler
 from genloom.spec import ImageContent, Spec
@@ -34,6 +34,13 @@ class GenerativeModel(LightningModule):
     def __init__(self, spec: Spec) -> None:
         super().__init__()
         self.spec = spec
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute; not as a possible part of the module where Lightning notes the name of every hook."""
+        if name == "_current_fx_name":
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
 
     @property
     def capabilities(self) -> frozenset[Capability]:

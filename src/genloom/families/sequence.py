@@ -18,10 +18,10 @@ from genloom.families.base import Family
 from genloom.families.closed_form import ClosedForm
 from genloom.families.drawing import batches_of
 from genloom.families.model import GenerativeModel
-from genloom.forecast import LEVELS, Forecast
 from genloom.networks.sequence import ClosedFormNetwork, SeriesNetwork, TextNetwork
 from genloom.objectives.loss import Loss
 from genloom.objectives.sequence import SequenceObjective
+from genloom.outlook import LEVELS, Forecast
 from genloom.outputs.base import Output, Prediction
 from genloom.samplers.tokens import TokenSampler, generate
 from genloom.spec import SeriesContent, Spec, TextContent

@@ -14,7 +14,7 @@ from genloom.bottlenecks.base import Bottleneck
 from genloom.capabilities import Capability
 from genloom.errors import ConfigError
 from genloom.families.autoencoder import Autoencoder
-from genloom.families.base import Family
+from genloom.families.base import Family, frozen
 from genloom.families.drawing import batches_of
 from genloom.likelihoods.base import Likelihood
 from genloom.networks.base import Decoder, Encoder
@@ -41,13 +41,12 @@ class VAE(Family):
             Autoencoders, 2020).
         input_noise: standard deviation of Gaussian noise that the encoder sees in training, in the units of content;
             the objective still asks for the clean example (Vincent et al., denoising autoencoders, 2008).
-        **family: see :class:`~genloom.families.base.Family`; the optimizer is ``autoencoder``.
+        **family: see :class:`~genloom.families.base.Family`; the optimizer is ``autoencoder``, beside ``prior`` where
+            the bottleneck's learns apart.
 
     Raises:
         ConfigError: parts that do not fit; both keys are named.
     """
-
-    counted_player = "autoencoder"
 
     def __init__(
         self,
@@ -86,8 +85,23 @@ class VAE(Family):
             self.autoencoder_ema = self.make_average(self.autoencoder)
 
     def players(self) -> dict[str, nn.Module]:
-        """The autoencoder."""
-        return {"autoencoder": self.autoencoder}
+        """The autoencoder; and the prior, where it learns apart."""
+        bottleneck = self.autoencoder.bottleneck
+        if bottleneck.apart is None:
+            return {"autoencoder": self.autoencoder}
+        others = [part for part in self.autoencoder.children() if part is not bottleneck]
+        others += [part for part in bottleneck.children() if part is not bottleneck.apart]
+        return {"autoencoder": nn.ModuleList(others), "prior": bottleneck.apart}
+
+    @property
+    def counted_player(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The autoencoder, or the prior alone while the autoencoder rests."""
+        return self._awake[0]
+
+    @property
+    def _awake(self) -> list[str]:
+        """The players whose rates are not zero; the autoencoder if there is none."""
+        return [player for player in self.players() if not self.resting(player)] or ["autoencoder"]
 
     def averaged(self) -> dict[str, tuple[nn.Module, nn.Module]]:
         """The autoencoder's average."""
@@ -117,10 +131,12 @@ class VAE(Family):
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """One iteration."""
-        losses = (
-            {"objective": self._loss(part, number)} for number, part in enumerate(batch.chunks(self.accumulation))
-        )
-        logged = self.step("autoencoder", losses)
+        first, *also = self._awake
+        loss = self._loss if first == "autoencoder" else self._loss_apart
+        losses = ({"objective": loss(part, number)} for number, part in enumerate(batch.chunks(self.accumulation)))
+        at_rest = [module for player, module in self.players().items() if player not in (first, *also)]
+        with frozen(nn.ModuleList(at_rest)):
+            logged = self.step(first, losses, also=also)
         self.finish_iteration(logged, len(batch) * self.world_size)
 
     def _loss(self, batch: Batch, part: int) -> Loss:
@@ -128,6 +144,9 @@ class VAE(Family):
         model = _Denoising(self.autoencoder, self.input_noise, rng) if self.input_noise else self.autoencoder
         data: Any = self.trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue]
         return self.objective(model, batch, iteration=self.iteration, dataset_size=len(data.split("train")), rng=rng)
+
+    def _loss_apart(self, batch: Batch, part: int) -> Loss:
+        return Loss(self.autoencoder.bottleneck.loss_apart(batch))
 
     # Use
 

@@ -42,9 +42,8 @@ class Bernoulli(Likelihood):
             )
 
     def log_prob_of_values(self, parameters: Tensor, content: Tensor) -> Tensor:
-        """Return x·l − log(1 + eˡ), with the logit l."""
-        logits = self._only(parameters)
-        return -F.binary_cross_entropy_with_logits(logits, _unit(content).expand_as(logits), reduction="none")
+        """Return log σ(l) of white pixels and log σ(−l) of black ones, which are 1 and −1; l is the logit."""
+        return F.logsigmoid(content * self._only(parameters))
 
     def mean(self, parameters: Parameters) -> Float[Tensor, "..."]:
         """Return the probability of white, as a grey value."""

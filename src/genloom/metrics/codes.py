@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from torch import Tensor
 
 from genloom.capabilities import Capability
 from genloom.examples import Examples
@@ -17,7 +18,9 @@ from genloom.metrics.metric import Direction, Score
 class CodebookUse(Measurement):
     """The perplexity of the codes of held-out examples, exp(−Σ p log p): as many equally frequent codes say as much.
 
-    van den Oord et al., Neural Discrete Representation Learning, 2017. ``codebook_use`` is its share of the codebook.
+    van den Oord et al., Neural Discrete Representation Learning, 2017. Each place of an example's codes has a codebook
+    of its own, so entropies are averaged over the places; that is never above the perplexity of all codes in one
+    count. ``codebook_use`` is its share of a codebook.
 
     Args:
         batch_size: examples at once.
@@ -35,12 +38,13 @@ class CodebookUse(Measurement):
     def measure(self, model: Family, held: Held, *, weights: str) -> dict[str, Score]:
         """Return both."""
         assert model.num_codes is not None
-        counts = torch.zeros(model.num_codes, dtype=torch.float64)
+        encoded: list[Tensor] = []
         for batch in batches_of(held.examples, model.spec.content, self.batch_size):
-            for codes in model.encode(batch, weights=weights).values():
-                counts += torch.bincount(codes.flatten().cpu(), minlength=model.num_codes)
-        shares = counts / counts.sum()
-        perplexity = torch.special.entr(shares).sum().exp().item()
+            encoded += [codes.cpu() for codes in model.encode(batch, weights=weights).values()]
+        places = torch.cat(encoded).T
+        counts = torch.stack([torch.bincount(codes, minlength=model.num_codes) for codes in places]).double()
+        shares = counts / counts.sum(1, keepdim=True)
+        perplexity = torch.special.entr(shares).sum(1).mean().exp().item()
         details = {"of": model.num_codes, "unused": int((counts == 0).sum())}
         return {
             "codebook_perplexity": Score(perplexity, details=details),

@@ -285,7 +285,8 @@ def _named(split: Split | None, examples: Examples | None) -> dict[str, Any] | N
 
 def _facts(content: Content) -> dict[str, Any]:
     """Return what is short of the content's description; the data's fingerprint stands for the rest."""
-    facts = {name: each for name, each in vars(content).items() if each is None or isinstance(each, int | float | str)}
+    plain = (int, float, str, type(None))
+    facts: dict[str, Any] = {name: each for name, each in vars(content).items() if isinstance(each, plain)}
     if isinstance(content, TextContent):
         kind = type(content.vocabulary).__name__.lower()
         facts["vocabulary"] = {"kind": kind, "size": content.vocabulary.size}

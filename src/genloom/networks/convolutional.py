@@ -59,18 +59,28 @@ class ConvolutionalEncoder(Encoder):
         width: channels of the first map, doubled at each halving.
         max_width: the limit of that doubling.
         hidden: units of the hidden layer.
+        full_resolution: have a map of the image's size; else the first convolution makes the first halving, which
+            leaves out most of the work.
     """
 
     def __init__(
-        self, spec: Spec, *, block: Block = StridedHalving, width: int = 32, max_width: int = 256, hidden: int = 256
+        self,
+        spec: Spec,
+        *,
+        block: Block = StridedHalving,
+        width: int = 32,
+        max_width: int = 256,
+        hidden: int = 256,
+        full_resolution: bool = True,
     ) -> None:
         super().__init__()
         channels, height, width_pixels = image_shape(spec, "model.encoder")
         pyramid = Pyramid(height, width_pixels)
         widths = pyramid.widths(width, max_width)
-        self.stem = nn.Conv2d(channels, widths[0], 3, padding=1)
-        self.blocks = nn.Sequential(*(block(a, b) for a, b in pairwise([widths[0], *widths])))
-        for _ in self.blocks:
+        self.stem = nn.Conv2d(channels, widths[0], 3, stride=1 if full_resolution else 2, padding=1)
+        maps = [widths[0], *widths] if full_resolution else widths
+        self.blocks = nn.Sequential(*(block(a, b) for a, b in pairwise(maps)))
+        for _ in range(len(widths)):
             height, width_pixels = -(-height // 2), -(-width_pixels // 2)
         self.hidden = nn.Linear(widths[-1] * height * width_pixels, hidden)
         self.num_features = hidden
@@ -92,6 +102,8 @@ class ConvolutionalDecoder(Decoder):
         width: channels of the last map, doubled at each coarser resolution.
         max_width: the limit of that doubling.
         hidden: units of the hidden layer.
+        full_resolution: have a map of the image's size; else the last convolution makes the last doubling, which
+            leaves out most of the work.
     """
 
     def __init__(
@@ -104,6 +116,7 @@ class ConvolutionalDecoder(Decoder):
         width: int = 32,
         max_width: int = 256,
         hidden: int = 256,
+        full_resolution: bool = True,
     ) -> None:
         super().__init__()
         channels, height, width_pixels = image_shape(spec, "model.decoder")
@@ -114,8 +127,12 @@ class ConvolutionalDecoder(Decoder):
         self.map_shape = (widths[0], base_height, base_width)
         self.hidden = nn.Linear(latent_dim, hidden)
         self.project = nn.Linear(hidden, widths[0] * base_height * base_width)
-        self.blocks = nn.Sequential(*(block(a, b) for a, b in pairwise([*widths, widths[-1]])))
-        self.last = nn.Conv2d(widths[-1], outputs * channels, 3, padding=1)
+        maps = [*widths, widths[-1]] if full_resolution else widths
+        self.blocks = nn.Sequential(*(block(a, b) for a, b in pairwise(maps)))
+        if full_resolution:
+            self.last = nn.Conv2d(widths[-1], outputs * channels, 3, padding=1)
+        else:
+            self.last = nn.ConvTranspose2d(widths[-1], outputs * channels, 4, stride=2, padding=1)
 
     def forward(self, z: Float[Tensor, "batch latent"]) -> Float[Tensor, "batch outputs channels height width"]:
         """Return the parameters of the likelihood."""

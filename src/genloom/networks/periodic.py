@@ -16,9 +16,9 @@ from genloom.spec import HistoryCondition, SeriesContent, Spec
 class Periodic(SeriesNetwork):
     """Takes every period-th step of the look-back, after a smoothing over one period, to every period-th future step.
 
-    With a period of P steps, a look-back of n periods and a horizon of m, the map has n·m weights, shared by the P phases
-    and by all targets. The mean of the look-back is subtracted before and added after. Steps beyond whole periods, at the
-    start of the look-back and at the end of the horizon, are cut off.
+    With a period of P steps, a look-back of n periods and a horizon of m, the map has n·m weights, shared by the P
+    phases and by all targets. The mean of the look-back is subtracted before and added after. Steps beyond whole
+    periods, at the start of the look-back and at the end of the horizon, are cut off.
 
     Args:
         spec: of a series.

@@ -1,6 +1,7 @@
 """What an objective returns."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from jaxtyping import Float
 from torch import Tensor
@@ -12,8 +13,9 @@ class Loss:
 
     Args:
         total: the value that is differentiated, averaged over the examples of the batch.
-        terms: named scalars for the log, detached or not; they are never differentiated.
+        terms: returns named scalars for the log, detached or not, which are never differentiated; called only in an
+            iteration that is logged, between the backward pass and the update.
     """
 
     total: Float[Tensor, ""]
-    terms: dict[str, Float[Tensor, ""]] = field(default_factory=dict)
+    terms: Callable[[], dict[str, Float[Tensor, ""]]] = dict

@@ -116,19 +116,30 @@ def _kl(inference: Inference, like: Tensor) -> dict[str, Float[Tensor, " batch"]
     return {name: kl.sum(1) for name, kl in inference.kl.items()} or {"z": torch.zeros_like(like)}
 
 
-def _logged(
-    inference: Inference, log_likelihood: Float[Tensor, "k batch"], total: Tensor
-) -> tuple[Tensor, dict[str, Float[Tensor, ""]]]:
-    """Return the loss with the bottleneck's penalties, and the terms that every objective logs."""
-    reconstruction = -log_likelihood.detach().mean()
-    kls = {name: value.detach().mean() for name, value in _kl(inference, log_likelihood[0]).items()}
-    kl = torch.stack(list(kls.values())).sum()
-    terms = {"reconstruction": reconstruction, "kl": kl, "elbo": -(reconstruction + kl)}
-    terms |= {f"kl_{name}": value for name, value in kls.items()} if len(kls) > 1 else {}
-    for name, penalty in inference.penalties.items():
+def _loss(
+    inference: Inference,
+    log_likelihood: Float[Tensor, "k batch"],
+    total: Float[Tensor, ""],
+    more: Callable[[], dict[str, Float[Tensor, ""]]],
+) -> Loss:
+    """Return the loss with the bottleneck's penalties; its terms are those that every objective logs, and ``more``."""
+    for penalty in inference.penalties.values():
         total = total + penalty
-        terms[name] = penalty.detach()
-    return total, terms
+
+    def terms() -> dict[str, Tensor]:
+        reconstruction = -log_likelihood.detach().mean()
+        kls = {name: value.detach().mean() for name, value in _kl(inference, log_likelihood[0]).items()}
+        kl = torch.stack(list(kls.values())).sum()
+        return {
+            "reconstruction": reconstruction,
+            "kl": kl,
+            "elbo": -(reconstruction + kl),
+            **({f"kl_{name}": value for name, value in kls.items()} if len(kls) > 1 else {}),
+            **{name: penalty.detach() for name, penalty in inference.penalties.items()},
+            **{name: value.detach() for name, value in more().items()},
+        }
+
+    return Loss(total, terms)
 
 
 class Elbo(VaeObjective):
@@ -163,8 +174,8 @@ class Elbo(VaeObjective):
             torch.cat([kl.mean(0) for kl in inference.kl.values()]) if inference.kl else log_likelihood.new_zeros(1)
         )
         divergence = per_unit.clamp_min(self.free_nats).sum() if self.free_nats else per_unit.sum()
-        total, terms = _logged(inference, log_likelihood, beta * divergence - log_likelihood.mean())
-        return Loss(total, terms | {"beta": log_likelihood.new_tensor(beta)})
+        total = beta * divergence - log_likelihood.mean()
+        return _loss(inference, log_likelihood, total, lambda: {"beta": total.new_tensor(beta)})
 
 
 class Iwae(VaeObjective):
@@ -191,8 +202,7 @@ class Iwae(VaeObjective):
         inference = model.infer(batch, self.k, rng, detach_q=self.stick_the_landing)
         log_likelihood = model.log_likelihood(inference, batch)
         bound = torch.logsumexp(log_likelihood + inference.log_ratio, dim=0) - math.log(self.k)
-        total, terms = _logged(inference, log_likelihood, -bound.mean())
-        return Loss(total, terms | {"bound": bound.detach().mean()})
+        return _loss(inference, log_likelihood, -bound.mean(), lambda: {"bound": bound.mean()})
 
 
 class BetaTc(VaeObjective):
@@ -200,7 +210,9 @@ class BetaTc(VaeObjective):
 
     Chen et al., Isolating Sources of Disentanglement in Variational Autoencoders (β-TC-VAE), 2018, equation 2. The
     densities of the aggregate posterior q(z) are estimated within the batch by minibatch stratified sampling
-    (appendix C.2), which is unbiased in its weights.
+    (appendix C.2). Its weights are unbiased but its logarithm is not: where latents say much more than log B nats of
+    an example, no neighbours of z are in the batch, and the total correlation comes out too low, even negative, the
+    mutual information too high.
 
     Args:
         alpha: of I(x; z).
@@ -235,9 +247,8 @@ class BetaTc(VaeObjective):
         correlation = (log_q - log_product).mean()
         dimension_wise = (log_product - log_p).mean()
         divergence = self.alpha * information + self.beta * correlation + self.gamma * dimension_wise
-        total, terms = _logged(inference, log_likelihood, divergence - log_likelihood.mean())
         parts = {"information": information, "total_correlation": correlation, "dimension_wise_kl": dimension_wise}
-        return Loss(total, terms | {name: value.detach() for name, value in parts.items()})
+        return _loss(inference, log_likelihood, divergence - log_likelihood.mean(), lambda: parts)
 
 
 def stratified_log_weights(batch: int, dataset_size: int) -> Float[Tensor, "batch batch"]:

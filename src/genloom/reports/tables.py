@@ -1,18 +1,17 @@
 """One table holds the runs judged by one protocol; a row is a group of runs that differ in their seed only."""
 
 import hashlib
-import itertools
 import json
 import shlex
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from genloom.config.near import did_you_mean
 from genloom.errors import ConfigError
 from genloom.reports.estimate import Estimate
-from genloom.reports.finished import LeftOut, Run, keys_of
+from genloom.reports.finished import LeftOut, Run
+from genloom.reports.groups import groups_of, names_of
 
 TIMES_FLOOR = "times_floor"
 
@@ -165,9 +164,9 @@ class Layout:
         return drafts, left_out
 
     def _table(self, runs: list[Run]) -> tuple[Table, list[LeftOut]]:
-        groups, left_out = _groups(runs)
+        groups, left_out = groups_of(runs)
         rows: list[Row] = []
-        for (name, settings), members in zip(_names(groups), groups, strict=True):
+        for (name, settings), members in zip(names_of(groups), groups, strict=True):
             for weights in self._chosen(members[0]):
                 having = [run for run in members if weights in run.weight_sets]
                 left_out += [
@@ -241,77 +240,3 @@ def _id(protocol: Mapping[str, Any]) -> str:
 def _estimates(runs: Sequence[Mapping[str, float | None]]) -> dict[str, Estimate]:
     names = dict.fromkeys(name for values in runs for name in values)
     return {name: Estimate(tuple(values[name] for values in runs if name in values)) for name in names}
-
-
-def _groups(runs: Iterable[Run]) -> tuple[list[list[Run]], list[LeftOut]]:
-    """Return runs that differ in their seed only, by seed; of those with the same seed only the newest counts."""
-    by_configuration: dict[str, list[Run]] = {}
-    for run in runs:
-        by_configuration.setdefault(json.dumps(run.compared, sort_keys=True), []).append(run)
-    groups: list[list[Run]] = []
-    left_out: list[LeftOut] = []
-    for members in by_configuration.values():
-        newest: dict[str, Run] = {}
-        for run in sorted(members, key=lambda run: (run.directory / "metrics.json").stat().st_mtime):
-            older = newest.get(repr(run.seed))
-            if older is not None:
-                reason = f"{run.directory} is the newest with seed {run.seed}; a seed counts once"
-                left_out.append(LeftOut(older.directory, "repeated", reason))
-            newest[repr(run.seed)] = run
-        groups.append(sorted(newest.values(), key=lambda run: (str(type(run.seed)), run.seed)))
-    return groups, left_out
-
-
-def _names(groups: Sequence[Sequence[Run]]) -> list[tuple[str, list[str]]]:
-    """Return each group's name, and the settings that tell it from the others of that name."""
-    names = [", ".join(dict.fromkeys(run.name for run in group)) for group in groups]
-    found: list[tuple[str, list[str]]] = [(name, []) for name in names]
-    for name, number in Counter(names).items():
-        if number > 1:
-            alike = [index for index, other in enumerate(names) if other == name]
-            keys = _telling([groups[index][0] for index in alike])
-            for index in alike:
-                found[index] = name, [_setting(key, groups[index][0].compared) for key in keys]
-    return found
-
-
-def _telling(runs: Sequence[Run]) -> list[str]:
-    """Return the fewest keys whose values tell the runs apart; more than three are found greedily."""
-    configurations = [run.compared for run in runs]
-    given = {key for run in runs for key in keys_of(run.overrides)}
-    names = {key for configuration in configurations for key in configuration}
-    # among keys that tell the same runs apart, the one that somebody set comes first, then the shallow, then the short
-    by_split: dict[tuple[str | None, ...], str] = {}
-    for key in sorted(names, key=lambda key: (key not in given, key.count("."), len(key), key)):
-        values = tuple(configuration.get(key) for configuration in configurations)
-        if len(set(values)) > 1:
-            first = {value: position for position, value in reversed(list(enumerate(values)))}
-            by_split.setdefault(tuple(str(first[value]) for value in values), key)
-    splits = list(by_split)
-
-    def classes(chosen: Iterable[tuple[str | None, ...]]) -> int:
-        return len(set(zip(*chosen, strict=True)))
-
-    for number in (1, 2, 3):
-        for chosen in itertools.combinations(splits[:40], number):
-            if classes(chosen) == len(runs):
-                return [by_split[split] for split in chosen]
-    greedy: list[tuple[str | None, ...]] = []
-    while not greedy or classes(greedy) < len(runs):
-        greedy.append(max(splits, key=lambda split: classes([*greedy, split])))
-    return [by_split[split] for split in greedy]
-
-
-def _setting(key: str, configuration: Mapping[str, str]) -> str:
-    if key not in configuration:
-        return f"~{key}"
-    value = json.loads(configuration[key])
-    if isinstance(value, float):
-        mantissa, _, exponent = f"{value:e}".partition("e")
-        scientific = f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}" if exponent else str(value)
-        short = scientific if len(scientific) < len(str(value)) and float(scientific) == value else str(value)
-    elif key.endswith("_target_"):
-        short = str(value).rpartition(".")[2]
-    else:
-        short = value if isinstance(value, str) else json.dumps(value)
-    return f"{key.removesuffix('._target_')}={short}"

@@ -30,7 +30,7 @@ class NonSaturating(GanTerm):
     def discriminator(self, game: Game) -> Loss:
         """L_D in nats; logs D(x) and D(G(z)) as probabilities."""
         real, fake = game.real_critique.score, game.fake_critique.score
-        return Loss(F.softplus(-real).mean() + F.softplus(fake).mean(), _probabilities(real, fake))
+        return Loss(F.softplus(-real).mean() + F.softplus(fake).mean(), lambda: _probabilities(real, fake))
 
     def generator(self, game: Game) -> Loss:
         """L_G in nats."""
@@ -60,7 +60,7 @@ class LeastSquares(GanTerm):
     def discriminator(self, game: Game) -> Loss:
         """L_D in squared score."""
         real, fake = game.real_critique.score, game.fake_critique.score
-        return Loss(0.5 * ((real - 1).square().mean() + fake.square().mean()), _scores(real, fake))
+        return Loss(0.5 * ((real - 1).square().mean() + fake.square().mean()), lambda: _scores(real, fake))
 
     def generator(self, game: Game) -> Loss:
         """L_G in squared score."""
@@ -79,7 +79,7 @@ class Wasserstein(GanTerm):
     def discriminator(self, game: Game) -> Loss:
         """L_D; logs the estimated distance."""
         real, fake = game.real_critique.score.mean(), game.fake_critique.score.mean()
-        return Loss(fake - real, {"wasserstein_estimate": (real - fake).detach()})
+        return Loss(fake - real, lambda: {"wasserstein_estimate": (real - fake).detach()})
 
     def generator(self, game: Game) -> Loss:
         """L_G."""
@@ -97,7 +97,7 @@ class Hinge(GanTerm):
     def discriminator(self, game: Game) -> Loss:
         """L_D in score."""
         real, fake = game.real_critique.score, game.fake_critique.score
-        return Loss(F.relu(1 - real).mean() + F.relu(1 + fake).mean(), _scores(real, fake))
+        return Loss(F.relu(1 - real).mean() + F.relu(1 + fake).mean(), lambda: _scores(real, fake))
 
     def generator(self, game: Game) -> Loss:
         """L_G in score."""
@@ -119,7 +119,7 @@ class RelativisticAverage(GanTerm):
     def discriminator(self, game: Game) -> Loss:
         """L_D in nats."""
         real, fake = game.real_critique.score, game.fake_critique.score
-        return Loss(self._loss(real, fake), _scores(real, fake))
+        return Loss(self._loss(real, fake), lambda: _scores(real, fake))
 
     def generator(self, game: Game) -> Loss:
         """L_G in nats."""
@@ -138,7 +138,7 @@ class RelativisticPairing(GanTerm):
     def discriminator(self, game: Game) -> Loss:
         """L_D in nats."""
         real, fake = game.real_critique.score, game.fake_critique.score
-        return Loss(F.softplus(fake - real).mean(), _scores(real, fake))
+        return Loss(F.softplus(fake - real).mean(), lambda: _scores(real, fake))
 
     def generator(self, game: Game) -> Loss:
         """L_G in nats."""

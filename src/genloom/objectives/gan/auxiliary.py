@@ -40,13 +40,13 @@ class AuxiliaryClassification(GanTerm):
         total = F.cross_entropy(logits, index)
         if self.on_generated:
             total = total + F.cross_entropy(game.fake_critique.aux["class"], label_index(game.fake.condition))
-        return Loss(self.weight * total, {"class_accuracy_x": _accuracy(logits, index)})
+        return Loss(self.weight * total, lambda: {"class_accuracy_x": _accuracy(logits, index)})
 
     def generator(self, game: Game) -> Loss:
         """λ_G times nats; logs the share that is classified as asked."""
         logits, index = game.fake_critique.aux["class"], label_index(game.fake.condition)
         total = F.cross_entropy(logits, index)
-        return Loss(self.generator_weight * total, {"class_accuracy_G(z)": _accuracy(logits, index)})
+        return Loss(self.generator_weight * total, lambda: {"class_accuracy_G(z)": _accuracy(logits, index)})
 
 
 class CodeInformation(GanTerm):
@@ -74,12 +74,11 @@ class CodeInformation(GanTerm):
     def _loss(self, critique: Critique, latent: dict[str, Tensor]) -> Loss:
         logits = critique.aux["category"]
         entropy = F.cross_entropy(logits, latent["category"])
-        terms = {"code_information_bound": math.log(logits.shape[1]) - entropy.detach()}
         total = self.weight * entropy
         if "continuous" in critique.aux:
             squared = 0.5 * (critique.aux["continuous"] - latent["continuous"]).square().sum(1).mean()
             total = total + self.continuous_weight * squared
-        return Loss(total, terms)
+        return Loss(total, lambda: {"code_information_bound": math.log(logits.shape[1]) - entropy.detach()})
 
     def discriminator(self, game: Game) -> Loss:
         """The recognition head's loss; logs the bound of the information, in nats."""

@@ -93,5 +93,9 @@ class GanTerm(nn.Module):
         """Return the generator's part, or None if there is none."""
         return None
 
+    def trains(self, player: str) -> bool:
+        """Return whether the term has a part for ``player``, discriminator or generator."""
+        return getattr(type(self), player) is not getattr(GanTerm, player)
+
     def constrain(self, discriminator: nn.Module) -> None:
         """Change the discriminator after its update, with no gradient."""

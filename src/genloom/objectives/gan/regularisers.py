@@ -55,7 +55,7 @@ class R1(GanTerm):
     def discriminator(self, game: Game) -> Loss:
         """γ/2 · E[‖∇ₓ D(x)‖²]; logs the expectation."""
         squared = squared_gradient_norm(game, game.real.content, game.real.condition).mean()
-        return Loss(0.5 * self.gamma * squared, {"r1_squared_gradient_norm": squared.detach()})
+        return Loss(0.5 * self.gamma * squared, lambda: {"r1_squared_gradient_norm": squared.detach()})
 
 
 class R2(R1):
@@ -64,7 +64,7 @@ class R2(R1):
     def discriminator(self, game: Game) -> Loss:
         """γ/2 · E[‖∇ D(G(z))‖²]; logs the expectation."""
         squared = squared_gradient_norm(game, game.fake.content, game.fake.condition).mean()
-        return Loss(0.5 * self.gamma * squared, {"r2_squared_gradient_norm": squared.detach()})
+        return Loss(0.5 * self.gamma * squared, lambda: {"r2_squared_gradient_norm": squared.detach()})
 
 
 class GradientPenalty(GanTerm):
@@ -104,7 +104,7 @@ class GradientPenalty(GanTerm):
         excess = norm - self.norm
         if self.one_sided:
             excess = F.relu(excess)
-        return Loss(self.weight * excess.square().mean(), {"gradient_norm_between": norm.detach().mean()})
+        return Loss(self.weight * excess.square().mean(), lambda: {"gradient_norm_between": norm.detach().mean()})
 
 
 class Dragan(GradientPenalty):
@@ -178,7 +178,7 @@ class LeCam(GanTerm):
         total = (real - self.mean_fake.clone()).square().mean() + (fake - self.mean_real.clone()).square().mean()
         self.mean_real.lerp_(real.detach().mean().to(self.mean_real), 1 - self.decay)
         self.mean_fake.lerp_(fake.detach().mean().to(self.mean_fake), 1 - self.decay)
-        return Loss(self.weight * total, {"lecam_gap": self.mean_real - self.mean_fake})
+        return Loss(self.weight * total, lambda: {"lecam_gap": self.mean_real - self.mean_fake})
 
 
 class PathLength(GanTerm):
@@ -232,4 +232,4 @@ class PathLength(GanTerm):
         length = _norm(squared.flatten(1).mean(1) if squared.ndim > 1 else squared)
         self.mean.lerp_(length.detach().mean().to(self.mean), 1 - self.decay)
         penalty = (length - self.mean.clone()).square().mean()
-        return Loss(self.weight * penalty, {"path_length": self.mean.clone()})
+        return Loss(self.weight * penalty, lambda: {"path_length": self.mean.clone()})

@@ -1,0 +1,31 @@
+"""How much of the codebooks is in use."""
+
+from functools import partial
+
+import pytest
+import torch
+
+from conftest import adam
+from genloom.bottlenecks.vector_quantised import VectorQuantised
+from genloom.metrics.codes import CodebookUse
+from genloom.metrics.measuring import Held
+from genloom.metrics.metric import Score
+from genloom.metrics.reference_cache import ReferenceCache
+
+
+def test_perplexity_is_that_of_each_place_and_not_of_all_places_together(tiny_vae, tiny_data, monkeypatch, tmp_path):
+    """Two places that each use one code only know nothing of the example, however unlike the codes are."""
+    bottleneck = partial(VectorQuantised, stages=2, num_codes=4, code_dim=2)
+    model = tiny_vae(bottleneck=bottleneck, optimizer={"autoencoder": adam, "prior": adam})
+    held = Held("test", tiny_data.split("test"), lambda: tiny_data.split("train"), ReferenceCache(tmp_path))
+
+    def measured(*places: torch.Tensor) -> dict[str, Score]:
+        codes = torch.stack(places, 1)
+        monkeypatch.setattr(model, "encode", lambda batch, weights: {"codes": codes[batch.index]})
+        return CodebookUse(batch_size=30).measure(model, held, weights="raw")
+
+    constant, uniform = torch.zeros(100, dtype=torch.long), torch.arange(100) % 4
+    assert measured(constant, constant + 1)["codebook_perplexity"].value == pytest.approx(1)
+    assert measured(uniform, uniform)["codebook_use"].value == pytest.approx(1)
+    assert measured(uniform, constant)["codebook_perplexity"].value == pytest.approx(2)  # √(4 · 1)
+    assert measured(uniform, constant)["codebook_perplexity"].details == {"of": 4, "unused": 3}
