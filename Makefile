@@ -72,6 +72,7 @@ format: $(STAMP) ## put the code into shape
 bench: $(STAMP) ## measure the speed against reference loops
 	@$(BIN)/python scripts/bench/throughput.py $(ARGS)
 	@$(BIN)/python scripts/bench/vae.py $(ARGS)
+	@$(BIN)/python scripts/bench/generation.py $(ARGS)
 
 results-gan: $(STAMP) ## train all MNIST recipes (hours), write their table into docs/results.md; set GENLOOM_DATA
 	@$(BIN)/python scripts/results/gan.py $(ARGS)
