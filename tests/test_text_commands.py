@@ -39,7 +39,7 @@ def metrics_of(folder: Path) -> dict[str, dict]:
 def test_an_n_gram_model_of_a_text(run: Command, tmp_path: Path) -> None:
     (tmp_path / "input.txt").write_text("".join(f"{i} and {i + 1} are {2 * i + 1}.\n" for i in range(1500)))
     recipe = ["experiment=tiny_shakespeare/kneser_ney", "logger=none", "progress_bar=false"]
-    code, _, err = run("train", *recipe)
+    code, _, err = run("train", *recipe, "data.path=missing.txt")
     assert code == 2 and "data.path" in err
 
     small = ["metrics.metrics.samples.num=4", "metrics.metrics.samples.length=60"]

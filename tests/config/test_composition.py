@@ -32,8 +32,6 @@ OF_VAES["objective/vae"] = "objective/vae@model.objective"
 def _overrides(composer: Composer, file: str) -> list[str]:
     """Choose ``file`` by the key that its group is chosen by: of the default model, of a VAE, or of text."""
     group, _, option = file.rpartition("/")
-    if "tiny_shakespeare" in file:
-        return [_override(composer, file), "data.path=input.txt"]
     if group == "vocabulary":
         return ["data=text", f"vocabulary@data.vocabulary={option}"]
     if group in OF_VAES:
