@@ -3,8 +3,8 @@
     GENLOOM_DATA=FOLDER python scripts/results/sequence.py [ROOT [KEY=VALUE …]]
 
 FOLDER holds ETT/ETTh1.csv and tiny_shakespeare/input.txt. The runs go through genloom's multirun into ROOT
-(runs/results-sequence) under names of their own, so a second call goes on where an interrupted one stopped. With further
-keys (as trainer.max_steps=3, to try the script) the docs stay as they are.
+(runs/results-sequence) under names of their own, so a second call goes on where an interrupted one stopped. With
+further keys (as trainer.max_steps=3, to try the script) the docs stay as they are.
 """
 
 import sys
