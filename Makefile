@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train evaluate sample encode reconstruct explore report extractor sweep tensorboard test test-integration check format bench results-gan results-vae lock clean
+.PHONY: help setup train evaluate sample forecast encode reconstruct explore report extractor sweep tensorboard test test-integration check format bench results-gan results-vae results-sequence lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ evaluate: $(STAMP) ## judge a checkpoint or a folder of pictures: ARGS="checkpoi
 
 sample: $(STAMP) ## draw pictures: ARGS="checkpoint=PATH num=64 seed=3"
 	@$(BIN)/genloom sample $(ARGS)
+
+forecast: $(STAMP) ## what comes after the rows of a table: ARGS="checkpoint=PATH data.path=new.csv"
+	@$(BIN)/genloom forecast $(ARGS)
 
 encode: $(STAMP) ## the latents of real examples, an npz: ARGS="checkpoint=PATH"
 	@$(BIN)/genloom encode $(ARGS)
@@ -72,12 +75,16 @@ format: $(STAMP) ## put the code into shape
 bench: $(STAMP) ## measure the speed against reference loops
 	@$(BIN)/python scripts/bench/throughput.py $(ARGS)
 	@$(BIN)/python scripts/bench/vae.py $(ARGS)
+	@$(BIN)/python scripts/bench/generation.py $(ARGS)
 
 results-gan: $(STAMP) ## train all MNIST recipes (hours), write their table into docs/results.md; set GENLOOM_DATA
 	@$(BIN)/python scripts/results/gan.py $(ARGS)
 
 results-vae: $(STAMP) ## train all VAE recipes of MNIST and of shapes (hours), write docs/results.md; set GENLOOM_DATA
 	@$(BIN)/python scripts/results/vae.py $(ARGS)
+
+results-sequence: $(STAMP) ## train the forecasting and text recipes (hours), write docs/results.md; set GENLOOM_DATA
+	@$(BIN)/python scripts/results/sequence.py $(ARGS)
 
 lock: ## resolve requirements.lock anew, for all platforms
 	@test -x $(BIN)/uv || { $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet uv; }

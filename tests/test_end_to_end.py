@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from PIL import Image
 
 import genloom
 from genloom import cli
+from genloom.families.gan import GAN
 from genloom.runs import checkpoint
 
 SMALL = ["data.size=8", "model=gan/dense", "data.batch_size=200", "progress_bar=false"]
@@ -367,6 +369,23 @@ def test_two_processes_on_the_cpu(tmp_path, sweep):
     metrics = list(tmp_path.glob("multirun/*/*/metrics.json" if sweep else "runs/digits/*/metrics.json"))
     assert len(metrics) == (2 if sweep else 1)
     assert all(read_json(path)["efficiency"]["iterations"] == 3 for path in metrics)
+
+
+def test_ctrl_c_while_training_ends_the_whole_sweep(run, tmp_path, monkeypatch):
+    step = GAN.training_step
+
+    def interrupted(model: GAN, *arguments: Any) -> None:
+        if model.iteration == 2:
+            signal.raise_signal(signal.SIGINT)
+        step(model, *arguments)
+
+    monkeypatch.setattr(GAN, "training_step", interrupted)
+    here = ["hydra.sweep.dir=runs", "hydra.sweep.subdir=${seed}", "trainer.max_steps=4"]
+    code, _, err = run("train", "-m", "seed=0,1", *SMALL, *QUIET, *here)
+    assert (code, err.splitlines()[-1]) == (130, "interrupted")
+    assert read_json(tmp_path / "runs" / "0" / "status.json")["why"] == "interrupted"
+    assert not (tmp_path / "runs" / "1").exists()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_killed_and_resumed_equals_uninterrupted(run, tmp_path):

@@ -27,7 +27,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.loggers import TensorBoardLogger
 
 from genloom.callbacks.progress import Progress, Throughput
-from genloom.data.base import ImageData, Images, Split, resize
+from genloom.data.base import ImageData, Images, InMemoryData, Split, resize
 from genloom.families.base import Family
 from genloom.families.gan import GAN
 from genloom.networks.dcgan import DCGANDiscriminator, DCGANGenerator
@@ -92,8 +92,8 @@ def genloom(images: torch.Tensor, iterations: int, batch_size: int, seed: int, *
     return rate_of(model, data, iterations, logging=logging)
 
 
-def rate_of(model: Family, data: Given, iterations: int, *, logging: bool = False) -> float:
-    """Return images per second of training under Lightning, as ``genloom train`` sets it up, after a warm-up."""
+def rate_of(model: Family, data: InMemoryData, iterations: int, *, logging: bool = False) -> float:
+    """Return examples per second of training under Lightning, as ``genloom train`` sets it up, after a warm-up."""
     clock = _Clock()
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(
@@ -113,15 +113,17 @@ def rate_of(model: Family, data: Given, iterations: int, *, logging: bool = Fals
     return clock.images / (clock.end - clock.start)
 
 
-def in_turns(contenders: dict[str, Callable[[int], float]], rounds: int) -> dict[str, list[float]]:
-    """Return images per second per contender and round; each is called with the number of the round."""
+def in_turns(
+    contenders: dict[str, Callable[[int], float]], rounds: int, unit: str = "images/s"
+) -> dict[str, list[float]]:
+    """Return what each contender gives, so many per second, in each round; it is called with the round's number."""
     rates: dict[str, list[float]] = {name: [] for name in contenders}
     for number in range(rounds):
         turns = list(contenders.items())
         for name, train in turns if number % 2 == 0 else reversed(turns):  # so that a drift favours no neighbour
             with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):  # some print each step
                 rates[name].append(train(number))
-            print(f"round {number + 1}: {name:20s} {rates[name][-1]:8.1f} images/s", flush=True)
+            print(f"round {number + 1}: {name:20s} {rates[name][-1]:8.1f} {unit}", flush=True)
     return rates
 
 

@@ -10,17 +10,14 @@ and the reason printed.
 import argparse
 import json
 import statistics
-import subprocess
-import sys
 import tempfile
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 
 import bare_vae
 import numpy as np
-import platformdirs
 import torch
+from environments import environment, rate
 from jaxtyping import UInt8
 from throughput import Given, in_turns, rate_of, ratio
 from torch import Tensor
@@ -31,7 +28,6 @@ from genloom.likelihoods.bernoulli import Bernoulli
 from genloom.networks.dense import DenseDecoder, DenseEncoder
 from genloom.objectives.vae import Elbo
 
-HERE = Path(__file__).parent
 Pictures = UInt8[Tensor, "num 1 28 28"]
 
 
@@ -52,30 +48,12 @@ def genloom(images: Pictures, iterations: int, batch_size: int, seed: int, *, em
     return rate_of(model, data, iterations)
 
 
-def pythae_environment(given: str | None) -> Path | str:
-    """Return the python of an environment that holds pythae, made if need be; or why there is none."""
-    folder = Path(given) if given else Path(platformdirs.user_cache_path("genloom")) / "bench-pythae"
-    python = folder / "bin" / "python"
-    commands = [] if python.exists() else [[sys.executable, "-m", "venv", str(folder)]]
-    if not given:
-        torch_version = version("torch").partition("+")[0]
-        commands.append([str(python), "-m", "pip", "install", "--quiet", "pythae", f"torch=={torch_version}"])
-    commands.append([str(python), "-c", "import pythae.trainers"])
-    for command in commands:
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode:
-            return (done.stderr.strip().splitlines() or ["it failed"])[-1]
-    return python
-
-
 def pythae(python: Path, images: Pictures, iterations: int, batch_size: int, seed: int) -> float:
     """Return images per second of pythae's trainer."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "images.npy"
         np.save(file, images.numpy())
-        command = [str(python), str(HERE / "pythae_loop.py"), str(file), str(iterations), str(batch_size), str(seed)]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return float(done.stdout.rsplit("images/s", 1)[1])
+        return rate(python, "pythae_loop.py", file, iterations, batch_size, seed)
 
 
 def main() -> None:
@@ -94,7 +72,7 @@ def main() -> None:
         "genloom": partial(genloom, images, *sizes, ema=False),
         "genloom + EMA": partial(genloom, images, *sizes, ema=True),
     }
-    python = pythae_environment(options.pythae)
+    python = environment("pythae", "pythae.trainers", options.pythae)
     if isinstance(python, Path):
         contenders["pythae"] = partial(pythae, python, images, *sizes)
     else:

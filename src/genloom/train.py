@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -97,9 +98,14 @@ def _fit(built: Run, config: DictConfig) -> None:
     """Train and save; on every rank, since saving is collective."""
     trainer = built.trainer
     with _quiet():
-        trainer.fit(built.model, built.data, ckpt_path=config.resume_from, weights_only=True)
-        if trainer.interrupted:
-            raise KeyboardInterrupt
+        try:
+            trainer.fit(built.model, built.data, ckpt_path=config.resume_from, weights_only=True)
+        except SystemExit as error:
+            if not isinstance(error.__context__, KeyboardInterrupt):
+                raise
+            # Lightning answers Ctrl-C by exiting, which would end one job of a sweep, and ignores it from then on
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            raise error.__context__ from None
         trainer.save_checkpoint(Path(config.run.dir) / "checkpoints" / "final.ckpt", weights_only=False)
 
 

@@ -30,8 +30,10 @@ OF_VAES["objective/vae"] = "objective/vae@model.objective"
 
 
 def _overrides(composer: Composer, file: str) -> list[str]:
-    """Choose ``file`` by the key that its group is chosen by: of the default model, or of a VAE."""
+    """Choose ``file`` by the key that its group is chosen by: of the default model, of a VAE, or of text."""
     group, _, option = file.rpartition("/")
+    if group == "vocabulary":
+        return ["data=text", f"vocabulary@data.vocabulary={option}"]
     if group in OF_VAES:
         return ["model=vae/dense", f"{OF_VAES[group]}={option}"]
     return [_override(composer, file)]

@@ -40,6 +40,12 @@ def scored(windows: TextWindows, data: Text) -> list[tuple[int, int, int]]:
     ]
 
 
+def symbols(data: Text) -> str:
+    vocabulary = data.content().vocabulary
+    assert isinstance(vocabulary, Characters)
+    return vocabulary.symbols
+
+
 @pytest.mark.parametrize("length", [3, 16, 40])
 @pytest.mark.parametrize("context", [1, 2, 16, 40])
 @pytest.mark.parametrize("split", ["train", "val", "test"])
@@ -69,7 +75,6 @@ def test_a_split_shorter_than_a_window_scores_no_token_before_it(file: Path) -> 
 def test_training_sees_a_window_at_every_offset_and_copies_nothing(file: Path) -> None:
     data = build(file)
     train, val = data.split("train"), data.split("val")
-    assert isinstance(train, TextWindows) and isinstance(val, TextWindows)
     assert train.rows is val.rows is data.modelled("val").rows
     assert train.rows.dtype == torch.uint8
     assert len(train) == 900 - 16 and int(train.starts[-1]) + 17 == 900
@@ -97,7 +102,7 @@ def test_without_a_validation_split_the_test_split_serves_as_both(file: Path) ->
 def test_characters_of_the_test_part_are_known(tmp_path: Path) -> None:
     path = tmp_path / "text.txt"
     path.write_text(TEXT + "é" * 2)
-    assert "é" in build(path).content().vocabulary.symbols
+    assert "é" in symbols(build(path))
 
 
 @pytest.mark.parametrize("vocabulary", [of_bytes, partial(of_pieces, size=300)])
@@ -148,7 +153,7 @@ def test_a_folder_is_its_text_files_in_order(tmp_path: Path) -> None:
     assert data.content().vocabulary.decode(data.split("train").rows) == "\n".join(
         (("\ufeffAA" * 50).removeprefix("\ufeff"), "BB" * 50, "CC" * 50)
     )
-    assert "M" in build(tmp_path, files="*.md", length=2, context=1).content().vocabulary.symbols
+    assert "M" in symbols(build(tmp_path, files="*.md", length=2, context=1))
 
 
 def test_fingerprints_tell_texts_splits_and_windows_apart(file: Path, tmp_path: Path) -> None:

@@ -123,12 +123,12 @@ def test_every_parameter_of_a_backbone_learns(build):
 def test_rotation_turns_pairs_by_angles_that_depend_on_the_distance_only():
     by = rotation(50, 8)
     x = torch.randn(1, 1, 1, 2, 8).expand(1, 50, 1, 2, 8)  # the same two vectors at each position
-    q, k = rotate(x, by)[0, :, 0].double().unbind(1)
+    q, k = rotate(x, *by)[0, :, 0].double().unbind(1)
     scores = q @ k.T
     for shift in (1, 7):
         torch.testing.assert_close(scores[shift:, shift:], scores[:-shift, :-shift], atol=1e-5, rtol=0)
     assert (scores[0, 1:] - scores[0, :1]).abs().min() > 1e-3  # and on the distance they do depend
-    pair = rotate(torch.tensor([[1.0, 0.0]]).expand(1, 3, 1, 1, 2), rotation(3, 2))[
+    pair = rotate(torch.tensor([[1.0, 0.0]]).expand(1, 3, 1, 1, 2), *rotation(3, 2))[
         0, :, 0, 0
     ]  # dim 2: 1 radian a step
     expected = torch.tensor([[np.cos(t), np.sin(t)] for t in range(3)], dtype=torch.float32)
@@ -144,18 +144,19 @@ def test_the_fused_attention_is_the_softmax(causal):
     torch.testing.assert_close(weights.sum(-1), torch.ones(1, 2, 10))
     assert bool((weights.triu(1) == 0).all()) == causal
     block = backbone.blocks[0]
-    q, k, v = block.project(x, backbone.rotation[:, :10])
+    q, k, v = block.project(x, (backbone.cosine[:10], backbone.sine[:10]))
     scores = (q @ k.transpose(-2, -1)).double() / 4**0.5
     seen = torch.ones(10, 10).tril() if causal else torch.ones(10, 10)
     exact = scores.exp() * seen
     attended = (exact / exact.sum(-1, keepdim=True)).float() @ v
-    torch.testing.assert_close(backbone(x), backbone.norm(block.add(x, attended)), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(backbone(x), normalise(block.add(x, attended), backbone.root), atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(weights[0], (exact / exact.sum(-1, keepdim=True)).mean(1).float())
 
 
 def test_normalisation_is_by_the_root_of_the_mean_square():
     x = torch.randn(3, 8)
-    torch.testing.assert_close(normalise(x), x / x.square().mean(-1, keepdim=True).sqrt())
+    torch.testing.assert_close(normalise(x, torch.tensor(8**0.5)), x / x.square().mean(-1, keepdim=True).sqrt())
+    torch.testing.assert_close(normalise(x, torch.tensor(8**0.5)), torch.nn.functional.rms_norm(x, (8,)))
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,12 @@ class Text(InMemoryData):
         starts = torch.arange(max(begin, 1) - 1, end - self.length, dtype=torch.int32)
         return TextWindows(self._tokens.rows, starts, past=1, length=self.length)
 
+    def split(self, name: Split) -> TextWindows:
+        """Return a split, reading it at the first call."""
+        windows = super().split(name)
+        assert isinstance(windows, TextWindows)
+        return windows
+
     def modelled(self, name: Split) -> TextWindows:
         """Return windows that score every token of a split once; the last is moved back to end with the split."""
         if name not in self._measured:

@@ -75,6 +75,7 @@ class Forecaster(SeriesNetwork):
                 "model=text/… for text"
             )
         self.horizon, self.channels = spec.content.shape
+        self.season = spec.content.season
         self.condition = spec.condition
         self.outputs = outputs
         self.normalise = normalise

@@ -1,0 +1,63 @@
+"""The upper bound for training on text: a plain loop over the same network, with no framework around it.
+
+nanoGPT's size: 4 layers, 128 wide, 16 windows of 128 tokens.
+
+    python scripts/bench/bare_language.py --iterations 100
+"""
+
+import argparse
+import time
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Integer
+from torch import Tensor, nn
+
+from genloom.batch import Prompt
+from genloom.networks.language import Language
+from genloom.networks.transformer import Transformer
+from genloom.spec import Spec
+
+CONTEXT = 640
+WARMUP_ITERATIONS = 3
+network = partial(Language, backbone=partial(Transformer, width=128, layers=4, heads=4, context=CONTEXT))
+optimizer = partial(torch.optim.AdamW, lr=1e-3, betas=(0.9, 0.99), fused=True)
+
+
+def train(rows: Integer[Tensor, " rows"], spec: Spec, iterations: int, batch_size: int = 16, seed: int = 0) -> float:
+    """Train for ``iterations`` after the warm-up; return tokens per second.
+
+    Args:
+        rows: the text's tokens.
+        spec: of the text.
+        iterations: updates that are timed.
+        batch_size: windows of one update.
+        seed: of the weights and the order.
+    """
+    torch.manual_seed(seed)
+    length = spec.content.shape[0]
+    model = network(spec, outputs=int(rows.max()) + 1)
+    steps = optimizer(model.parameters())
+    window = torch.arange(length + 1)
+    start = 0.0
+    for step in range(WARMUP_ITERATIONS + iterations):
+        if step == WARMUP_ITERATIONS:
+            start = time.perf_counter()
+        tokens = rows[torch.randint(len(rows) - length, (batch_size, 1)) + window].long()
+        logits = model(Prompt(tokens[:, :1]), tokens[:, 1:])
+        F.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten()).backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        steps.step()
+        steps.zero_grad()
+    return iterations * batch_size * length / (time.perf_counter() - start)
+
+
+if __name__ == "__main__":
+    from genloom.data.text import Text, of_characters
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--iterations", type=int, default=100)
+    options = parser.parse_args()
+    data = Text(vocabulary=of_characters, batch_size=16)
+    print(f"{train(data.read('train').rows, data.describe(), options.iterations):.0f} tokens/s")

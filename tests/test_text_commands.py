@@ -1,0 +1,80 @@
+"""Text through the commands: trained, judged, written and judged again, as pictures are."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import genloom
+from genloom import cli
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Runs a command in this process, in an empty folder; returns exit code, output and errors."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GENLOOM_CACHE", str(tmp_path / "cache"))
+
+    def command(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["genloom", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        output = capsys.readouterr()
+        code = ended.value.code
+        assert isinstance(code, int)
+        return code, output.out, output.err
+
+    return command
+
+
+def metrics_of(folder: Path) -> dict[str, dict]:
+    evaluation = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["evaluation"]
+    return evaluation["metrics"]
+
+
+def test_an_n_gram_model_of_a_text(run: Command, tmp_path: Path) -> None:
+    (tmp_path / "input.txt").write_text("".join(f"{i} and {i + 1} are {2 * i + 1}.\n" for i in range(1500)))
+    recipe = ["experiment=tiny_shakespeare/kneser_ney", "logger=none", "progress_bar=false"]
+    code, _, err = run("train", *recipe, "data.path=missing.txt")
+    assert code == 2 and "data.path" in err
+
+    small = ["metrics.metrics.samples.num=4", "metrics.metrics.samples.length=60"]
+    code, out, err = run("train", *recipe, *small, "data.path=input.txt", "run.dir=run")
+    assert code == 0, err
+    assert "1 iterations" in out and "bits_per_character" in out
+    found = metrics_of(tmp_path / "run")
+    assert list(found) == [
+        "nats_per_token", "perplexity", "bits_per_character", "distinct_1", "distinct_2", "distinct_3", "self_bleu_2",
+        "copied_share",
+    ]  # fmt: skip
+    value = found["nats_per_token"]["candidates"]["raw"]["value"]
+    assert 0.1 < value < 2.0  # of log 18 = 2.9 for uniform predictions
+
+    model = genloom.load("run")
+    assert model.network._table("counts", 5).sum() > 20_000  # pyright: ignore
+    code, _, err = run("evaluate", "checkpoint=run", "out=again")
+    assert code == 0, err
+    assert metrics_of(tmp_path / "again")["nats_per_token"]["candidates"]["raw"]["value"] == value
+
+    texts = [run("sample", "checkpoint=run", "prompt=12 and", "num=2", "seed=3", f"out={name}") for name in "ab"]
+    assert texts[0][0] == 0, texts[0][2]
+    assert "12 and" in texts[0][1]
+
+
+def test_texts_that_cannot_be_used_are_named(run: Command, tmp_path: Path) -> None:
+    (tmp_path / "latin.txt").write_bytes(b"caf\xe9\n" * 500)
+    (tmp_path / "short.txt").write_text("one line\n")
+    few = ["model=text/ngram", "data=text"]
+    for path, words in (
+        ("latin.txt", ["latin.txt", "byte 0xe9 at offset 3"]),
+        ("short.txt", ["short.txt", "8 tokens", "limit of 130", "data.length"]),
+        ("none.txt", ["data.path", "none.txt does not exist"]),
+    ):
+        code, _, err = run("train", *few, f"data.path={path}")
+        assert code == 2 and all(word in err for word in words), err
+    code, _, err = run("train", *few, "model.network.order=12")
+    assert code == 2 and "model.network.order: 12 is not within 1 and 8" in err, err
