@@ -224,24 +224,24 @@ class Table:
 
     def _parsed_times(self, texts: list[str], column: str, form: str | None) -> Times:
         known = {text: _parsed(text, form) for text in dict.fromkeys(texts)}
-        ticks, offsets = np.zeros(len(texts), dtype=np.int64), np.zeros(len(texts), dtype=np.int64)
         first = known[texts[0]]
         zoned = first is not None and first[1] is not None
-        for row, text in enumerate(texts):
-            stamp = known[text]
-            if stamp is None:
-                wanted = "of the form YYYY-MM-DD HH:MM:SS" if form is None else f"of the form {form}"
+        unfit = {text for text, stamp in known.items() if stamp is None or (stamp[1] is not None) != zoned}
+        if unfit:
+            row = next(row for row, text in enumerate(texts) if text in unfit)
+            where = f"{self.place(row)}, column {column!r}: {texts[row]!r}"
+            if known[texts[row]] is None:
+                wanted = "YYYY-MM-DD HH:MM:SS" if form is None else form
                 raise DataError(
-                    f"{self.place(row)}, column {column!r}: {text!r} is no time {wanted}; correct it, or set "
-                    "data.time_format, as '%d.%m.%Y %H:%M'"
+                    f"{where} is no time of the form {wanted}; correct it, or set data.time_format, as '%d.%m.%Y %H:%M'"
                 )
-            if (stamp[1] is not None) != zoned:
-                one, other = ("no distance from UTC", "has one") if zoned else ("a distance from UTC", "has none")
-                raise DataError(
-                    f"{self.place(row)}, column {column!r}: {text!r} has {one}, {texts[0]!r} in the first row {other}; "
-                    "write all times in the same way"
-                )
-            ticks[row], offsets[row] = stamp[0], stamp[1] or 0
+            one, other = ("no distance from UTC", "has one") if zoned else ("a distance from UTC", "has none")
+            raise DataError(
+                f"{where} has {one}, {texts[0]!r} in the first row {other}; write all times in the same way"
+            )
+        stamps = [known[text] for text in texts]
+        ticks = np.array([stamp[0] for stamp in stamps if stamp is not None], dtype=np.int64)
+        offsets = np.array([stamp[1] or 0 for stamp in stamps if stamp is not None], dtype=np.int64)
         return Times(ticks, offsets if zoned else None)
 
 
