@@ -371,19 +371,21 @@ def test_two_processes_on_the_cpu(tmp_path, sweep):
     assert all(read_json(path)["efficiency"]["iterations"] == 3 for path in metrics)
 
 
-def test_ctrl_c_while_training_ends_the_whole_sweep(run, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("sent", "expected", "why"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "SIGTERM")]
+)
+def test_a_signal_while_training_ends_the_whole_sweep(run, tmp_path, monkeypatch, sent, expected, why):
     step = GAN.training_step
 
     def interrupted(model: GAN, *arguments: Any) -> None:
         if model.iteration == 2:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(sent)
         step(model, *arguments)
 
     monkeypatch.setattr(GAN, "training_step", interrupted)
     here = ["hydra.sweep.dir=runs", "hydra.sweep.subdir=${seed}", "trainer.max_steps=4"]
-    code, _, err = run("train", "-m", "seed=0,1", *SMALL, *QUIET, *here)
-    assert (code, err.splitlines()[-1]) == (130, "interrupted")
-    assert read_json(tmp_path / "runs" / "0" / "status.json")["why"] == "interrupted"
+    assert run("train", "-m", "seed=0,1", *SMALL, *QUIET, *here)[0] == expected
+    assert read_json(tmp_path / "runs" / "0" / "status.json")["why"] == why
     assert not (tmp_path / "runs" / "1").exists()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 

@@ -13,6 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import Trainer
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 from pytorch_lightning.utilities.model_summary.model_summary import ModelSummary
 
 from genloom import randomness
@@ -100,6 +101,8 @@ def _fit(built: Run, config: DictConfig) -> None:
     with _quiet():
         try:
             trainer.fit(built.model, built.data, ckpt_path=config.resume_from, weights_only=True)
+        except SIGTERMException as error:  # it has no exit code, and so would look like success
+            raise SystemExit(128 + signal.SIGTERM) from error
         except SystemExit as error:
             if not isinstance(error.__context__, KeyboardInterrupt):
                 raise
@@ -191,13 +194,20 @@ def _status(record: Record) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        reason = "interrupted" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
         with contextlib.suppress(OSError):
-            record.status("failed", why=reason)
+            record.status("failed", why=_why(error))
         if not isinstance(error, GenloomError):
             print(f"failed; what there is: {record.directory}", flush=True)
         raise
     record.status("finished")
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    if isinstance(error, SystemExit) and isinstance(error.code, int) and error.code > 128:
+        return signal.Signals(error.code - 128).name
+    return f"{type(error).__name__}: {error}"
 
 
 @contextlib.contextmanager

@@ -106,8 +106,8 @@ class TrainedExtractor(FeatureExtractor):
         doubts = [f"{self.name}: {warning}" for warning in self.card.warnings]
         if self._elsewhere is not None:
             doubts.append(
-                f"{self.name} was trained on {self.card.data['name']}, which is not, pixel by pixel, {self._elsewhere}:"
-                " its ladder was not measured here"
+                f"{self.name} was trained on {self.card.data['name']}, in other pixels than this {self._elsewhere} has"
+                " (another size, split or set): its ladder was not measured here"
             )
         return "; ".join(doubts) or None
 
