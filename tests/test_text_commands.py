@@ -78,3 +78,18 @@ def test_texts_that_cannot_be_used_are_named(run: Command, tmp_path: Path) -> No
         assert code == 2 and all(word in err for word in words), err
     code, _, err = run("train", *few, "model.network.order=12")
     assert code == 2 and "model.network.order: 12 is not within 1 and 8" in err, err
+
+
+def test_another_text_is_read_with_the_model_s_own_vocabulary(run: Command, tmp_path: Path) -> None:
+    few = ["metrics.metrics.samples.num=4", "metrics.metrics.samples.length=60", "logger=none", "progress_bar=false"]
+    (tmp_path / "first.txt").write_text("".join(f"{i} and {i + 1} are {2 * i + 1}.\n" for i in range(1500)))
+    code, _, err = run("train", "model=text/ngram", "data=text", "data.path=first.txt", *few, "run.dir=run")
+    assert code == 0, err
+    (tmp_path / "same.txt").write_text("".join(f"{i} and {i + 1} are {2 * i + 1}.\n" for i in range(2000, 2900)))
+    judge = ["evaluate", "checkpoint=run", "data=text", *few[:2]]
+    code, _, err = run(*judge, "data.path=same.txt", "out=judged")
+    assert code == 0, err
+    assert metrics_of(tmp_path / "judged")["nats_per_token"]["candidates"]["raw"]["value"] < 1.0
+    (tmp_path / "other.txt").write_text("Zwölf Boxkämpfer jagen Viktor quer über den großen Sylter Deich.\n" * 300)
+    code, _, err = run(*judge, "data.path=other.txt")
+    assert code == 2 and "'Z'" in err

@@ -22,7 +22,7 @@ from genloom.examples import Examples
 from genloom.families.base import Family
 from genloom.metrics.judge import Judge
 from genloom.runs import checkpoint
-from genloom.spec import ImageContent
+from genloom.spec import HistoryCondition, ImageContent, Spec
 
 
 @dataclass
@@ -87,13 +87,19 @@ def build(config: DictConfig) -> Run:
     return Run(data, model, judge, trainer)
 
 
-def load_data(node: DictConfig | dict[str, Any]) -> InMemoryData:
+def load_data(node: DictConfig | dict[str, Any], spec: Spec | None = None) -> InMemoryData:
     """Return the data that ``node`` describes, its training split read.
+
+    Args:
+        node: its configuration.
+        spec: of a model that the examples are for, which may say how they are to be read.
 
     Raises:
         DataError: it is not there, or damaged.
     """
     data: InMemoryData = instantiate(node, "data")
+    if spec is not None:
+        data.follow(spec)
     data.prepare_data()
     data.describe()
     return data
@@ -117,20 +123,35 @@ def load_data_of(model: Family, file: Path, node: DictConfig | None, trust: Sequ
     if not node:
         checkpoint.check_trust(recorded, trust, file)
     try:
-        data = load_data(node or recorded)
+        data = load_data(node or recorded, model.spec)
     except DataError as error:
         if node:
             raise
         raise DataError(
             f"holding this checkpoint against real examples needs the data that it was trained on: {error} "
-            f"(or name it on the command line: data={recorded['name']} data.root=FOLDER)"
+            f"(or name it on the command line: data={recorded['name']} and where it is, by data.root or data.path)"
         ) from error
-    theirs, ours = data.describe().content.shape, model.spec.content.shape
-    if theirs != ours:
-        raise ConfigError(f"data: its examples are of {theirs}, those of {file} of {ours}; set data.size")
+    theirs, ours = data.describe(), model.spec
+    if theirs.content.shape != ours.content.shape:
+        raise ConfigError(
+            f"data: its examples are of {theirs.content.shape}, those of {file} of {ours.content.shape}; set "
+            "data.size, or data.length and data.context, or data.targets and data.horizon"
+        )
+    if (past := _unlike_past(theirs.condition, ours.condition)) is not None:
+        raise ConfigError(
+            f"data.{past}: it is not that of {file}; a model of series sees the past as it was trained to"
+        )
     if not node and data.fingerprint != model.identity["data_fingerprint"]:
         print(f"note: {data.name} is not, value by value, what {file.name} was trained on")
     return data
+
+
+def _unlike_past(theirs: object, ours: object) -> str | None:
+    """Return in what two histories differ; None if a model of the one can read the other."""
+    if not isinstance(theirs, HistoryCondition) or not isinstance(ours, HistoryCondition):
+        return None
+    names = ("look_back", "past_covariates", "future_covariates", "static_covariates", "calendar")
+    return next((name for name in names if getattr(theirs, name) != getattr(ours, name)), None)
 
 
 def examples_for(model: Family, file: Path, config: DictConfig) -> Examples:

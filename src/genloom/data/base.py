@@ -80,6 +80,9 @@ class InMemoryData(LightningDataModule):
         self.continues_at = (0, 0)  # epoch, and batches of it already seen, where a resumed run goes on
         self._splits: dict[Split, Examples] = {}
 
+    def follow(self, spec: Spec) -> None:
+        """Read examples as the model of ``spec`` does, where there is a choice; called before anything is read."""
+
     @abstractmethod
     def read(self, split: Split) -> Examples:
         """Read one split.

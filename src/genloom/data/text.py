@@ -24,7 +24,7 @@ from torch import Tensor
 from genloom.data.base import InMemoryData, Split
 from genloom.errors import ConfigError, DataError
 from genloom.examples import TextWindows
-from genloom.spec import TextContent
+from genloom.spec import Spec, TextContent
 from genloom.vocabulary import Bytes, Characters, Pieces, Vocabulary
 
 _CHUNK = 2**20  # characters that are turned into tokens at once
@@ -123,6 +123,12 @@ class Text(InMemoryData):
     def content(self) -> TextContent:
         """Return the length of an example and the vocabulary."""
         return TextContent(self.length, self._tokens.vocabulary)
+
+    def follow(self, spec: Spec) -> None:
+        """Take the vocabulary of a model of text: another one's tokens would mean other characters."""
+        if isinstance(spec.content, TextContent):
+            theirs = spec.content.vocabulary
+            self.vocabulary = lambda text, train: theirs
 
     def read(self, split: Split) -> TextWindows:
         """Return a window at every offset of a split."""
