@@ -86,7 +86,7 @@ def test_another_text_is_read_with_the_model_s_own_vocabulary(run: Command, tmp_
     code, _, err = run("train", "model=text/ngram", "data=text", "data.path=first.txt", *few, "run.dir=run")
     assert code == 0, err
     (tmp_path / "same.txt").write_text("".join(f"{i} and {i + 1} are {2 * i + 1}.\n" for i in range(2000, 2900)))
-    judge = ["evaluate", "checkpoint=run", "data=text", *few[:2]]
+    judge = ["evaluate", "checkpoint=run", "data=text", "metrics=text", *few[:2]]
     code, _, err = run(*judge, "data.path=same.txt", "out=judged")
     assert code == 0, err
     assert metrics_of(tmp_path / "judged")["nats_per_token"]["candidates"]["raw"]["value"] < 1.0
