@@ -85,11 +85,12 @@ def test_another_text_is_read_with_the_model_s_own_vocabulary(run: Command, tmp_
     (tmp_path / "first.txt").write_text("".join(f"{i} and {i + 1} are {2 * i + 1}.\n" for i in range(1500)))
     code, _, err = run("train", "model=text/ngram", "data=text", "data.path=first.txt", *few, "run.dir=run")
     assert code == 0, err
-    (tmp_path / "same.txt").write_text("".join(f"{i} and {i + 1} are {2 * i + 1}.\n" for i in range(2000, 2900)))
+    few_characters = "".join(f"{i} and {i + 1} are {2 * i + 1}.\n" for i in (100, 101, 110))
+    (tmp_path / "same.txt").write_text(few_characters * 300)
     judge = ["evaluate", "checkpoint=run", "data=text", "metrics=text", *few[:2]]
     code, _, err = run(*judge, "data.path=same.txt", "out=judged")
     assert code == 0, err
-    assert metrics_of(tmp_path / "judged")["nats_per_token"]["candidates"]["raw"]["value"] < 1.0
+    assert metrics_of(tmp_path / "judged")["nats_per_token"]["candidates"]["raw"]["value"] < 1.5
     (tmp_path / "other.txt").write_text("Zwölf Boxkämpfer jagen Viktor quer über den großen Sylter Deich.\n" * 300)
     code, _, err = run(*judge, "data.path=other.txt")
     assert code == 2 and "'Z'" in err
