@@ -100,13 +100,15 @@ def _hydra(command: str, arguments: list[str]) -> int:
     from hydra.types import RunMode
 
     from genloom.config.composition import Composer
-    from genloom.config.schema import positional
+    from genloom.config.schema import literal, positional
     from genloom.config.sweep import check_all
 
     parser = get_args_parser()
     flags = _flags(parser, command, arguments)
     if (key := positional(command)) is not None and not flags.shell_completion:
         flags.overrides = _keyed(key, flags.overrides)
+    if not flags.multirun:  # there a comma parts the jobs
+        flags.overrides = [_as_text(override, literal(command)) for override in flags.overrides]
     directory = Path(flags.config_path).expanduser().resolve() if flags.config_path else config_directory()
     composer = Composer(flags.config_name or command, directory, flags.config_dir)
     hydra, root = composer.hydra, composer.command
@@ -171,6 +173,14 @@ def _is_override(argument: str) -> bool:
     if argument.startswith((".", "/", "~/")):  # as no key does: ./lr=1 is a path
         return False
     return not argument or "=" in argument or argument.startswith("~")  # ~KEY removes a key
+
+
+def _as_text(override: str, keys: Sequence[str]) -> str:
+    """Return an override that sets one of ``keys`` with its value quoted, unless that is quoted or null."""
+    key, _, value = override.partition("=")
+    if key not in keys or value == "null" or value[:1] in ("'", '"'):
+        return override
+    return f"{key}={_quoted(value)}"
 
 
 def _quoted(text: str) -> str:

@@ -29,11 +29,28 @@ OF_VAES |= {f"network/{part}": f"network/{part}@model.{part}" for part in ("enco
 OF_VAES["objective/vae"] = "objective/vae@model.objective"
 
 
+OF_TEXT = {"vocabulary": "vocabulary@data.vocabulary", "network/backbone": "network/backbone@model.network.backbone"}
+OF_SERIES = {
+    "network/normalisation": "network/normalisation@model.network.normalise",
+    "network/sequence": "network/sequence@model.network",
+    "objective/sequence": "objective/sequence@model.objective",
+    "output": "output@model.output",
+}
+MODELS_OF = {
+    "network/sequence/language": "text/lstm",
+    "output/categorical": "text/lstm",
+    "network/sequence/patches": "series/lstm",
+}
+
+
 def _overrides(composer: Composer, file: str) -> list[str]:
-    """Choose ``file`` by the key that its group is chosen by: of the default model, of a VAE, or of text."""
+    """Choose ``file`` by the key that its group is chosen by: of the default model, of a VAE, of text or of series."""
     group, _, option = file.rpartition("/")
-    if group == "vocabulary":
-        return ["data=text", f"vocabulary@data.vocabulary={option}"]
+    if group in OF_TEXT:
+        return ["data=text", "model=text/lstm", f"{OF_TEXT[group]}={option}"]
+    if group in OF_SERIES:
+        model = MODELS_OF.get(file, "series/nlinear")
+        return [f"data={model.partition('/')[0]}", f"model={model}", f"{OF_SERIES[group]}={option}"]
     if group in OF_VAES:
         return ["model=vae/dense", f"{OF_VAES[group]}={option}"]
     return [_override(composer, file)]

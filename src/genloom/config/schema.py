@@ -3,7 +3,8 @@
 The nodes that are chosen from a config group are free mappings: what they may hold is what their target accepts.
 Each class is known to Hydra as ``COMMAND_schema``, the first entry of the command's defaults list. A field's metadata
 holds what a type can't express: the limits ``at_least`` and ``one_of``, whether a mapping ``holds`` an object (it
-has a ``_target_``) or objects by name, and whether a list is ``positional``: made of the arguments without ``=``.
+has a ``_target_``) or objects by name, whether a list is ``positional``: made of the arguments without ``=``, and
+whether a text is ``literal``: taken as it is, without a grammar.
 """
 
 from dataclasses import dataclass, field, fields
@@ -19,6 +20,7 @@ _OBJECT = {"holds": "object"}
 _OBJECTS = {"holds": "objects"}
 _OBJECT_OR_OBJECTS = {"holds": "object or objects"}  # one for all, or some by name
 _POSITIONAL = {"positional": True}
+_LITERAL = {"literal": True}
 
 
 @dataclass
@@ -91,7 +93,7 @@ class Sample:
     out: str | None = None
     classes: list[str] | None = None
     truncation: float | None = None
-    prompt: str | None = None
+    prompt: str | None = field(default=None, metadata=_LITERAL)
     length: int = field(default=MISSING, metadata=_COUNT)
     sampler: Tokens = field(default_factory=Tokens)
     batch_size: int = field(default=MISSING, metadata=_COUNT)
@@ -212,6 +214,12 @@ def register(root: str) -> None:
     chosen = {root: SCHEMAS[root]} if root in SCHEMAS else SCHEMAS
     for command, schema in chosen.items():
         ConfigStore.instance().store(name=f"{command}_schema", node=schema)
+
+
+def literal(command: str) -> list[str]:
+    """Return the keys whose values are texts to be taken as they are."""
+    known = fields(SCHEMAS[command]) if command in SCHEMAS else ()
+    return [field.name for field in known if field.metadata.get("literal")]
 
 
 def positional(command: str) -> str | None:
