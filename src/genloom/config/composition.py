@@ -4,6 +4,7 @@ Hydra's own errors suggest ``+key=value`` for a misspelt key, which lets the typ
 here before Hydra applies it. This is the one module that uses Hydra's internals (pinned below 1.4).
 """
 
+import copy
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
@@ -80,6 +81,7 @@ class Composer:
         self.command = command
         self._search: list[str] = []  # overrides that add folders
         self._repository: CachingConfigRepository | None = None
+        self._composed: dict[tuple[str, ...], DictConfig] = {}  # by choices, before values are set
         self.hydra = Hydra(task_name=command, config_loader=_Loader(config_search_path=search_path))
 
     def parse(self, overrides: Sequence[str]) -> list[Override]:
@@ -121,14 +123,14 @@ class Composer:
             choices = [override for override in overrides if self._is_choice(override)]
             for choice in choices:
                 self._check_choice(choice)
-            config = self.hydra.compose_config(
-                config_name=self.command,
-                overrides=[*search, *(str(choice.input_line) for choice in choices)],
-                run_mode=RunMode.RUN,
-                from_shell=False,
-            )
+            chosen = (*search, *(str(choice.input_line) for choice in choices))
+            if chosen not in self._composed:
+                self._composed[chosen] = self.hydra.compose_config(
+                    config_name=self.command, overrides=list(chosen), run_mode=RunMode.RUN, from_shell=False
+                )
         except (*self.errors, ValueError) as error:
             raise self.explain(error) from error
+        config = copy.deepcopy(self._composed[chosen])
         for override in overrides:
             if override not in choices and override.key_or_group != "hydra.searchpath":
                 self._apply(override, config)
