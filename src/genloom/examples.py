@@ -62,6 +62,11 @@ class Examples:
             digest.update(self.labels.contiguous().numpy().data)
         return digest.hexdigest()
 
+    @property
+    def content_fingerprint(self) -> str:
+        """sha256 of what a model is measured on, whatever it sees beside: examples alike in this may be compared."""
+        return self.fingerprint
+
 
 class Images(Examples):
     """Pictures.
@@ -196,6 +201,15 @@ class SeriesWindows(Windows):
     future_covariates: Float32[Tensor, "rows known"] | None
     static_covariates: Float32[Tensor, "all_series static"] | None
     optimal_mse: Float32[Tensor, "all_series horizon channels"] | None = None
+
+    @cached_property
+    def content_fingerprint(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """sha256 of the future values and their places: the look-back and the covariates are a model's own choice."""
+        digest = hashlib.sha256(repr(self.length).encode())
+        for part in (self.rows, self.starts + self.past, self.observed):
+            if part is not None:
+                digest.update(part.contiguous().numpy().data)
+        return digest.hexdigest()
 
     def batch(self, index: Int[Tensor, " chosen"], content: Content) -> SeriesBatch:
         """Return the windows at ``index``, each conditioned on its history."""

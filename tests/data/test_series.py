@@ -387,3 +387,12 @@ def test_the_default_knows_its_optimum_in_scaled_units():
     torch.testing.assert_close(ratio, torch.full((20,), float(expected[-1] / expected[0])))
     assert optimum[:, 0, 0].mean() < 0.6 and len({each.std for each in scalers}) == 20
     assert Series(num_series=20, length=300).fingerprint == data.fingerprint
+
+
+def test_what_is_measured_does_not_depend_on_the_look_back() -> None:
+    def windows(**changes):
+        return Series(name="made", num_series=3, length=200, horizon=12, **changes).split("test")
+
+    short, long, other = windows(look_back=24), windows(look_back=48), windows(look_back=24, splits=[0.6, 0.1, 0.3])
+    assert short.fingerprint != long.fingerprint
+    assert short.content_fingerprint == long.content_fingerprint != other.content_fingerprint

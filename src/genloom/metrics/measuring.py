@@ -88,7 +88,7 @@ def measure(
                 rows.append(Row(quantity, direction, found, floor.get(quantity)))
         missing += [NotApplicable(quantity, reason) for reason in reasons for quantity in metric.quantities]
     protocol = {
-        "measured": {"split": held.split, "num": len(held.examples), "fingerprint": held.examples.fingerprint},
+        "measured": {"split": held.split, "num": len(held.examples), "fingerprint": held.examples.content_fingerprint},
         "metrics": {type(metric).__name__: metric.parameters for metric in metrics},
     }
     return Verdict(rows, protocol, missing, list(warnings), rows[0].metric if rows else None)

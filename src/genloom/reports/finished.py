@@ -94,7 +94,7 @@ class Run:
             for name, extractor in stated["extractors"].items()
         }
         return {
-            "data": stated["data"]["fingerprint"],
+            "data": stated["data"]["fingerprint" if stated["reference"] else "name"],
             "reference": stated["reference"],
             "heldout": stated["heldout"],
             "n_reference": stated["n_reference"],
