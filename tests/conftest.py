@@ -1,13 +1,16 @@
 """What several tests build."""
 
+import sys
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytorch_lightning as pl
 import torch
 
+from genloom import cli
 from genloom.batch import ImageBatch
 from genloom.bottlenecks.gaussian import Gaussian
 from genloom.data.base import ImageData, Images, Split
@@ -22,6 +25,8 @@ from genloom.samplers.latents import StandardNormal
 from genloom.spec import ImageContent, Spec
 
 torch.set_num_threads(1)
+
+Command = Callable[..., tuple[int, str, str]]
 
 
 class TinyImages(ImageData):
@@ -129,3 +134,21 @@ def fit(tmp_path: Any) -> Callable[..., pl.Trainer]:
 @pytest.fixture
 def tiny_batch(tiny_data: TinyImages) -> ImageBatch:
     return next(iter(tiny_data.train_dataloader()))
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Runs a command in this process, in an empty folder; returns exit code, output and errors."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GENLOOM_CACHE", str(tmp_path / "cache"))
+
+    def command(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["genloom", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        output = capsys.readouterr()
+        code = ended.value.code
+        assert isinstance(code, int)
+        return code, output.out, output.err
+
+    return command

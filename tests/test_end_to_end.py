@@ -17,29 +17,12 @@ import torch
 from PIL import Image
 
 import genloom
-from genloom import cli
 from genloom.families.gan import GAN
 from genloom.runs import checkpoint
 
 SMALL = ["data.size=8", "model=gan/dense", "data.batch_size=200", "progress_bar=false"]
 QUIET = ["callbacks=none", "logger=none", "metrics=none"]
 Command = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch, capsys) -> Command:
-    """Runs a command in this process, in an empty folder; returns exit code, output and errors."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("GENLOOM_CACHE", str(tmp_path / "cache"))
-
-    def command(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["genloom", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        output = capsys.readouterr()
-        return ended.value.code, output.out, output.err
-
-    return command
 
 
 def start(*arguments: str, cwd: Path) -> subprocess.Popen[str]:

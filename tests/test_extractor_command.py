@@ -1,7 +1,6 @@
 """``genloom extractor``: from labelled images to a calibrated extractor, and judging by it."""
 
 import json
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from genloom import cli, extractor
+from genloom import extractor
 from genloom.data.base import ImageData, Images, Split
 from genloom.errors import ConfigError
 from genloom.metrics.calibration import calibrate
@@ -22,22 +21,6 @@ from genloom.metrics.trained_extractor import TrainedExtractor
 SMALL = ["data=digits", "data.size=8", "name=mine", "widths=[8,16]", "num_features=8", "epochs=4", "lr=1e-2"]
 RECIPE = Recipe(epochs=1, batch_size=32, lr=1e-3, weight_decay=0.0, shift=0.0, flip=False, seed=0)
 Command = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Runs a command in this process, in an empty folder; returns exit code, output and errors."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("GENLOOM_CACHE", str(tmp_path / "cache"))
-
-    def command(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["genloom", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        output = capsys.readouterr()
-        return ended.value.code, output.out, output.err  # pyright: ignore
-
-    return command
 
 
 def paint(root: Path, classes: Sequence[str], num: int, size: tuple[int, int] = (12, 12)) -> None:

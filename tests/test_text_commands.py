@@ -1,34 +1,12 @@
 """Text through the commands: trained, judged, written and judged again, as pictures are."""
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 import genloom
-from genloom import cli
 
 Command = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Runs a command in this process, in an empty folder; returns exit code, output and errors."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("GENLOOM_CACHE", str(tmp_path / "cache"))
-
-    def command(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["genloom", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        output = capsys.readouterr()
-        code = ended.value.code
-        assert isinstance(code, int)
-        return code, output.out, output.err
-
-    return command
 
 
 def metrics_of(folder: Path) -> dict[str, dict]:

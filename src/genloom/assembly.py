@@ -129,7 +129,7 @@ def load_data_of(model: Family, file: Path, node: DictConfig | None, trust: Sequ
             raise
         raise DataError(
             f"holding this checkpoint against real examples needs the data that it was trained on: {error} "
-            f"(or name it on the command line: data={recorded['name']} and where it is, by data.root or data.path)"
+            f"(or name it on the command line: data={recorded['name']} data.root=FOLDER, or data.path=FILE)"
         ) from error
     theirs, ours = data.describe(), model.spec
     if theirs.content.shape != ours.content.shape:

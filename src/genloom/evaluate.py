@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import DictConfig, OmegaConf
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
 
 from genloom import randomness
 from genloom.assembly import load_data, load_data_of
-from genloom.config.directory import config_directory
 from genloom.config.instantiate import instantiate
 from genloom.data.sample_files import read_pictures
 from genloom.devices import device
@@ -19,8 +19,6 @@ from genloom.metrics.judge import Judge, Verdict
 from genloom.runs import checkpoint
 from genloom.runs.directory import write_json
 from genloom.spec import ImageContent
-
-_IMAGES = config_directory() / "metrics" / "images.yaml"  # the suite for pictures of other programs
 
 
 def run(config: DictConfig) -> None:
@@ -49,12 +47,20 @@ def _judge(node: Any) -> Judge:
     return instantiate(node, "metrics")
 
 
+def _chosen(key: str) -> bool:
+    """Whether the command line sets ``key``, or something in it."""
+    overrides = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
+    return any(override.lstrip("+~").partition("=")[0].split(".")[0] == key for override in overrides)
+
+
 def _of_checkpoint(config: DictConfig) -> tuple[Verdict, Path]:
     file = checkpoint.find(config.checkpoint)
     model = checkpoint.load(file, trust=list(config.trust), device=device(config.device))
-    if config.metrics is None:
-        checkpoint.check_trust(model.identity["metrics"], config.trust, file)
-    judge = _judge(model.identity["metrics"] if config.metrics is None else config.metrics)
+    suite = config.metrics
+    if not _chosen("metrics"):
+        suite = model.identity["metrics"]
+        checkpoint.check_trust(suite, config.trust, file)
+    judge = _judge(suite)
     data = load_data_of(model, file, config.data, config.trust)
     chosen = [config.weights] if config.weights else model.weight_sets
     candidates = candidates_of(model, chosen, seed=config.seed)
@@ -65,12 +71,12 @@ def _of_checkpoint(config: DictConfig) -> tuple[Verdict, Path]:
 def _of_samples(config: DictConfig) -> tuple[Verdict, Path]:
     if not config.data:
         raise ConfigError("data: judging samples needs the real data to hold them against, as in data=mnist")
+    judge = _judge(config.metrics)
     data = load_data(config.data)
     path, content = Path(config.samples).expanduser(), data.describe().content
     if not isinstance(content, ImageContent):
         raise ConfigError(f"samples: files of pictures are judged, and data={data.name} holds none; judge a checkpoint")
     images = read_pictures(path, content, "samples")
-    judge = _judge(OmegaConf.load(_IMAGES) if config.metrics is None else config.metrics)
     generator = randomness.generator(config.seed, "samples")
     images = images[torch.randperm(len(images), generator=generator)]
     return judge.judge(
