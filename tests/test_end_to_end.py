@@ -67,6 +67,9 @@ def test_train_sample_evaluate(run, tmp_path):
     for folder in ("one", "two"):
         code, out, err = run("sample", "checkpoint=elsewhere/copied.ckpt", "num=5", "seed=3", f"out={folder}")
         assert code == 0, err
+    for key in ("prompt=hello", "sampler.temperature=0.5"):  # of text
+        code, _, err = run("sample", "checkpoint=elsewhere/copied.ckpt", key)
+        assert code == 2 and key.partition("=")[0].partition(".")[0] in err and "Continue" in err
     names = sorted(path.name for path in (tmp_path / "one").iterdir())
     assert names == ["0.png", "1.png", "2.png", "3.png", "4.png", "grid.png", "samples.npz"]
     for name in names:

@@ -69,6 +69,8 @@ def _check(config: DictConfig, model: Family) -> None:
         require(f"truncation: {config.truncation}", Capability.TRUNCATE, model.capabilities)
     if config.prompt is not None:
         require(f"prompt: {config.prompt!r}", Capability.CONTINUE, model.capabilities)
+    if TokenSampler(**config.sampler) != TokenSampler():
+        require("sampler: drawing tokens otherwise than the model says", Capability.CONTINUE, model.capabilities)
 
 
 def _write(model: Family, content: TextContent, config: DictConfig, out: Path) -> None:
