@@ -29,7 +29,7 @@ BATCHES = (
     Batch("ett", ("ridge", "repeat_last", "seasonal_naive"), keys=(HORIZONS,)),
     Batch("ett", ("periodic",), (0, 1, 2), (HORIZONS,)),
     Batch("ett", ("lstm", "gru"), (0, 1, 2)),
-    Batch("series", ("ridge", "repeat_last", "seasonal_naive")),
+    Batch("series", ("ridge", "nlinear", "repeat_last", "seasonal_naive")),
     Batch("tiny_shakespeare", ("ngram", "kneser_ney", "lstm", "gru", "transformer")),
 )
 COLUMNS = {  # folder of recipes: columns, the one that rows are sorted by

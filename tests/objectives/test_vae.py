@@ -112,12 +112,21 @@ def test_without_densities_the_loss_is_the_reconstruction_alone():
 def test_the_three_parts_of_the_total_correlation_objective_add_up_to_the_divergence():
     model = LinearGaussian(widen=1.3)
     batch = model.examples(64)
-    loss = loss_of(BetaTc(alpha=1, beta=1, gamma=1), model, batch)
+    loss = loss_of(BetaTc(alpha=1, beta=Constant(1), gamma=1), model, batch)
     terms = loss.terms()
     parts = terms["information"] + terms["total_correlation"] + terms["dimension_wise_kl"]
     inference = model.infer(batch, 1, torch.Generator().manual_seed(2))
     assert parts.item() == pytest.approx(-inference.log_ratio.mean().item())
     assert loss.total.item() == pytest.approx((terms["reconstruction"] + parts).item())
+
+
+def test_the_weight_of_the_total_correlation_follows_the_iteration():
+    model = LinearGaussian(widen=1.3)
+    batch = model.examples(64)
+    losses = [loss_of(BetaTc(beta=beta), model, batch) for beta in (LinearWarmup(10, 6.0), Constant(0), Constant(6))]
+    start, without, full = (loss.total.item() for loss in losses)
+    assert start == without  # the warm-up's first iteration
+    assert full - without == pytest.approx(6 * losses[0].terms()["total_correlation"].item(), rel=1e-4)
 
 
 def test_the_weights_of_the_aggregate_posterior_are_those_of_the_paper_and_sum_to_one():

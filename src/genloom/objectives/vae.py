@@ -216,11 +216,11 @@ class BetaTc(VaeObjective):
 
     Args:
         alpha: of I(x; z).
-        beta: of KL(q(z) ‖ Π_d q(z_d)).
+        beta: of KL(q(z) ‖ Π_d q(z_d)), by iteration.
         gamma: of Σ_d KL(q(z_d) ‖ p(z_d)).
     """
 
-    def __init__(self, *, alpha: float = 1.0, beta: float = 6.0, gamma: float = 1.0) -> None:
+    def __init__(self, *, alpha: float = 1.0, beta: Weight = Constant(6.0), gamma: float = 1.0) -> None:
         self.alpha = alpha
         self.beta = beta
         self.gamma = gamma
@@ -246,9 +246,11 @@ class BetaTc(VaeObjective):
         information = (log_q_given_x - log_q).mean()
         correlation = (log_q - log_product).mean()
         dimension_wise = (log_product - log_p).mean()
-        divergence = self.alpha * information + self.beta * correlation + self.gamma * dimension_wise
+        beta = self.beta(iteration)
+        divergence = self.alpha * information + beta * correlation + self.gamma * dimension_wise
+        total = divergence - log_likelihood.mean()
         parts = {"information": information, "total_correlation": correlation, "dimension_wise_kl": dimension_wise}
-        return _loss(inference, log_likelihood, divergence - log_likelihood.mean(), lambda: parts)
+        return _loss(inference, log_likelihood, total, lambda: {**parts, "beta": total.new_tensor(beta)})
 
 
 def stratified_log_weights(batch: int, dataset_size: int) -> Float[Tensor, "batch batch"]:
