@@ -67,6 +67,7 @@ class Family(GenerativeModel):
         self.gradient_clip_norm = gradient_clip_norm
         self.ema_half_life_examples = ema_half_life_examples
         self._optimizer_factories = optimizer
+        self._names = list(optimizer)
         self._schedulers = scheduler
         self.gradient_norms: dict[str, Tensor] = {}
         self.identity: dict[str, Any] = {}  # what a checkpoint says about the model: plain dicts
@@ -95,7 +96,7 @@ class Family(GenerativeModel):
     # Optimization
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[Any]]:
-        """Build one optimizer and one schedule per player, in the order of :meth:`players`."""
+        """Build one optimizer per player, in the order of their factories, and the schedules."""
         if not torch.cuda.is_available():  # Lightning has each step of Adam load the driver to look for a GPU
             os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
         players = self.players()
@@ -105,10 +106,8 @@ class Family(GenerativeModel):
                 f"which needs {', '.join(sorted(players))}"
             )
         optimizers = {
-            name: self._optimizer_factories[name](
-                parameter for parameter in module.parameters() if parameter.requires_grad
-            )
-            for name, module in players.items()
+            name: factory(parameter for parameter in players[name].parameters() if parameter.requires_grad)
+            for name, factory in self._optimizer_factories.items()
         }
         schedulers = self._schedulers or {}
         if not isinstance(schedulers, Mapping):
@@ -146,7 +145,7 @@ class Family(GenerativeModel):
 
     def _optimizer(self, player: str) -> Any:
         optimizers = self.optimizers()
-        return (optimizers if isinstance(optimizers, list) else [optimizers])[list(self.players()).index(player)]
+        return (optimizers if isinstance(optimizers, list) else [optimizers])[self._names.index(player)]
 
     def step(self, player: str, losses: Iterable[Mapping[str, Loss]], *, also: Sequence[str] = ()) -> dict[str, Tensor]:
         """Update one player and return its losses and their terms for the log.
@@ -194,13 +193,16 @@ class Family(GenerativeModel):
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Clip, and remember the norm before clipping."""
-        name, module = list(self.players().items())[self.trainer.optimizers.index(optimizer)]
+        if self.gradient_clip_norm is None and not self.logs_now:
+            return
+        name = self._names[self.trainer.optimizers.index(optimizer)]
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         scale = self._gradient_scale(optimizer)
         if self.gradient_clip_norm is not None:
             limit = self.gradient_clip_norm * scale
-            self.gradient_norms[name] = nn.utils.clip_grad_norm_(module.parameters(), limit) / scale
-        elif self.logs_now:
-            gradients = [parameter.grad for parameter in module.parameters() if parameter.grad is not None]
+            self.gradient_norms[name] = nn.utils.clip_grad_norm_(parameters, limit) / scale
+        else:
+            gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
             self.gradient_norms[name] = nn.utils.get_total_norm(gradients) / scale
 
     def _gradient_scale(self, optimizer: Optimizer) -> float:
