@@ -107,8 +107,10 @@ def _hydra(command: str, arguments: list[str]) -> int:
     flags = _flags(parser, command, arguments)
     if (key := positional(command)) is not None and not flags.shell_completion:
         flags.overrides = _keyed(key, flags.overrides)
+    texts = literal(command)
     if not flags.multirun:  # there a comma parts the jobs
-        flags.overrides = [_as_text(override, literal(command)) for override in flags.overrides]
+        flags.overrides = [_as_text(override, texts) for override in flags.overrides]
+    flags.overrides = [_with_null(override, texts) for override in flags.overrides]
     directory = Path(flags.config_path).expanduser().resolve() if flags.config_path else config_directory()
     composer = Composer(flags.config_name or command, directory, flags.config_dir)
     hydra, root = composer.hydra, composer.command
@@ -181,6 +183,15 @@ def _as_text(override: str, keys: Sequence[str]) -> str:
     if key not in keys or value == "null" or value[:1] in ("'", '"'):
         return override
     return f"{key}={_quoted(value)}"
+
+
+def _with_null(override: str, texts: Sequence[str]) -> str:
+    """Return an override without a value as one that sets null: ``KEY=`` unsets, but for ``texts``, that may be empty.
+
+    Hydra reads an empty text there, which no key but such a text takes.
+    """
+    key, equals, value = override.partition("=")
+    return f"{override}null" if equals and not value and key not in texts else override
 
 
 def _quoted(text: str) -> str:

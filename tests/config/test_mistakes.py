@@ -106,6 +106,24 @@ MISTAKES: dict[str, tuple[list[str], list[str]]] = {
     "word for a batch size": (["train", "data.batch_size=big"], ["data.batch_size:", "big", "int"]),
     "word for a step count": (["train", "trainer.max_steps=many"], ["trainer.max_steps:", "many", "int"]),
     "unknown literal": (["train", "trainer.precision=bf16-mxed"], ["trainer.precision:", "did you mean bf16-mixed?"]),
+    "word for a list of words": (
+        ["train", "data=series", "data.targets=units"],
+        ["data.targets:", "did you mean data.targets=[units]?"],
+    ),
+    "unknown literal in a list": (
+        ["train", "data=series", "data.calendar=[year]"],
+        ["data.calendar:", "hour, weekday, month"],
+    ),
+    "option without its group": (
+        ["train", "model=series/nlinear", "model.output=gaussian"],
+        ["model.output:", "did you mean output@model.output=gaussian?"],
+    ),
+    "number for a part": (["train", "model=series/nlinear", "model.output=3"], ["model.output:", "3", "Callable"]),
+    "key of what was not chosen": (
+        ["evaluate", "checkpoint=a", "data.path=book.txt"],
+        ["data.path:", "data is null", "data=…"],
+    ),
+    "nothing for a number": (["sample", "checkpoint=a", "sampler.temperature="], ["sampler.temperature:", "float"]),
     "too short a tuple": (["train", "optimizer.generator.betas=[0.5]"], ["optimizer.generator.betas:", "tuple"]),
     "missing value": (["sample"], ["checkpoint:", "checkpoint=…"]),
     "interpolation of a missing key": (["train", "run.name=${daata.name}"], ["run.name:", "did you mean data.name?"]),
@@ -168,6 +186,7 @@ CORRECT: dict[str, list[str]] = {
     "resolved part": ["train", "--cfg", "job", "--resolve", "--package", "data"],
     "with an override after a flag": ["train", "seed=3", "--cfg", "job", "data=mnist"],
     "incomplete": ["sample", "--cfg", "job"],
+    "nothing for null": ["sample", "checkpoint=a", "sampler.top_k=", "weights=", "prompt=", "--cfg", "job"],
     "hydra": ["evaluate", "--cfg", "hydra"],
     "info": ["evaluate", "--info", "defaults-tree"],
     "user's": ["train", *USER, "scheduler=mine", "--cfg", "job"],
@@ -246,6 +265,11 @@ def test_help_names_groups_options_and_examples(outcomes: dict[str, dict[str, An
     text = outcomes["help"]["out"]
     assert "data: cifar10, digits, etth1, fashion_mnist, image_folder, mnist" in text
     assert text.count("  genloom train ") == 3
+
+
+def test_a_key_without_a_value_is_unset(outcomes: dict[str, dict[str, Any]]) -> None:
+    shown = outcomes["nothing for null"]["out"]
+    assert "  top_k: null" in shown and "weights: null" in shown and "prompt: ''" in shown
 
 
 def test_shown_configuration(outcomes: dict[str, dict[str, Any]]) -> None:

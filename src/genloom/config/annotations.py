@@ -14,7 +14,7 @@ from genloom.config.signatures import Parameter, bases
 from genloom.config.targets import Absent, Definition, Module, Unclear
 
 _SEQUENCES = {"list", "List", "tuple", "Tuple", "set", "Set", "frozenset"}
-_STREAMS = {"Sequence", "Iterable", "Collection", "Container", "Sized", "MutableSequence"}  # strings are these too
+_STREAMS = {"Sequence", "Iterable", "Collection", "Container", "Sized", "MutableSequence"}
 _MAPPINGS = {"dict", "Dict", "Mapping", "MutableMapping"}
 _PLAIN_BASES = {"str", "int", "float", "list", "dict", "tuple", "Enum", "StrEnum", "IntEnum", "Protocol", "TypedDict"}
 _PLAIN_BASES |= {"NamedTuple"}
@@ -56,12 +56,21 @@ def fits(value: Any, parameter: Parameter) -> bool:
 
 
 def literals(parameter: Parameter) -> list[str]:
-    """Return the strings that a parameter's ``Literal`` allows, if it has one."""
+    """Return the strings that a parameter's ``Literal`` allows, if it has one, be it of the items of a list."""
     if parameter.annotation is None:
         return []
-    found = _alternatives(parameter.module, parameter.annotation)
-    values = [argument for alternative in found if alternative.name == "Literal" for argument in alternative.arguments]
-    return [item.value for item in values if isinstance(item, ast.Constant) and isinstance(item.value, str)]
+    return list(_literals(parameter.module, parameter.annotation))
+
+
+def _literals(module: Module, annotation: ast.expr) -> Iterator[str]:
+    for alternative in _alternatives(module, annotation):
+        for argument in alternative.arguments:
+            if alternative.name in _SEQUENCES | _STREAMS:
+                yield from _literals(alternative.module, argument)
+            elif (
+                alternative.name == "Literal" and isinstance(argument, ast.Constant) and isinstance(argument.value, str)
+            ):
+                yield argument.value
 
 
 def _fits(value: Any, module: Module, annotation: ast.expr) -> bool:
@@ -135,14 +144,14 @@ def _accepts(alternative: _Alternative, value: Any) -> bool:
     if name == "Literal":
         return any(isinstance(item, ast.Constant) and item.value == value for item in arguments)
     if name in _SEQUENCES | _STREAMS:
-        if isinstance(value, str):
-            return name in _STREAMS and (not arguments or _fits("", module, arguments[0]))
-        if not isinstance(value, list):
+        if not isinstance(value, list):  # a text is a sequence of texts, its letters, which nobody means by it
             return False
         is_record = name in {"tuple", "Tuple"} and not any(isinstance(item, ast.Constant) for item in arguments)
         if is_record and len(arguments) > 1:
             return len(arguments) == len(value) and all(map(_fits, value, [module] * len(value), arguments))
         return not arguments or all(_fits(item, module, arguments[0]) for item in value)
+    if name == "Callable":
+        return isinstance(value, dict)  # a node that a _target_ makes one of
     if name in _MAPPINGS:
         return isinstance(value, dict) and (
             len(arguments) < 2 or all(_fits(item, module, arguments[1]) for item in value.values())

@@ -192,6 +192,10 @@ class Composer:
         if override.is_add() and present and not isinstance(override.value(), list | dict):
             value = override.get_value_element_as_str()
             raise ConfigError(f"{key}: the key exists, so it is set without the plus: {key}={value}")
+        if isinstance(override.value(), str) and (choice := _choice_of(key, config)):
+            value = override.get_value_element_as_str()
+            if "${" not in value:
+                raise ConfigError(f"{key}: {value} would replace what is chosen here; did you mean {choice}={value}?")
         try:
             ConfigLoaderImpl._apply_overrides_to_config([override], config)
         except (*self.errors, AttributeError, IndexError, TypeError) as error:
@@ -218,7 +222,8 @@ class Composer:
                 return False
             else:
                 parent = ".".join(parts[:position])
-                raise ConfigError(f"{'.'.join(parts)}: {parent} is {_shown(node)}, which holds no {part}")
+                remedy = f"; choose it too: {parent}=…" if parent in self.groups() else ""
+                raise ConfigError(f"{'.'.join(parts)}: {parent} is {_shown(node)}, which holds no {part}{remedy}")
         return not (isinstance(node, DictConfig | ListConfig) and node._is_none()) and node is not None
 
     def _unknown_key(self, parts: list[str], parent: DictConfig, config: DictConfig) -> str:
@@ -292,6 +297,11 @@ def _type(parent: Any, name: str) -> str:
     kinds = {field.name: field.type for field in fields(kind)} if is_dataclass(kind) else {}
     found = kinds.get(name)
     return f"; it takes {found.__name__ if type(found) is type else found}" if found else ""
+
+
+def _choice_of(package: str, config: DictConfig) -> str | None:
+    """Return the key, GROUP@PACKAGE, that chooses what stands at ``package``."""
+    return next((key for key in config.hydra.runtime.choices if key.endswith(f"@{package}")), None)
 
 
 def _key(override: Override) -> str:

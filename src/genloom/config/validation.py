@@ -166,4 +166,6 @@ def _check_value(value: Any, parameter: Parameter, key: str, taker: str) -> None
     shown = "null" if value is None else repr(value)
     options = literals(parameter)
     wanted = ", ".join(options) if options else ast.unparse(parameter.annotation).strip("'\"")
-    raise ConfigError(f"{key}: {shown} does not fit; {taker} {wanted}{did_you_mean(str(value), options)}")
+    is_item = value is not None and fits([value], parameter)
+    hint = f"; did you mean {key}=[{value}]?" if is_item else did_you_mean(str(value), options)
+    raise ConfigError(f"{key}: {shown} does not fit; {taker} {wanted}{hint}")
