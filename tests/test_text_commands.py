@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 import genloom
 
 Command = Callable[..., tuple[int, str, str]]
@@ -72,3 +74,26 @@ def test_another_text_is_read_with_the_model_s_own_vocabulary(run: Command, tmp_
     (tmp_path / "other.txt").write_text("Zwölf Boxkämpfer jagen Viktor quer über den großen Sylter Deich.\n" * 300)
     code, _, err = run(*judge, "data.path=other.txt")
     assert code == 2 and "'Z'" in err
+
+
+def test_a_text_without_line_ends_is_sampled_from_its_first_character(run: Command, tmp_path: Path) -> None:
+    (tmp_path / "genes.txt").write_text("ACGTTGCA" * 1000)
+    few = ["model=text/ngram", "data=text", "data.path=genes.txt", "logger=none", "progress_bar=false"]
+    small = ["metrics.metrics.samples.num=4", "metrics.metrics.samples.length=60", "metrics.num_samples=4"]
+    code, _, err = run("train", *few, *small, "run.dir=run")
+    assert code == 0, err
+    code, out, err = run("sample", "checkpoint=run", "num=1", "length=20", "sampler.top_k=")
+    assert code == 0, err
+    assert set(out.splitlines()[1]) <= set("ACGT")
+    code, _, err = run("sample", "checkpoint=run", "prompt=AB")
+    assert code == 2 and "error: prompt: character 'B' at position 1" in err
+    code, _, err = run("sample", "checkpoint=run", "prompt=")
+    assert code == 2 and "prompt: it is empty" in err
+
+
+@pytest.mark.parametrize(
+    "choice", ["model=gan/dense data=text", "data=text", "model=vae/pca data=series", "model=text/gru"]
+)
+def test_a_model_of_other_content_is_refused_with_what_to_choose(run: Command, choice: str) -> None:
+    code, _, err = run("train", *choice.split(), "logger=none")
+    assert code == 2 and err.startswith("error: model: ") and "choose model=text/… for data=text" in err, err

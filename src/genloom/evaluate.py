@@ -43,7 +43,7 @@ def run(config: DictConfig) -> None:
 
 def _judge(node: Any) -> Judge:
     if not node:
-        raise ConfigError("metrics: none leaves nothing to evaluate; choose a suite, as in metrics=images")
+        raise ConfigError("metrics: none leaves nothing to evaluate; choose a suite, as metrics=images, text or series")
     return instantiate(node, "metrics")
 
 

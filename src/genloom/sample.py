@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from genloom import randomness, render
 from genloom.capabilities import Capability, require
 from genloom.devices import device
-from genloom.errors import ConfigError
+from genloom.errors import ConfigError, DataError
 from genloom.examples import Examples
 from genloom.families.base import Family
 from genloom.families.drawing import draw_examples
@@ -76,8 +76,11 @@ def _check(config: DictConfig, model: Family) -> None:
 def _write(model: Family, content: TextContent, config: DictConfig, out: Path) -> None:
     """Write texts; the first one as it comes, the others, drawn beside it, after it."""
     sampler = TokenSampler(**config.sampler)
-    prompt = "\n" if config.prompt is None else config.prompt
-    tokens = content.vocabulary.encode(prompt)
+    prompt = content.vocabulary.beginning if config.prompt is None else config.prompt
+    try:
+        tokens = content.vocabulary.encode(prompt)
+    except DataError as error:
+        raise ConfigError(f"prompt: {error}") from error
     if not len(tokens):
         raise ConfigError("prompt: it is empty; leave it out, and texts begin after a line's end")
     rng = randomness.generator(config.seed, "sample")

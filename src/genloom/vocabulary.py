@@ -5,7 +5,7 @@ A vocabulary is plain data, part of the spec, so a checkpoint alone turns prompt
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
@@ -16,6 +16,8 @@ from genloom.errors import DataError
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+
+_LINE_END = "\n"
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,11 @@ class Characters:
     def size(self) -> int:
         """Number of tokens."""
         return len(self.symbols)
+
+    @property
+    def beginning(self) -> str:
+        """What stands before a text that nothing stands before: a line's end; the first symbol, if there is none."""
+        return _LINE_END if _LINE_END in self.symbols else self.symbols[0]
 
     def encode(self, text: str) -> Int64[Tensor, " tokens"]:
         """Return the tokens of ``text``.
@@ -75,6 +82,7 @@ class Bytes:
     """A token per byte of the text's UTF-8 form; every text can be written."""
 
     size: int = 256
+    beginning: ClassVar[str] = _LINE_END
 
     def encode(self, text: str) -> Int64[Tensor, " tokens"]:
         """Return the tokens of ``text``."""
@@ -101,6 +109,7 @@ class Pieces:
     """
 
     tokenizer: str
+    beginning: ClassVar[str] = _LINE_END
 
     @property
     def size(self) -> int:

@@ -6,7 +6,7 @@ belongs to a capability is overridden by the families that offer it, and raises 
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from jaxtyping import Float, Int
@@ -19,7 +19,7 @@ from genloom.errors import ConfigError
 from genloom.outlook import LEVELS, Forecast
 from genloom.outputs.base import Prediction
 from genloom.samplers.tokens import TokenSampler
-from genloom.spec import ImageContent, Spec
+from genloom.spec import Content, ImageContent, Spec, VectorContent
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -27,12 +27,27 @@ Module = TypeVar("Module", bound=nn.Module)
 class GenerativeModel(LightningModule):
     """A model of some data.
 
+    Attributes:
+        contents: what the data may hold.
+
     Args:
         spec: the data's.
+
+    Raises:
+        ConfigError: the data holds something else.
     """
+
+    contents: ClassVar[tuple[type[Content], ...]] = (ImageContent, VectorContent)
 
     def __init__(self, spec: Spec) -> None:
         super().__init__()
+        if not isinstance(spec.content, self.contents):
+            served = " or ".join(kind.__name__ for kind in self.contents)
+            raise ConfigError(
+                f"model: {type(self).__name__} is a model of {served}, and data.name={spec.name} holds "
+                f"{type(spec.content).__name__}; choose model=text/… for data=text, model=series/… for data=series, "
+                "another for pictures and points"
+            )
         self.spec = spec
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -35,6 +35,7 @@ class Predictor(GenerativeModel):
         output: says what the network's numbers mean.
     """
 
+    contents = (TextContent, SeriesContent)
     network: TextNetwork | SeriesNetwork
     output: Output
 
@@ -47,7 +48,7 @@ class Predictor(GenerativeModel):
         self.output = output(self.spec)
         self.network = network(self.spec, outputs=self.output.num_outputs)
         wanted = TextNetwork if isinstance(self.spec.content, TextContent) else SeriesNetwork
-        if not isinstance(self.spec.content, TextContent | SeriesContent) or not isinstance(self.network, wanted):
+        if not isinstance(self.network, wanted):
             raise ConfigError(
                 f"model.network: {type(self.network).__name__} does not predict {type(self.spec.content).__name__} of "
                 f"data.name={self.spec.name}; choose model=text/… for data=text, model=series/… for data=series"
@@ -139,10 +140,10 @@ class Predictor(GenerativeModel):
             network.train(training)
 
     def draw_condition(self, num: int, rng: torch.Generator) -> Condition | None:
-        """Return prompts of one line's end; of the first token, if the vocabulary has none."""
+        """Return prompts of one line's end; of the first symbol, if the vocabulary has none."""
         if not isinstance(self.spec.content, TextContent):
             return None
-        return self.prompt("\n", num)
+        return self.prompt(self.spec.content.vocabulary.beginning, num)
 
     def prompt(self, text: str, num: int) -> Prompt:
         """Return ``num`` prompts of ``text``.

@@ -47,7 +47,7 @@ class Categorical(Output):
         if not isinstance(spec.content, TextContent):
             raise ConfigError(
                 f"model.output: Categorical predicts tokens, and data.name={spec.name} holds none; "
-                "choose model=series/…"
+                "choose data=text, or model=series/… for data=series"
             )
         self.num_outputs = spec.content.vocabulary.size
 

@@ -28,7 +28,7 @@ class RealOutput(Output):
         if not isinstance(spec.content, SeriesContent):
             raise ConfigError(
                 f"model.output: {type(self).__name__} predicts real values of a series, and data.name={spec.name} "
-                "holds none; choose model=text/… for text"
+                "holds none; choose data=series, or model=text/… for data=text"
             )
 
 
