@@ -182,11 +182,11 @@ def _check_ascending(
     at = wrong[order[wrong].argmin()]
     text = times[at : at + 1].texts()[0]
     place = f"{table.place(int(order[at]))}, column {time!r}: {text}"
+    several = "" if series_id else ", or set data.series_id to the column that names the series, if there are several"
     if times.ticks[at] < times.ticks[at - 1]:
         before = times[at - 1 : at].texts()[0]
-        raise DataError(f"{place} comes after {before}; sort the rows by time")
+        raise DataError(f"{place} comes after {before}; sort the rows by time{several}")
     within = " in its series" if series_id else ""
-    several = "" if series_id else ", or set data.series_id to the column that names the series, if there are several"
     zone = "" if times.numbered or times.offsets is not None else "; where clocks were put back, write +HH:MM behind it"
     raise DataError(f"{place} is there twice{within}; remove one row{several}{zone}")
 

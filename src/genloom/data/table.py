@@ -1,9 +1,11 @@
 """A user's table, CSV or Parquet: columns of numbers, texts and times, every refusal naming file, line and column."""
 
+import csv
 import io
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -62,7 +64,23 @@ class Table:
             self._check_text(content)
             return pl.read_csv(io.BytesIO(content), separator=self.separator, infer_schema=False)
         except (pl.exceptions.PolarsError, OSError) as error:
+            self._check_widths()
             raise DataError(f"{self.path}: it cannot be read as a table ({str(error).splitlines()[0]})") from error
+
+    def _check_widths(self) -> None:
+        """Refuse a line of a CSV with more cells than there are columns."""
+        if not self.is_csv:
+            return
+        with self.path.open(encoding="utf-8-sig", newline="") as file, suppress(csv.Error):
+            rows = csv.reader(file, delimiter=self.separator)
+            width = len(next(rows, []))
+            for cells in rows:
+                if len(cells) > width:
+                    raise DataError(
+                        f"{self.path}, line {rows.line_num}: {len(cells)} cells where the first line names {width} "
+                        f"columns; correct it, put quotes around a cell that holds {self.separator!r}, or set "
+                        "data.separator"
+                    )
 
     def _check_text(self, content: bytes) -> None:
         try:
@@ -79,7 +97,8 @@ class Table:
             raise DataError(f"{self.path}: two columns are called {twice[0]!r}; rename one")
         if len(names) == 1 and (found := [mark for mark in ";\t|" if mark in header]):
             raise DataError(
-                f"{self.path}: its cells are separated by {found[0]!r}, not {self.separator!r}; set data.separator"
+                f"{self.path}: its cells are separated by {found[0]!r}, not {self.separator!r}; set data.separator, as "
+                f"'data.separator=\"{found[0]}\"'"
             )
 
     def __len__(self) -> int:
