@@ -68,7 +68,7 @@ def forecasts(
             for outer in range(half):
                 low, high = (forecast.quantiles[level, place, :, 0].cpu() for level in (outer, -outer - 1))
                 share = forecast.levels[-outer - 1] - forecast.levels[outer]
-                axes.fill_between(after, low, high, color="C0", alpha=0.15, linewidth=0, label=f"{share:.0%}")
+                axes.fill_between(after, low, high, color=_shade(outer), linewidth=0, label=f"{share:.0%}")
         axes.plot(after, forecast.mean[place, :, 0].cpu(), color="C0", linewidth=1.5, label="forecast")
         if future is not None:
             axes.plot(after, future[place].cpu(), color="C3", linewidth=1, label="truth")
@@ -77,9 +77,17 @@ def forecasts(
         axes.set_title(titles[place] if place < len(titles) else "", fontsize=9)
         axes.tick_params(labelsize=8)
         if place == 0:
-            axes.legend(fontsize=7, loc="upper left", ncols=2)
+            figure.legend(*axes.get_legend_handles_labels(), fontsize=7, loc="outside upper center", ncols=6)
     figure.supxlabel("steps from now", fontsize=9)
     return drawn(figure)
+
+
+def _shade(depth: int) -> tuple[float, ...]:
+    """Return the colour of a band within so many others: opaque, so that the legend shows what is seen."""
+    from matplotlib.colors import to_rgb
+
+    share = 1 - 0.85 ** (depth + 1)
+    return tuple(1 - share * (1 - channel) for channel in to_rgb("C0"))
 
 
 def curves(values: Mapping[str, Sequence[float]], *, xlabel: str, ylabel: str) -> Picture:
@@ -118,7 +126,8 @@ def attention(
         axes.set_xlabel("looked at", fontsize=8)
         axes.set_ylabel("looks", fontsize=8)
         if ticks:
-            axes.set_xticks(range(len(ticks)), ticks, fontsize=5)
+            upright = max(map(len, ticks)) == 1  # longer names would run into each other
+            axes.set_xticks(range(len(ticks)), ticks, fontsize=5, rotation=0 if upright else 90)
             axes.set_yticks(range(len(ticks)), ticks, fontsize=5)
         else:
             axes.tick_params(labelsize=7)

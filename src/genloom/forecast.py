@@ -15,6 +15,8 @@ from genloom.errors import ConfigError
 from genloom.outlook import Forecast
 from genloom.runs import checkpoint
 
+_OTHERWISE = "one trained with output@model.output=gaussian or quantiles gives more"
+
 
 def run(config: DictConfig) -> None:
     """Write a CSV with a row per step and series, and a figure; with ``num_paths``, draws as an npz too.
@@ -40,6 +42,8 @@ def run(config: DictConfig) -> None:
     forecast = model.forecast(
         present.history, levels=levels, num_paths=config.num_paths, rng=rng, weights=config.weights
     )
+    if config.num_paths and forecast.paths is None:
+        raise ConfigError(f"num_paths: {config.num_paths} draws of a model that gives a point; {_OTHERWISE}")
     out = Path(config.out) if config.out else Path("samples") / f"{file.stem}-{path.stem}.csv"
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -51,7 +55,7 @@ def run(config: DictConfig) -> None:
         raise ConfigError(f"out: {out} cannot be written ({error.strerror}); set out") from error
     intervals = f"quantiles {', '.join(f'{level:g}' for level in levels)}"
     if forecast.levels is None:
-        intervals = "no intervals: this model gives a point; output@model.output=gaussian or quantiles gives them"
+        intervals = f"no intervals: this model gives a point; {_OTHERWISE}"
     print(f"{len(present.names)} series, {present.content.horizon} steps of {', '.join(present.content.channels)}")
     print(f"table:    {os.path.relpath(out)} ({intervals})\nfigure:   {os.path.relpath(picture)}")
     if forecast.paths is not None:

@@ -1,0 +1,31 @@
+"""Series through the commands: trained, then forecast from a new table."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.mark.parametrize("output", ["point", "gaussian"])
+def test_draws_are_written_by_a_model_that_has_them(run: Command, tmp_path: Path, output: str) -> None:
+    table = pl.DataFrame({"time": np.arange(200), "load": np.sin(np.arange(200))})
+    table.write_csv(tmp_path / "table.csv")
+    recipe = ["model=series/nlinear", "data=series", "data.path=table.csv", "data.batch_size=8"]
+    recipe += ["data.horizon=6", "trainer.max_steps=1"]
+    few = ["logger=none", "callbacks=none", "progress_bar=false", "metrics=none", f"output@model.output={output}"]
+    code, _, err = run("train", *recipe, *few, "run.dir=run")
+    assert code == 0, err
+    code, out, err = run("forecast", "checkpoint=run", "data.path=table.csv", "num_paths=3", "out=ahead.csv")
+    if output == "point":
+        assert code == 2 and "num_paths: 3" in err and "output@model.output=gaussian" in err
+        code, out, err = run("forecast", "checkpoint=run", "data.path=table.csv", "num_paths=0", "out=ahead.csv")
+        assert code == 0 and "no intervals" in out, err
+        assert pl.read_csv(tmp_path / "ahead.csv").columns == ["time", "load"]
+    else:
+        assert code == 0, err
+        assert np.load(tmp_path / "ahead.npz")["paths"].shape == (3, 1, 6, 1)
+        assert pl.read_csv(tmp_path / "ahead.csv")["time"].to_list() == list(range(200, 206))
