@@ -379,7 +379,8 @@ def test_a_signal_while_training_ends_the_whole_sweep(run, tmp_path, monkeypatch
 
     monkeypatch.setattr(GAN, "training_step", interrupted)
     here = ["hydra.sweep.dir=runs", "hydra.sweep.subdir=${seed}", "trainer.max_steps=4"]
-    assert run("train", "-m", "seed=0,1", *SMALL, *QUIET, *here)[0] == expected
+    code, out, _ = run("train", "-m", "seed=0,1", *SMALL, *QUIET, *here)
+    assert code == expected and "resume=auto continues it" in out
     assert read_json(tmp_path / "runs" / "0" / "status.json")["why"] == why
     assert not (tmp_path / "runs" / "1").exists()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -197,7 +197,7 @@ def _status(record: Record) -> Iterator[None]:
         with contextlib.suppress(OSError):
             record.status("failed", why=_why(error))
         if not isinstance(error, GenloomError):
-            print(f"failed; what there is: {record.directory}", flush=True)
+            print(f"failed; what there is: {record.directory}; resume=auto continues it", flush=True)
         raise
     record.status("finished")
 
