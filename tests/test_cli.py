@@ -96,7 +96,7 @@ def test_a_sweep_runs_every_job(start: Start, tmp_path: Path, arguments: list[st
     seeds: list[int] = []
     assert start(lambda config: seeds.append(config.seed), "train", *arguments) == 0
     assert seeds == [1, 2]
-    (sweep,) = (tmp_path / "multirun").iterdir()
+    (sweep,) = (tmp_path / "runs/multirun").iterdir()
     assert {path.name for path in sweep.iterdir()} == {"0", "1", "multirun.yaml"}
 
 

@@ -330,7 +330,7 @@ def test_starting_from_earlier_weights(run, tmp_path):
 def test_a_sweep_gives_each_job_its_directory_and_seed_zero_is_a_seed(run, tmp_path):
     code, _, err = run("train", "-m", *SMALL, *QUIET, "trainer.max_steps=2", "seed=0,1")
     assert code == 0, err
-    runs = sorted(tmp_path.glob("multirun/*/*/checkpoints"))
+    runs = sorted(tmp_path.glob("runs/multirun/*/*/checkpoints"))
     assert len(runs) == 2
     swept = [checkpoint.read(path)["state_dict"] for path in runs]
     assert not torch.equal(swept[0]["generator.layers.0.weight"], swept[1]["generator.layers.0.weight"])
@@ -352,7 +352,7 @@ def test_two_processes_on_the_cpu(tmp_path, sweep):
     process = start("train", *sweep, *SMALL, "trainer=ddp_cpu", "debug=fast_dev_run", cwd=tmp_path)
     _, err = process.communicate(timeout=500)
     assert process.returncode == 0, err
-    metrics = list(tmp_path.glob("multirun/*/*/metrics.json" if sweep else "runs/digits/*/metrics.json"))
+    metrics = list(tmp_path.glob("runs/multirun/*/*/metrics.json" if sweep else "runs/digits/*/metrics.json"))
     assert len(metrics) == (2 if sweep else 1)
     assert all(read_json(path)["efficiency"]["iterations"] == 3 for path in metrics)
 

@@ -25,9 +25,9 @@ from genloom.metrics.frechet import FrechetDistance, frechet_distance
 from genloom.metrics.judge import Candidate, Judge
 from genloom.metrics.kernel import KernelDistance
 from genloom.metrics.memorisation import Memorisation
-from genloom.metrics.metric import Metric
+from genloom.metrics.metric import Direction, Metric, Score
 from genloom.metrics.support import Support
-from genloom.metrics.verdict import Verdict
+from genloom.metrics.verdict import Row, Verdict
 from genloom.spec import ImageContent
 
 JudgeOf = Callable[..., Judge]
@@ -250,3 +250,12 @@ def test_mnists_floor_is_low(judge: JudgeOf, mnist_root: Path, num: int) -> None
     )
     row = verdict[f"fd_{D}"]
     assert (row.ratio("val") or 9) < 2 and (row.ratio("blurred") or 0) > 20
+
+
+def test_a_column_that_is_empty_is_not_shown():
+    without = Row("mse", Direction.LOWER, {"raw": Score(0.5)}, floor=None)
+    beside = Row("fd", Direction.LOWER, {"raw": Score(2.0)}, floor=Score(1.0))
+    protocol = {"n_fake": 0, "measured": None}
+    shown = [printed(Verdict(rows, protocol)) for rows in ([without], [without, beside])]
+    assert ["floor" in text for text in shown] == [False, True]
+    assert all("mse" in text and "0.5" in text for text in shown)

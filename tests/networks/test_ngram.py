@@ -48,7 +48,7 @@ def by_dictionary(text: str, symbols: str, order: int, discount: float | None, c
     discounts = {}
     for m, table in counts.items():
         once, twice = (sum(count == n for count in table.values()) for n in (1, 2))
-        discounts[m] = discount or (once / (once + 2 * twice) if once else 0.5)
+        discounts[m] = discount or (once / (once + 2 * twice) if once and twice else 0.5)
 
     def p(token: str, context: str, m: int = order) -> float:
         if m < 0:
@@ -166,3 +166,12 @@ def test_pieces_are_counted_as_well(tmp_path: Path) -> None:
     data = Text(path=path, vocabulary=partial(of_pieces, size=300), length=6, context=3)
     outputs, _ = solved(data, order=2).start(data.content().vocabulary.encode("the cat")[None], 9)
     assert outputs.exp().sum().item() == pytest.approx(1, abs=1e-5)
+
+
+def test_a_text_that_repeats_itself_is_continued(tmp_path: Path) -> None:
+    path = tmp_path / "text.txt"
+    path.write_text("abc" * 200)
+    data = Text(path=path, vocabulary=of_characters, length=12, context=5, val_fraction=0, test_fraction=0.1)
+    network = solved(data)
+    (logits, _) = network.start(torch.tensor([[0]]), 1)
+    assert logits.argmax(1).tolist() == [1]  # b after a, although hardly any n-gram occurs once or twice

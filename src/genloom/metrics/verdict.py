@@ -1,7 +1,7 @@
 """The outcome of an evaluation: numbers, the floor beside each, and the protocol without which they mean nothing."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -119,18 +119,15 @@ class Verdict:
         table = Table(caption=Text("\n".join(self._notes())), caption_justify="left")
         table.add_column("metric", no_wrap=True, min_width=max((len(row.metric) for row in self.rows), default=6))
         table.add_column("better", no_wrap=True)
-        for title in (*candidates, "real (floor)", "ratio to floor"):
+        columns = {name: [_cell(row.scores[name]) for row in self.rows] for name in candidates}
+        columns["real (floor)"] = [_cell(row.floor) if row.floor else "" for row in self.rows]
+        columns["ratio to floor"] = [_ratios([row.ratio(name) for name in candidates]) for row in self.rows]
+        shown = {title: cells for title, cells in columns.items() if title in candidates or any(cells)}
+        for title in shown:
             table.add_column(Text(title), justify="right")
-        for row in self.rows:
-            ratios = [row.ratio(name) for name in candidates]
-            table.add_row(
-                Text(row.metric),
-                _better(row),
-                *(_cell(row.scores[name]) for name in candidates),
-                _cell(row.floor) if row.floor else "",
-                " / ".join("-" if ratio is None else f"{ratio:.3g}" for ratio in ratios) if any(ratios) else "",
-                style="bold" if row.metric == self.headline else None,
-            )
+        for row, *cells in zip(self.rows, *shown.values(), strict=True):
+            style = "bold" if row.metric == self.headline else None
+            table.add_row(Text(row.metric), _better(row), *cells, style=style)
         return table
 
     def show(self) -> None:
@@ -163,6 +160,10 @@ class Verdict:
             *(f"Note: {warning}" for warning in self.warnings),
             *(f"Not applicable: {', '.join(metrics)}: {reason}" for reason, metrics in by_reason.items()),
         ]
+
+
+def _ratios(values: Sequence[float | None]) -> str:
+    return " / ".join("-" if value is None else f"{value:.3g}" for value in values) if any(values) else ""
 
 
 def _better(row: Row) -> str:

@@ -37,7 +37,7 @@ class NGram(TextNetwork, ClosedFormNetwork):
         outputs: numbers per token, those of the vocabulary.
         order: tokens of context; 5 makes a 6-gram model.
         discount: D_m of every m, above 0 and at most 1. None estimates each: n₁ / (n₁ + 2 n₂) with n_i the number of
-            n-grams that occur i times; ½ where none occurs once.
+            n-grams that occur i times; ½ where none occurs once, or none twice.
         continuation: let the lower orders count before how many different tokens an n-gram occurred rather than how
             often, since they speak only where the higher ones know little; Kneser and Ney, Improved Backing-off for
             M-gram Language Modeling, 1995.
@@ -207,7 +207,7 @@ def _added(keys: Tensor, counts: Tensor, more: list[Tensor]) -> tuple[Tensor, Te
 
 def _discount(counts: Int64[Tensor, " num"]) -> float:
     once, twice = int((counts == 1).sum()), int((counts == 2).sum())
-    return once / (once + 2 * twice) if once else 0.5
+    return once / (once + 2 * twice) if once and twice else 0.5
 
 
 def _make_room(module: nn.Module, state_dict: Mapping[str, Tensor], prefix: str, *_: Any) -> None:
