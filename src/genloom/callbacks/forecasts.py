@@ -3,12 +3,14 @@
 from collections.abc import Callable
 
 import torch
+from torch import Tensor
 
 from genloom import figures, randomness
 from genloom.batch import Batch, History
 from genloom.callbacks.base import PictureLook
 from genloom.capabilities import Capability
 from genloom.data.base import InMemoryData
+from genloom.examples import Examples, SeriesWindows
 from genloom.families.base import Family
 from genloom.families.drawing import batches_of
 from genloom.outlook import Forecast
@@ -48,7 +50,8 @@ class Forecasts(SeriesLook):
 
     def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Shown:
         """Forecast; the targets take turns."""
-        windows = data().modelled("val")
+        given = data()
+        windows = given.modelled("val")
         chosen = randomness.permutation(len(windows), "forecasts")[: self.num]
         batch: Batch = windows.batch(chosen, model.spec.content)
         history, content = batch.condition, model.spec.content
@@ -69,9 +72,19 @@ class Forecasts(SeriesLook):
             history.past[rows, :, channel] * scale + offset,
             one,
             future=batch.content[rows, :, channel] * scale + offset,
-            titles=[content.channels[each] for each in channel.tolist()],
+            titles=_titles(given.describe().content, windows, chosen, channel),
             shown_past=self.shown_past,
         )
+
+
+def _titles(content: Content, windows: Examples, chosen: Tensor, channel: Tensor) -> list[str]:
+    """Return the target of each window, and the series where there are several."""
+    assert isinstance(content, SeriesContent) and isinstance(windows, SeriesWindows)
+    targets = [content.channels[each] for each in channel.tolist()]
+    if len(content.scalers) == 1:
+        return targets
+    series = windows.series[windows.starts[chosen]].tolist()
+    return [f"{content.scalers[each].series}: {target}" for each, target in zip(series, targets, strict=True)]
 
 
 class HorizonErrors(SeriesLook):
