@@ -262,10 +262,10 @@ def test_names_are_no_longer_than_needed(tmp_path: Path) -> None:
         make(tmp_path / str(place), evaluation(1.0 + place), config={"model": part})
     ((table,), _) = tables(tmp_path)
     assert [row.label for row in table.rows] == [
-        "mnist ~model.depth model.width=8",
-        "mnist ~model.depth model.width=16",
-        "mnist model.depth=3 model.width=8",
-        "mnist model.depth=3 model.width=16",
+        "mnist model=Dense model.width=8",
+        "mnist model=Dense model.width=16",
+        "mnist model=Deep model.width=8",
+        "mnist model=Deep model.width=16",
     ]
 
 
@@ -537,3 +537,15 @@ def test_as_a_process(tmp_path: Path) -> None:
         assert process.returncode == code, process.stderr
         assert "HEAVY []" in process.stdout
     assert process.stderr == "error: runs: the folder ru does not exist; did you mean runs?\n"
+
+
+def test_the_part_that_somebody_chose_tells_runs_apart_before_what_came_with_it(tmp_path: Path) -> None:
+    for network, size in (("NGram", 64), ("LSTM", 8)):
+        config = {
+            "model": {"network": {"_target_": f"networks.{network}"}},
+            "data": {"name": "text", "batch_size": size},
+        }
+        folder = make(tmp_path / network, evaluation(1.0), name="text", config=config)
+        (folder / "overrides.yaml").write_text(yaml.safe_dump([f"model=text/{network.lower()}"]))
+    [table], _ = tables(tmp_path)
+    assert sorted(row.label for row in table.rows) == ["text model.network=LSTM", "text model.network=NGram"]

@@ -43,11 +43,17 @@ def names_of(groups: Sequence[Sequence[Run]]) -> list[tuple[str, list[str]]]:
 def _telling(runs: Sequence[Run]) -> list[str]:
     """Return the fewest keys whose values tell the runs apart; more than three are found greedily."""
     configurations = [run.compared for run in runs]
-    given = {key for run in runs for key in keys_of(run.overrides)}
+    given = {key.rpartition("@")[2] for run in runs for key in keys_of(run.overrides)}
     names = {key for configuration in configurations for key in configuration}
-    # among keys that tell the same runs apart, the one that somebody set comes first, then the shallow, then the short
+
+    def rank(key: str) -> tuple[bool, bool, bool, int, int, str]:
+        within = any(key.startswith(f"{part}.") for part in given)
+        return key not in given, not within, not key.endswith("_target_"), key.count("."), len(key), key
+
+    # among keys that tell the same runs apart, one that somebody set comes first, then one of a part that somebody
+    # chose, then one that names a part, then the shallow, then the short
     by_split: dict[tuple[str | None, ...], str] = {}
-    for key in sorted(names, key=lambda key: (key not in given, key.count("."), len(key), key)):
+    for key in sorted(names, key=rank):
         values = tuple(configuration.get(key) for configuration in configurations)
         if len(set(values)) > 1:
             first = {value: position for position, value in reversed(list(enumerate(values)))}
