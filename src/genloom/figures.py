@@ -116,7 +116,7 @@ def attention(
     """
     columns = min(4, len(weights))
     rows = -(-len(weights) // columns)
-    figure = new(4 * columns, 4 * rows)
+    figure = new(4 * columns, 4.6 * rows)  # squares, and room for the titles above and the names below
     for place, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
         if place >= len(weights):
             axes.set_visible(False)

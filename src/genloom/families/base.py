@@ -67,7 +67,6 @@ class Family(GenerativeModel):
         self.gradient_clip_norm = gradient_clip_norm
         self.ema_half_life_examples = ema_half_life_examples
         self._optimizer_factories = optimizer
-        self._names = list(optimizer)
         self._schedulers = scheduler
         self.gradient_norms: dict[str, Tensor] = {}
         self.identity: dict[str, Any] = {}  # what a checkpoint says about the model: plain dicts
@@ -144,8 +143,8 @@ class Family(GenerativeModel):
         return all(group["lr"] == 0 for group in self._optimizer(player).param_groups)
 
     def _optimizer(self, player: str) -> Any:
-        optimizers = self.optimizers()
-        return (optimizers if isinstance(optimizers, list) else [optimizers])[self._names.index(player)]
+        optimizers, place = self.optimizers(), list(self._optimizer_factories).index(player)
+        return (optimizers if isinstance(optimizers, list) else [optimizers])[place]
 
     def step(self, player: str, losses: Iterable[Mapping[str, Loss]], *, also: Sequence[str] = ()) -> dict[str, Tensor]:
         """Update one player and return its losses and their terms for the log.
@@ -195,7 +194,7 @@ class Family(GenerativeModel):
         """Clip, and remember the norm before clipping."""
         if self.gradient_clip_norm is None and not self.logs_now:
             return
-        name = self._names[self.trainer.optimizers.index(optimizer)]
+        name = list(self._optimizer_factories)[self.trainer.optimizers.index(optimizer)]
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         scale = self._gradient_scale(optimizer)
         if self.gradient_clip_norm is not None:
