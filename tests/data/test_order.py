@@ -73,11 +73,11 @@ def test_every_position_is_reached_by_every_example() -> None:
 
 @pytest.mark.parametrize("skip", [0, 1, 3, 4])
 def test_skip_continues_exactly_and_once(skip: int) -> None:
-    whole = list(KeyedBatches(EpochOrder(50, 0), 13))
+    whole = [batch.tolist() for batch in KeyedBatches(EpochOrder(50, 0), 13)]
     resumed = KeyedBatches(EpochOrder(50, 0), 13)
     resumed.skip = skip
-    assert list(resumed) == whole[skip:]
-    assert list(resumed) == whole
+    assert [batch.tolist() for batch in resumed] == whole[skip:]
+    assert [batch.tolist() for batch in resumed] == whole
     assert len(resumed) == len(whole) == 4
 
 

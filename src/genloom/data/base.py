@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import platformdirs
 import torch
 import torch.nn.functional as F
@@ -42,10 +43,10 @@ class _Batched(Dataset[Batch]):
         return len(self.examples)
 
     def __getitem__(self, index: int) -> Batch:
-        return self.__getitems__([index])
+        return self.__getitems__(np.array([index]))
 
-    def __getitems__(self, indices: list[int]) -> Batch:
-        return self.examples.batch(torch.tensor(indices), self.content)
+    def __getitems__(self, indices: np.ndarray) -> Batch:
+        return self.examples.batch(torch.from_numpy(indices), self.content)
 
 
 class InMemoryData(LightningDataModule):
@@ -153,7 +154,7 @@ class InMemoryData(LightningDataModule):
             )
         return DataLoader(
             _Batched(examples, self.describe().content),
-            batch_sampler=batches,
+            batch_sampler=batches,  # pyright: ignore[reportArgumentType]  # an array of indices each
             collate_fn=_whole,  # pyright: ignore[reportArgumentType]  # a batch is fetched whole
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,

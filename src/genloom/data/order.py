@@ -52,7 +52,7 @@ class KeyedBatches:
     def __len__(self) -> int:
         return -(-self.sampler.num // self.batch_size)
 
-    def __iter__(self) -> Iterator[list[int]]:
+    def __iter__(self) -> Iterator[np.ndarray]:
         skip, self.skip = self.skip, 0
         for batch in np.array_split(self.sampler.indices(), len(self))[skip:]:
-            yield batch[self.rank :: self.world_size].tolist()
+            yield batch[self.rank :: self.world_size]

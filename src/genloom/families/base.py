@@ -214,11 +214,11 @@ class Family(GenerativeModel):
     def finish_iteration(self, logged: dict[str, Tensor], examples: int) -> None:
         """Average the weights, advance the schedules and log, once per iteration."""
         self.average_weights(examples)
-        schedules: Any = self.lr_schedulers() or []
-        with warnings.catch_warnings():  # a player at rest has a schedule that steps before its optimizer ever did
-            warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
-            for schedule in schedules if isinstance(schedules, list) else [schedules]:
-                schedule.step()
+        if schedules := self.lr_schedulers():
+            with warnings.catch_warnings():  # a player at rest has a schedule that steps before its optimizer ever did
+                warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
+                for schedule in schedules if isinstance(schedules, list) else [schedules]:
+                    schedule.step()  # pyright: ignore[reportCallIssue]
         if self.logs_now:
             norms = {f"{name}/gradient_norm": norm for name, norm in self.gradient_norms.items()}
             self.log_dict({f"train/{name}": value for name, value in (logged | norms).items()})
@@ -257,9 +257,9 @@ class Family(GenerativeModel):
 
 
 @contextmanager
-def frozen(module: nn.Module) -> Iterator[None]:
-    """Keep ``module``'s parameters out of the gradient while the other player moves."""
-    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+def frozen(*modules: nn.Module) -> Iterator[None]:
+    """Keep the modules' parameters out of the gradient while another player moves."""
+    trained = [parameter for module in modules for parameter in module.parameters() if parameter.requires_grad]
     for parameter in trained:
         parameter.requires_grad_(False)
     try:

@@ -100,8 +100,9 @@ class VAE(Family):
 
     @property
     def _awake(self) -> list[str]:
-        """The players whose rates are not zero; the autoencoder if there is none."""
-        return [player for player in self.players() if not self.resting(player)] or ["autoencoder"]
+        """The players whose rates are not zero; the autoencoder if there is none, or no other."""
+        players = self.players()
+        return [player for player in players if len(players) > 1 and not self.resting(player)] or ["autoencoder"]
 
     def averaged(self) -> dict[str, tuple[nn.Module, nn.Module]]:
         """The autoencoder's average."""
@@ -135,7 +136,7 @@ class VAE(Family):
         loss = self._loss if first == "autoencoder" else self._loss_apart
         losses = ({"objective": loss(part, number)} for number, part in enumerate(batch.chunks(self.accumulation)))
         at_rest = [module for player, module in self.players().items() if player not in (first, *also)]
-        with frozen(nn.ModuleList(at_rest)):
+        with frozen(*at_rest):
             logged = self.step(first, losses, also=also)
         self.finish_iteration(logged, len(batch) * self.world_size)
 
