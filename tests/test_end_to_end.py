@@ -129,6 +129,14 @@ def test_a_vae_samples_encodes_and_reconstructs_from_a_checkpoint_alone(run, tmp
     with np.load(tmp_path / "again" / "reconstructions.npz") as archive:
         assert archive["images"].shape == (4, 8, 8, 1)
     assert (tmp_path / "again" / "grid.png").exists()
+    with np.load(tmp_path / "again" / "reconstructions.npz") as archive:
+        np.savez(tmp_path / "one.npz", images=archive["images"][:1])
+    code, _, err = run("encode", "checkpoint=run", "images=one.npz", "out=one_code.npz")
+    assert code == 0, err
+    with np.load(tmp_path / "one_code.npz") as archive:
+        assert archive["z"].shape == (1, 3)
+    code, _, err = run("evaluate", "samples=one.npz", "data=digits", "data.size=8")
+    assert (code, "at least 2 of (1, 8, 8)" in err) == (2, True)
 
 
 def test_an_autoencoder_is_trained_and_judged_without_samples(run, tmp_path):

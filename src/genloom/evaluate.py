@@ -76,7 +76,7 @@ def _of_samples(config: DictConfig) -> tuple[Verdict, Path]:
     path, content = Path(config.samples).expanduser(), data.describe().content
     if not isinstance(content, ImageContent):
         raise ConfigError(f"samples: files of pictures are judged, and data={data.name} holds none; judge a checkpoint")
-    images = read_pictures(path, content, "samples")
+    images = read_pictures(path, content, "samples", at_least=2)
     generator = randomness.generator(config.seed, "samples")
     images = images[torch.randperm(len(images), generator=generator)]
     return judge.judge(

@@ -12,16 +12,19 @@ from genloom.errors import DataError
 from genloom.spec import ImageContent
 
 
-def read_pictures(path: Path, content: ImageContent, key: str) -> UInt8[Tensor, "num channels height width"]:
+def read_pictures(
+    path: Path, content: ImageContent, key: str, *, at_least: int = 1
+) -> UInt8[Tensor, "num channels height width"]:
     """Read pictures, which must have the shape of the data's.
 
     Args:
         path: a folder (grid.png is passed over), or an npz whose first array is uint8 as NHWC, NCHW or NHW.
         content: what the data's pictures are.
         key: of the configuration that named them.
+        at_least: so many are needed.
 
     Raises:
-        DataError: there are none, or they differ from the data in shape; names the file.
+        DataError: there are fewer, or they differ from the data in shape; names the file.
     """
     if path.is_dir():
         images = _read_folder(path, content, key)
@@ -29,10 +32,10 @@ def read_pictures(path: Path, content: ImageContent, key: str) -> UInt8[Tensor, 
         images = _read_npz(path, content, key)
     else:
         raise DataError(f"{key}: {path} is neither a folder of pictures nor an .npz file")
-    if len(images) < 2 or images.shape[1:] != content.shape:
+    if len(images) < at_least or images.shape[1:] != content.shape:
         raise DataError(
             f"{key}: {path} holds {len(images)} images of {tuple(images.shape[1:])}; "
-            f"at least 2 of {content.shape} (channels, height, width) are needed, as in the data"
+            f"at least {at_least} of {content.shape} (channels, height, width) are needed, as in the data"
         )
     return images
 
@@ -52,7 +55,7 @@ def _read_folder(path: Path, content: ImageContent, key: str) -> Tensor:
         if (height, width) != (content.height, content.width):
             raise DataError(
                 f"{key}: {file} is {width}x{height}, the data {content.width}x{content.height}; "
-                "set data.size to theirs, or resize them"
+                "resize them, or set data.size to theirs (of a model: when it is trained)"
             )
         arrays.append(array.reshape(height, width, content.channels))
     return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).contiguous()
