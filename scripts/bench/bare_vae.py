@@ -27,6 +27,16 @@ def networks() -> tuple[nn.Module, nn.Module]:
     return encoder, decoder
 
 
+def negative_elbo(encoder: nn.Module, decoder: nn.Module, images: UInt8[Tensor, "num 1 28 28"]) -> Tensor:
+    """Return the loss, nats per image."""
+    x = images.flatten(1).float().div_(255)
+    mean, log_variance = encoder(x).chunk(2, dim=1)
+    z = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
+    reconstruction = F.binary_cross_entropy_with_logits(decoder(z), x, reduction="sum")
+    divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum()
+    return (reconstruction + divergence) / len(x)
+
+
 def train(images: UInt8[Tensor, "num 1 28 28"], iterations: int, batch_size: int = 128, seed: int = 0) -> float:
     """Train for ``iterations`` after the warm-up; return images per second.
 
@@ -47,12 +57,7 @@ def train(images: UInt8[Tensor, "num 1 28 28"], iterations: int, batch_size: int
         if len(order) < batch_size:
             order = torch.randperm(len(images))
         index, order = order[:batch_size], order[batch_size:]
-        x = images[index].flatten(1).float().div_(255)
-        mean, log_variance = encoder(x).chunk(2, dim=1)
-        z = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
-        reconstruction = F.binary_cross_entropy_with_logits(decoder(z), x, reduction="sum")
-        divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum()
-        ((reconstruction + divergence) / len(x)).backward()
+        negative_elbo(encoder, decoder, images[index]).backward()
         optimizer.step()
         optimizer.zero_grad()
     return iterations * batch_size / (time.perf_counter() - start)

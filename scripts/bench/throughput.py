@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,7 @@ class Given(ImageData):
         return self._images
 
 
-class _Clock(Callback):
+class Clock(Callback):
     """Times the iterations after the warm-up, from batch end to batch end, data included."""
 
     def __init__(self) -> None:
@@ -68,11 +68,17 @@ class _Clock(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
+        """Note the time."""
         self.end = time.perf_counter()
         if trainer.global_step <= WARM_UP:
             self.start = self.end
         else:
             self.images += len(batch)
+
+    @property
+    def rate(self) -> float:
+        """Images per second."""
+        return self.images / (self.end - self.start)
 
 
 def genloom(images: torch.Tensor, iterations: int, batch_size: int, seed: int, *, ema: bool, logging: bool) -> float:
@@ -92,25 +98,34 @@ def genloom(images: torch.Tensor, iterations: int, batch_size: int, seed: int, *
     return rate_of(model, data, iterations, logging=logging)
 
 
-def rate_of(model: Family, data: InMemoryData, iterations: int, *, logging: bool = False) -> float:
-    """Return examples per second of training under Lightning, as ``genloom train`` sets it up, after a warm-up."""
-    clock = _Clock()
+@contextlib.contextmanager
+def timed_trainer(iterations: int, *, logging: bool = False) -> Iterator[tuple[Trainer, Clock]]:
+    """Yield a trainer as ``genloom train`` sets it up, and what times it after a warm-up."""
+    clock = Clock()
     with tempfile.TemporaryDirectory() as folder:
-        trainer = Trainer(
-            accelerator="cpu",
-            max_steps=WARM_UP + iterations,
-            max_epochs=-1,
-            log_every_n_steps=25 if logging else 10**9,
-            logger=TensorBoardLogger(folder) if logging else False,
-            callbacks=[Throughput(), Progress(), clock] if logging else [clock],
-            default_root_dir=folder,
-            use_distributed_sampler=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
+        yield (
+            Trainer(
+                accelerator="cpu",
+                max_steps=WARM_UP + iterations,
+                max_epochs=-1,
+                log_every_n_steps=25 if logging else 10**9,
+                logger=TensorBoardLogger(folder) if logging else False,
+                callbacks=[Throughput(), Progress(), clock] if logging else [clock],
+                default_root_dir=folder,
+                use_distributed_sampler=False,
+                enable_checkpointing=False,
+                enable_progress_bar=False,
+                enable_model_summary=False,
+            ),
+            clock,
         )
+
+
+def rate_of(model: Family, data: InMemoryData, iterations: int, *, logging: bool = False) -> float:
+    """Return examples per second of training under Lightning."""
+    with timed_trainer(iterations, logging=logging) as (trainer, clock):
         trainer.fit(model, data)
-    return clock.images / (clock.end - clock.start)
+    return clock.rate
 
 
 def in_turns(

@@ -1,4 +1,6 @@
-"""Images per second of genloom's VAE against a bare loop and against pythae's trainer: one network, one batch size.
+"""Images per second of genloom's VAE against a bare loop, that loop under Lightning, and pythae's trainer.
+
+One network, one batch size:
 
     make bench [ARGS="--pairs 5 --iterations 500"]
     python scripts/bench/vae.py --pythae ENVIRONMENT     # one that holds pythae; without it, one is made in the cache
@@ -15,6 +17,7 @@ from functools import partial
 from pathlib import Path
 
 import bare_vae
+import lightning_vae
 import numpy as np
 import torch
 from environments import environment, rate
@@ -69,6 +72,7 @@ def main() -> None:
     sizes = (options.iterations, options.batch_size)
     contenders = {
         "bare loop": partial(bare_vae.train, images, *sizes),
+        "Lightning alone": partial(lightning_vae.train, images, *sizes),
         "genloom": partial(genloom, images, *sizes, ema=False),
         "genloom + EMA": partial(genloom, images, *sizes, ema=True),
     }
@@ -81,9 +85,12 @@ def main() -> None:
     result = {
         "images_per_second": {name: statistics.median(values) for name, values in rates.items()},
         "genloom / bare loop (at least 0.97)": ratio(rates["genloom"], rates["bare loop"]),
+        "Lightning alone / bare loop": ratio(rates["Lightning alone"], rates["bare loop"]),
+        "genloom / Lightning alone": ratio(rates["genloom"], rates["Lightning alone"]),
         "with EMA / without": ratio(rates["genloom + EMA"], rates["genloom"]),
     }
     if "pythae" in rates:
+        result["bare loop / pythae"] = ratio(rates["bare loop"], rates["pythae"])
         result["genloom / pythae (at least 1.3)"] = ratio(rates["genloom"], rates["pythae"])
     print(json.dumps(result, indent=2))
 
