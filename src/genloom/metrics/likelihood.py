@@ -68,7 +68,11 @@ class Likelihood(Measurement):
             divergences.append(torch.stack([kl.double().sum(1) for kl in parts.values()]).sum(0).cpu())
         nll, reconstruction, kl = -torch.cat(bounds), -torch.cat(likelihoods), torch.cat(divergences)
         half = 1.96 * (nll.std() / math.sqrt(len(nll))).item()
-        details = {"importance_samples": self.num_importance, "measure": model.likelihood_measure}
+        details = {
+            "importance_samples": self.num_importance,
+            "examples": len(nll),
+            "measure": model.likelihood_measure,
+        }
         found = {
             "nll_bound": Score(nll.mean().item(), (nll.mean().item() - half, nll.mean().item() + half), details),
             "negative_elbo": Score((reconstruction + kl).mean().item()),
