@@ -100,9 +100,8 @@ class VAE(Family):
 
     @property
     def _awake(self) -> list[str]:
-        """The players whose rates are not zero; the autoencoder if there is none, or no other."""
-        players = self.players()
-        return [player for player in players if len(players) > 1 and not self.resting(player)] or ["autoencoder"]
+        """The players whose rates are not zero; the autoencoder if there is none."""
+        return [player for player in self.players() if not self.resting(player)] or ["autoencoder"]
 
     def averaged(self) -> dict[str, tuple[nn.Module, nn.Module]]:
         """The autoencoder's average."""
