@@ -129,6 +129,8 @@ def test_a_vae_samples_encodes_and_reconstructs_from_a_checkpoint_alone(run, tmp
     with np.load(tmp_path / "again" / "reconstructions.npz") as archive:
         assert archive["images"].shape == (4, 8, 8, 1)
     assert (tmp_path / "again" / "grid.png").exists()
+    code, _, err = run("reconstruct", "checkpoint=run", "data=image_folder", "data.root=drawn", "data.channels=1")
+    assert (code, "images=FOLDER" in err) == (2, True), err  # too few for three splits
     with np.load(tmp_path / "again" / "reconstructions.npz") as archive:
         np.savez(tmp_path / "one.npz", images=archive["images"][:1])
     code, _, err = run("encode", "checkpoint=run", "images=one.npz", "out=one_code.npz")

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 import yaml
 from hydra import version
@@ -233,9 +233,15 @@ class Composer:
             return f"{key}: the configuration does not set it, but {parent._target_} accepts it: +{key}=… passes it"
         kind = OmegaConf.get_type(parent)
         names = [field.name for field in fields(kind)] if is_dataclass(kind) else list(parent)
-        siblings = [f"{prefix}{name}" for name in names if name != "hydra"] + ([] if prefix else self.groups())
-        hint = did_you_mean(name, siblings) or did_you_mean(name, _leaves(config))
-        return f"{key}: unknown key{hint or '; there is ' + ', '.join(siblings[:20])}"
+        names = [name for name in names if name not in ("hydra", "_target_", "_partial_")]
+        siblings = [f"{prefix}{name}" for name in names] + ([] if prefix else self.groups())
+        if hint := did_you_mean(name, siblings):
+            return f"{key}: unknown key{hint}"
+        elsewhere = did_you_mean(name, _leaves(config))  # as the optimizer's lr is, asked of the trainer
+        if elsewhere and (not prefix or any(leaf.endswith(f".{name}") for leaf in _leaves(config))):
+            return f"{key}: unknown key{elsewhere}"
+        there_is = f"{prefix[:-1]} has {', '.join(names)}" if prefix else f"there is {', '.join(siblings[:20])}"
+        return f"{key}: unknown key; {there_is}{elsewhere}"
 
     # Hydra's errors
 
@@ -296,7 +302,8 @@ def _type(parent: Any, name: str) -> str:
     kind = OmegaConf.get_type(parent) if isinstance(parent, DictConfig) else None
     kinds = {field.name: field.type for field in fields(kind)} if is_dataclass(kind) else {}
     found = kinds.get(name)
-    return f"; it takes {found.__name__ if type(found) is type else found}" if found else ""
+    written = f", written {name}=[…]" if get_origin(found) is list else ""
+    return f"; it takes {found.__name__ if type(found) is type else found}{written}" if found else ""
 
 
 def _choice_of(package: str, config: DictConfig) -> str | None:
