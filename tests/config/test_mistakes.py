@@ -46,7 +46,10 @@ MISTAKES: dict[str, tuple[list[str], list[str]]] = {
     "added root key": (["train", "+sede=3"], ["sede:", "did you mean seed?"]),
     "force-added root key": (["train", "++sede=3"], ["sede:", "did you mean seed?"]),
     "key of another data set": (["train", "data=image_folder", "data.path=a"], ["data.path:", "data has name", "root"]),
-    "key of another part": (["train", "trainer.lr=1"], ["trainer.lr:", "unknown key; did you mean optimizer.generator.lr"]),
+    "key of another part": (
+        ["train", "trainer.lr=1"],
+        ["trainer.lr:", "unknown key; did you mean optimizer.generator.lr"],
+    ),
     "number for a list": (["forecast", "checkpoint=a", "levels=0.5"], ["levels:", "written levels=[…]"]),
     "added typed key": (["train", "+run.nam=x"], ["run.nam:", "did you mean run.name?"]),
     "key without its path": (["train", "batch_size=3"], ["batch_size:", "did you mean data.batch_size?"]),

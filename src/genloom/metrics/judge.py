@@ -162,6 +162,8 @@ class Judge:
             extractors = [extractor.for_data(data) for extractor in self.extractors]
             compared = self._compare(comparisons, extractors, evidence, protocol, wanted)
             measurements = [metric for metric in self.metrics if isinstance(metric, Measurement)]
+            if heldout_split is None:
+                measurements = [metric.quick() for metric in measurements]
             models = {name: each for name, each in candidates.items() if each.model is not None}
             if not measurements or not models:
                 return compared

@@ -43,6 +43,10 @@ class Measurement(Metric):
             weights: which of the model's weight sets.
         """
 
+    def quick(self) -> "Measurement":
+        """Return what stands in for it in a check during training: itself, unless that takes long."""
+        return self
+
     def why_not(self, model: Family, examples: Examples) -> str | None:
         """Return None if it can be taken of ``model`` on ``examples``, else the reason why not."""
         if self.requires not in model.capabilities:
