@@ -22,6 +22,7 @@ VOCABULARY = {
     "figures",
     "devices",
     "normal",
+    "bars",
 }
 MAY_IMPORT = {
     **dict.fromkeys(VOCABULARY, VOCABULARY),

@@ -65,7 +65,7 @@ def _of_checkpoint(config: DictConfig) -> tuple[Verdict, Path]:
     chosen = [config.weights] if config.weights else model.weight_sets
     candidates = candidates_of(model, chosen, seed=config.seed)
     folder = file.parent / f"evaluation-{file.stem}-{data.name}"
-    return judge.judge(data, candidates, device=model.device), folder
+    return judge.judge(data, candidates, device=model.device, progress_bar=True), folder
 
 
 def _of_samples(config: DictConfig) -> tuple[Verdict, Path]:

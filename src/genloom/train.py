@@ -81,7 +81,7 @@ def _train(config: DictConfig, record: Record) -> None:
     if not trainer.is_global_zero:
         return
     memory = peak_memory(device)
-    results = _judge(built, device)
+    results = _judge(built, device, progress_bar=config.progress_bar)
     throughput = next(callback for callback in trainer.callbacks if isinstance(callback, Throughput))  # pyright: ignore
     efficiency = {
         "iterations": trainer.global_step,
@@ -112,14 +112,14 @@ def _fit(built: Run, config: DictConfig) -> None:
         trainer.save_checkpoint(Path(config.run.dir) / "checkpoints" / "final.ckpt", weights_only=False)
 
 
-def _judge(built: Run, device: torch.device) -> Verdict | None:
+def _judge(built: Run, device: torch.device, *, progress_bar: bool) -> Verdict | None:
     if built.judge is None:
         return None
     model = built.model.to(device).eval()
     print("judging by the full protocol …", flush=True)
     with randomness.untouched():
         candidates = candidates_of(model, model.weight_sets, seed=model.seed)
-        return built.judge.judge(built.data, candidates, device=device)
+        return built.judge.judge(built.data, candidates, device=device, progress_bar=progress_bar)
 
 
 def _log_results(

@@ -1,13 +1,13 @@
 """The bar: losses and the rate at which examples are used."""
 
 import math
-import sys
 import time
 from typing import Any
 
 from pytorch_lightning import Callback, LightningModule, Trainer
 from tqdm import tqdm
 
+from genloom.bars import bar
 from genloom.callbacks.base import Look
 
 
@@ -53,10 +53,7 @@ class Throughput(Callback):
 
 
 class Progress(Callback):
-    """One bar for the whole run: iterations, time left, each player's loss, examples per second.
-
-    Where nobody watches (a log file, CI) a line is written every twenty seconds instead.
-    """
+    """One bar for the whole run: iterations, time left, each player's loss, examples per second."""
 
     def __init__(self) -> None:
         self._bar: tqdm[Any] | None = None
@@ -65,17 +62,9 @@ class Progress(Callback):
         """Open the bar where the run stands."""
         if not trainer.is_global_zero:
             return
-        watched = sys.stderr.isatty()
         total = trainer.estimated_stepping_batches
-        self._bar = tqdm(
-            total=None if math.isinf(total) else int(total),
-            initial=trainer.global_step,
-            desc="training",
-            unit="it",
-            dynamic_ncols=watched,
-            mininterval=0.2 if watched else 20,
-            ascii=not watched,
-        )
+        known = None if math.isinf(total) else int(total)
+        self._bar = bar(known, "training", "it", initial=trainer.global_step)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int

@@ -1,16 +1,14 @@
 """Training the classifier that a feature extractor is made of: AdamW on shifted and mirrored images."""
 
-import sys
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Shaped, UInt8
 from torch import Tensor
-from tqdm import tqdm
 
 from genloom import randomness
+from genloom.bars import bar
 from genloom.data.base import Images, resize
 from genloom.errors import ConfigError, TrainingError
 from genloom.metrics.extractor_card import Card
@@ -64,8 +62,7 @@ def train(
     optimizer = torch.optim.AdamW(model.parameters(), recipe.lr, weight_decay=recipe.weight_decay)
     total = recipe.epochs * num_batches
     schedule = linear(optimizer, total_iterations=total, warmup_iterations=num_batches if recipe.epochs > 1 else 0)
-    bar = _bar(recipe.epochs * len(images), progress_bar)
-    with bar:
+    with bar(recipe.epochs * len(images), "training", "images", shown=progress_bar, unit_scale=True) as progress:
         for epoch in range(recipe.epochs):
             rng = randomness.generator(recipe.seed, "extractor", "augmentation", epoch)
             order = randomness.permutation(len(images), recipe.seed, "extractor", epoch)
@@ -78,26 +75,12 @@ def train(
                 optimizer.step()
                 schedule.step()
                 losses += loss.detach()
-                bar.update(len(batch))
+                progress.update(len(batch))
             mean = losses.item() / num_batches
             if not mean < float("inf"):
                 raise TrainingError(f"the loss is {mean} in epoch {epoch}; lower lr={recipe.lr}")
-            bar.set_postfix(epoch=epoch + 1, loss=f"{mean:.3f}", refresh=False)
+            progress.set_postfix(epoch=epoch + 1, loss=f"{mean:.3f}", refresh=False)
     return model.eval().requires_grad_(False)
-
-
-def _bar(total: int, shown: bool) -> "tqdm[Any]":
-    watched = sys.stderr.isatty()
-    return tqdm(
-        total=total,
-        desc="training",
-        unit="images",
-        unit_scale=True,
-        disable=not shown,
-        dynamic_ncols=watched,
-        mininterval=0.2 if watched else 20,
-        ascii=not watched,
-    )
 
 
 def augmented(

@@ -94,6 +94,7 @@ class Judge:
         heldout_split: Split | None = "test",
         num_samples: int | None = None,
         device: torch.device | str = "cpu",
+        progress_bar: bool = False,
     ) -> Verdict:
         """Compare every candidate with the data, and measure models. No global random state changes.
 
@@ -104,6 +105,7 @@ class Judge:
             heldout_split: what gives the floor; None for a quick check, which has none.
             num_samples: pictures on each side, at most; None is the suite's own number.
             device: where extractors run.
+            progress_bar: show one where a measurement takes long.
 
         Raises:
             DataError: if a candidate's pictures are not of the data's shape.
@@ -133,7 +135,13 @@ class Judge:
             labels = data.describe().labels
             classes = labels.classes if labels is not None else None
             split = heldout_split or reference_split
-            held = Held(split, _shuffled(data.modelled(split), split)[:num], lambda: data.modelled("train"), self.cache)
+            held = Held(
+                split,
+                _shuffled(data.modelled(split), split)[:num],
+                lambda: data.modelled("train"),
+                self.cache,
+                progress_bar=progress_bar,
+            )
             reconstructed = {
                 name: each.reconstruct(held.examples[: num_fake or wanted])
                 for name, each in shown.items()

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from genloom import randomness
+from genloom.bars import bar
 from genloom.capabilities import Capability
 from genloom.examples import Examples
 from genloom.families.base import Family
@@ -63,13 +64,15 @@ class Likelihood(Measurement):
         bounds: list[Tensor] = []
         likelihoods: list[Tensor] = []
         divergences: list[Tensor] = []
-        for batch in batches_of(examples, model.spec.content, self.batch_size):
-            if self.num_importance:
-                bound = model.log_prob(batch, num_samples=self.num_importance, rng=rng, weights=weights)
-                bounds.append(bound.double().cpu())
-            parts = model.bounds(batch, rng=rng, weights=weights)
-            likelihoods.append(parts.pop("log_likelihood").double().cpu())
-            divergences.append(torch.stack([kl.double().sum(1) for kl in parts.values()]).sum(0).cpu())
+        with bar(len(examples), "likelihood", "examples", shown=held.progress_bar, delay=5) as progress:
+            for batch in batches_of(examples, model.spec.content, self.batch_size):
+                if self.num_importance:
+                    bound = model.log_prob(batch, num_samples=self.num_importance, rng=rng, weights=weights)
+                    bounds.append(bound.double().cpu())
+                parts = model.bounds(batch, rng=rng, weights=weights)
+                likelihoods.append(parts.pop("log_likelihood").double().cpu())
+                divergences.append(torch.stack([kl.double().sum(1) for kl in parts.values()]).sum(0).cpu())
+                progress.update(len(batch))
         reconstruction, kl = -torch.cat(likelihoods), torch.cat(divergences)
         found = {
             "negative_elbo": Score((reconstruction + kl).mean().item()),

@@ -22,12 +22,14 @@ class Held:
         examples: held out, as the model sees them.
         train: returns the training examples as the model sees them when it is measured.
         cache: of what depends on the data alone.
+        progress_bar: show one where a measurement takes long.
     """
 
     split: str
     examples: Examples
     train: Callable[[], Examples]
     cache: ReferenceCache
+    progress_bar: bool = False
 
 
 class Measurement(Metric):
