@@ -8,6 +8,7 @@ import pytest
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 
+from genloom.callbacks.progress import Throughput
 from genloom.objectives.gan import R1, NonSaturating
 from genloom.runs import checkpoint
 from genloom.schedules import linear
@@ -38,22 +39,26 @@ def test_resumed_equals_uninterrupted(tiny_gan, tiny_data, fit, tmp_path, cut, w
     data.num_workers = workers[0]
     path = tmp_path / "cut.ckpt"
     plugins = {"plugins": [checkpoint.SafeCheckpointIO()]}
-    whole = fit(build(), data, max_steps=25, callbacks=[SaveAt(cut, path)], **plugins)
+    uncut = Throughput()
+    whole = fit(build(), data, max_steps=25, callbacks=[uncut, SaveAt(cut, path)], **plugins)
 
     data = copy.copy(tiny_data)
     data.num_workers = workers[1]
     data.continues_at = checkpoint.position(path)
     model = build()
     data.batches_per_iteration = model.batches_per_iteration
+    throughput = Throughput()
     resumed = Trainer(
         accelerator="cpu", max_epochs=-1, max_steps=25, logger=False, enable_checkpointing=False,
         enable_progress_bar=False, enable_model_summary=False, use_distributed_sampler=False,
-        log_every_n_steps=1, default_root_dir=str(tmp_path), **plugins,
+        log_every_n_steps=1, default_root_dir=str(tmp_path), callbacks=[throughput], **plugins,
     )  # fmt: skip
     resumed.fit(model, data, ckpt_path=path, weights_only=True)
 
     assert resumed.global_step == whole.global_step == 25
     assert resumed.current_epoch == whole.current_epoch
+    assert throughput.examples == uncut.examples
+    assert throughput.seconds > checkpoint.read(path)["callbacks"]["Throughput"]["seconds"] > 0
     ours, theirs = resumed.lightning_module.state_dict(), whole.lightning_module.state_dict()
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
     for one, other in zip(resumed.optimizers, whole.optimizers, strict=True):

@@ -22,6 +22,14 @@ class Throughput(Callback):
         self._window_examples = 0
         self._window_start = 0.0
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed run goes on counting from."""
+        return {"examples": self.examples, "seconds": self.seconds}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on counting: the time of a run is that of all its parts."""
+        self.examples, self.seconds = state_dict["examples"], state_dict["seconds"]
+
     @staticmethod
     def _clock(trainer: Trainer) -> float:
         looks = (callback.seconds for callback in trainer.callbacks if isinstance(callback, Look))  # pyright: ignore
