@@ -119,17 +119,17 @@ def test_a_vae_samples_encodes_and_reconstructs_from_a_checkpoint_alone(run, tmp
     with np.load(tmp_path / "codes.npz") as archive:
         assert archive["z"].shape == (5, 3)
         assert archive["labels"].shape == (5,)
-    code, _, err = run("encode", "checkpoint=run", "data=digits", "data.size=8", "num=5", "out=named.npz")
+    code, _, err = run("encode", "checkpoint=run", "data=digits", "num=5", "out=named.npz")
     assert code == 0, err
-    with np.load(tmp_path / "named.npz") as archive:
-        assert archive["z"].shape == (5, 3)
+    with np.load(tmp_path / "named.npz") as archive, np.load(tmp_path / "codes.npz") as recorded:
+        assert np.array_equal(archive["z"], recorded["z"])  # of black and white pixels, as the model was trained on
     assert run("sample", "checkpoint=run", "num=4", "out=drawn")[0] == 0
     code, out, err = run("reconstruct", "checkpoint=run", "images=drawn", "out=again")  # pictures of one's own
     assert code == 0, err
     with np.load(tmp_path / "again" / "reconstructions.npz") as archive:
         assert archive["images"].shape == (4, 8, 8, 1)
     assert (tmp_path / "again" / "grid.png").exists()
-    code, _, err = run("reconstruct", "checkpoint=run", "data=image_folder", "data.root=drawn", "data.channels=1")
+    code, _, err = run("reconstruct", "checkpoint=run", "data=image_folder", "data.root=drawn")
     assert (code, "images=FOLDER" in err) == (2, True), err  # too few for three splits
     with np.load(tmp_path / "again" / "reconstructions.npz") as archive:
         np.savez(tmp_path / "one.npz", images=archive["images"][:1])
@@ -224,8 +224,10 @@ def test_exploring_draws_what_the_model_offers_and_says_why_the_rest_is_left_out
     assert (code, "callbacks: nothing of truncation can be drawn" in err) == (2, True), err
     code, _, err = run("explore", "checkpoint=run", "callbacks=none")
     assert (code, "callbacks: none leaves nothing to look at" in err) == (2, True), err
-    code, _, err = run("explore", "checkpoint=run", "data=digits", "out=three")  # 32 pixels, not 8
-    assert (code, "set data.size" in err) == (2, True), err
+    code, _, err = run("explore", "checkpoint=run", "data=digits", "out=three")  # of 32 pixels, if no model says 8
+    assert code == 0, err
+    code, _, err = run("explore", "checkpoint=run", "data=stacked_digits", "out=four")
+    assert (code, "its examples are of (3, 8, 8), those of" in err) == (2, True), err
 
 
 def test_a_look_that_was_asked_for_is_refused_before_training(run, tmp_path):

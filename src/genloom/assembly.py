@@ -134,8 +134,8 @@ def load_data_of(model: Family, file: Path, node: DictConfig | None, trust: Sequ
     theirs, ours = data.describe(), model.spec
     if theirs.content.shape != ours.content.shape:
         raise ConfigError(
-            f"data: its examples are of {theirs.content.shape}, those of {file} of {ours.content.shape}; set "
-            "data.size, or data.length and data.context, or data.targets and data.horizon"
+            f"data: its examples are of {theirs.content.shape}, those of {file} of {ours.content.shape}; name data of "
+            "that shape, or set data.length and data.context, or data.targets and data.horizon"
         )
     if (past := _unlike_past(theirs.condition, ours.condition)) is not None:
         raise ConfigError(

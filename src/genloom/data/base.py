@@ -218,6 +218,17 @@ class ImageData(InMemoryData):
         assert isinstance(images, Images)
         return images
 
+    def follow(self, spec: Spec) -> None:
+        """Take the size of a model of pictures; and, for one of black and white pixels, the fixed draw of them.
+
+        Its likelihood of grey values would be a number without a meaning.
+        """
+        if isinstance(spec.content, ImageContent):
+            if spec.content.height == spec.content.width:
+                self.size = spec.content.height
+            if spec.content.binary and self.binarize is None:
+                self.binarize = "static"
+
     def content(self) -> ImageContent:
         """Return the shape of the training images."""
         _, channels, height, width = self.split("train").content.shape

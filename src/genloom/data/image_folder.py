@@ -23,6 +23,7 @@ from genloom import randomness
 from genloom.data.base import ImageData, Images, Split
 from genloom.data.image_file import SUFFIXES, Decoder, UnusableFileError
 from genloom.errors import ConfigError, DataError
+from genloom.spec import ImageContent, Spec
 
 OnBad = Literal["error", "skip"]
 
@@ -104,6 +105,12 @@ class ImageFolder(ImageData):
     def skipped(self) -> list[tuple[Path, str]]:
         """The files that were left out, each with the reason; empty under ``on_bad=error``."""
         return self._folder.skipped
+
+    def follow(self, spec: Spec) -> None:
+        """Take the size and the channels of a model of pictures."""
+        super().follow(spec)
+        if isinstance(spec.content, ImageContent):
+            self.channels = spec.content.channels
 
     def read(self, split: Split) -> Images:
         """Return one split, a view of the one tensor that holds them all."""

@@ -10,6 +10,7 @@ import torch
 from genloom import randomness
 from genloom.data.base import ImageData, Images, Split
 from genloom.errors import DataError
+from genloom.spec import Spec
 
 
 class Stacked(ImageData):
@@ -25,6 +26,11 @@ class Stacked(ImageData):
         super().__init__(**image_data)
         self.source = source
         self.num = num
+
+    def follow(self, spec: Spec) -> None:
+        """Take the size of a model of pictures: the source has it."""
+        super().follow(spec)
+        self.source.follow(spec)
 
     def prepare_data(self) -> None:
         """Fetch the source."""
