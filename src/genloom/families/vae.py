@@ -235,7 +235,7 @@ class VAE(Family):
         """
         batch = batch.to(self.device)
         num_samples = 1 if self.autoencoder.bottleneck.certain else num_samples
-        chunk = max(1, (max_draws or (4000 if self.device.type == "cpu" else 50_000)) // len(batch))
+        chunk = max(1, (max_draws or (1000 if self.device.type == "cpu" else 50_000)) // len(batch))
         total = torch.full((len(batch),), -math.inf, dtype=torch.float64, device=self.device)
         with self.evaluating(self.autoencoder, weights) as network:
             for first in range(0, num_samples, chunk):
