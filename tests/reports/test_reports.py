@@ -321,6 +321,21 @@ def test_versions_and_devices_are_noted_but_do_not_separate(tmp_path: Path, caps
     assert "cuda:0 (1)" in text
 
 
+def test_likelihoods_of_unlike_things_are_noted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    facts = protocol()["data"]
+    for seed, (name, measure, binary) in enumerate(
+        (("a", "probability", False), ("b", "probability", True), ("c", "density", False), ("d", "density", False))
+    ):
+        judged = evaluation(1.0, data=facts | {"content": {"binary": binary}})
+        bound = score(90.0) | {"details": {"measure": measure}}
+        judged["metrics"]["nll_bound"] = {"better": "lower", "floor": None, "candidates": {"ema": bound}}
+        make(tmp_path / name, judged, name=name, seed=seed)
+    show(tmp_path)
+    text = " ".join(capsys.readouterr().out.split())
+    assert "Note: nll_bound, and the ELBO with it, is of unlike things, which do not compare: " in text
+    assert "probability (a); probability of black and white pixels (b); density (c, d)" in text
+
+
 def test_runs_that_were_not_judged_have_a_table_of_their_own(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -172,10 +172,26 @@ def _notes(runs: Sequence[Run]) -> Iterator[str]:
         known = [floor for run in runs if (floor := run.floors.get(name)) is not None]
         if known and max(known) - min(known) > 1e-3 * max(map(abs, known)):
             yield f"Note: the floors of {name} lie between {min(known):.4g} and {max(known):.4g}; the last is shown"
+    yield from _measures(runs)
     for run in runs:
         if run.status.get("status") != "finished":
             why = f" ({run.status['why']})" if "why" in run.status else ""
             yield f"Note: {run.directory} is {run.status.get('status')} though it was judged{why}"
+
+
+def _measures(runs: Sequence[Run]) -> Iterator[str]:
+    """Say which likelihoods are of what: probabilities, densities, and either of black and white pixels."""
+    for name in dict.fromkeys(name for run in runs for name in run.judged):
+        found: dict[str, dict[str, None]] = {}
+        for run in runs:
+            content = run.evaluation["protocol"]["data"].get("content") or {}
+            pixels = " of black and white pixels" if content.get("binary") else ""
+            for score in (run.judged.get(name) or {"candidates": {}})["candidates"].values():
+                if measure := (score.get("details") or {}).get("measure"):
+                    found.setdefault(f"{measure}{pixels}", {})[run.name] = None
+        if len(found) > 1:
+            each = "; ".join(f"{measure} ({', '.join(names)})" for measure, names in found.items())
+            yield f"Note: {name}, and the ELBO with it, is of unlike things, which do not compare: {each}"
 
 
 def _unlike(values: Iterable[Any]) -> str | None:
