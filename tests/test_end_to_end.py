@@ -133,10 +133,11 @@ def test_a_vae_samples_encodes_and_reconstructs_from_a_checkpoint_alone(run, tmp
     assert (code, "images=FOLDER" in err) == (2, True), err  # too few for three splits
     with np.load(tmp_path / "again" / "reconstructions.npz") as archive:
         np.savez(tmp_path / "one.npz", images=archive["images"][:1])
-    code, _, err = run("encode", "checkpoint=run", "images=one.npz", "out=one_code.npz")
-    assert code == 0, err
-    with np.load(tmp_path / "one_code.npz") as archive:
-        assert archive["z"].shape == (1, 3)
+    for one in ("one.npz", "drawn/2.png"):
+        code, _, err = run("encode", "checkpoint=run", f"images={one}", "out=one_code.npz")
+        assert code == 0, err
+        with np.load(tmp_path / "one_code.npz") as archive:
+            assert archive["z"].shape == (1, 3)
     code, _, err = run("evaluate", "samples=one.npz", "data=digits", "data.size=8")
     assert (code, "at least 2 of (1, 8, 8)" in err) == (2, True)
 
@@ -260,7 +261,7 @@ def test_evaluating_says_what_it_needs(run):
     assert code == 2
     assert "data: judging samples needs the real data" in err
     code, _, err = run("evaluate", "samples=nowhere", "data=digits")
-    assert (code, "nowhere is neither a folder of pictures nor an .npz file" in err) == (2, True)
+    assert (code, "nowhere is neither a folder of pictures, nor a picture, nor an .npz file" in err) == (2, True)
 
 
 def test_evaluating_without_the_data_says_where_it_looked(run, tmp_path):

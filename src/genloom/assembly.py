@@ -160,7 +160,8 @@ def examples_for(model: Family, file: Path, config: DictConfig) -> Examples:
     Args:
         model: from ``file``.
         file: a checkpoint.
-        config: ``images``, a folder of pictures or an npz; without it, the first ``num`` of ``split`` of the data.
+        config: ``images``, a folder of pictures, a picture or an npz; without it, the first ``num`` of ``split`` of
+            the data.
 
     Raises:
         GenloomError: they cannot be read, or are not of the model's shape.
