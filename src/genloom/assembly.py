@@ -168,12 +168,7 @@ def examples_for(model: Family, file: Path, config: DictConfig) -> Examples:
     """
     content = model.spec.content
     if config.images is None:
-        try:
-            examples = load_data_of(model, file, config.data, config.trust).modelled(config.split)
-        except DataError as error:
-            if not config.data or not isinstance(content, ImageContent):
-                raise
-            raise DataError(f"{error} (pictures that need no splits: images=FOLDER)") from error
+        examples = load_data_of(model, file, config.data, config.trust).modelled(config.split)
     elif not isinstance(content, ImageContent):
         raise ConfigError(f"images: {file} is of {type(content).__name__}, not of pictures; name data instead")
     elif model.conditional:

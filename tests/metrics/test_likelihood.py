@@ -2,10 +2,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from genloom.errors import ConfigError
 from genloom.families.vae import VAE
 from genloom.metrics.candidate import candidates_of
 from genloom.metrics.judge import Judge
 from genloom.metrics.likelihood import Likelihood
+
+
+def test_the_limit_of_draws_is_named() -> None:
+    with pytest.raises(ConfigError, match="num_importance: -1 is below the limit of 0"):
+        Likelihood(num_importance=-1)
 
 
 def test_a_check_during_training_draws_no_importance_samples(

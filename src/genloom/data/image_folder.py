@@ -210,7 +210,8 @@ class ImageFolder(ImageData):
         if len(paths) < _MIN_IMAGES:
             raise DataError(
                 f"{self.root} holds {len(paths)} usable images{left_out}; at least {_MIN_IMAGES} are needed, two each "
-                "for training, validation and test; add images or set data.root to another folder"
+                "for training, validation and test; add images or set data.root to another folder (genloom encode and "
+                "genloom reconstruct take pictures without splits: images=FOLDER)"
             )
         splits = [self._split_of(path) for path in paths]
         bounds: dict[Split, slice] = {}

@@ -11,6 +11,7 @@ from torch import Tensor
 from genloom import randomness
 from genloom.bars import bar
 from genloom.capabilities import Capability
+from genloom.errors import ConfigError
 from genloom.examples import Examples
 from genloom.families.base import Family
 from genloom.families.drawing import batches_of
@@ -45,6 +46,12 @@ class Likelihood(Measurement):
     num_importance: int = 100
     num_examples: int = 10_000
     batch_size: int = 200
+
+    def __post_init__(self) -> None:
+        if self.num_importance < 0:
+            raise ConfigError(
+                f"metrics.metrics.likelihood.num_importance: {self.num_importance} is below the limit of 0"
+            )
 
     def quick(self) -> "Likelihood":
         """Return the ELBO and its parts alone: thousands of draws per example would take longer than the training."""
