@@ -28,7 +28,8 @@ def device(name: str) -> torch.device:
 def reset_peak_memory(place: torch.device) -> None:
     """Forget how much memory was used so far, where the system can."""
     if place.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(place)
+        if torch.cuda.is_initialized():  # before, there is nothing to forget, and asking fails
+            torch.cuda.reset_peak_memory_stats(place)
     else:
         with contextlib.suppress(OSError):  # Linux only
             Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
