@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import Callback, Trainer
+from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.loggers import Logger
 
 from genloom import randomness
@@ -22,6 +23,7 @@ from genloom.examples import Examples
 from genloom.families.base import Family
 from genloom.metrics.judge import Judge
 from genloom.runs import checkpoint
+from genloom.runs.logs import careful
 from genloom.spec import HistoryCondition, ImageContent, Spec
 
 
@@ -81,6 +83,7 @@ def build(config: DictConfig) -> Run:
         logger=_loggers(config) or False,
         plugins=[checkpoint.SafeCheckpointIO()],
         use_distributed_sampler=False,  # the data divides its batches among the ranks itself
+        enable_checkpointing=any(isinstance(callback, Checkpoint) for callback in callbacks.values()),
         enable_model_summary=False,
         enable_progress_bar=False,  # ours covers the run, Lightning's an epoch
     )
@@ -209,4 +212,5 @@ def _check_looks(callbacks: dict[str, Callback], model: Family) -> None:
 
 
 def _loggers(config: DictConfig) -> list[Logger]:
-    return [instantiate(node, f"logger.{name}") for name, node in (config.logger or {}).items()]
+    named = {f"logger.{name}": node for name, node in (config.logger or {}).items()}
+    return [careful(instantiate(node, key), key) for key, node in named.items()]

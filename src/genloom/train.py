@@ -25,6 +25,7 @@ from genloom.errors import ConfigError, GenloomError
 from genloom.metrics.candidate import candidates_of
 from genloom.metrics.judge import Verdict
 from genloom.runs import checkpoint, directory, resume
+from genloom.runs.logs import without_tracebacks
 from genloom.runs.record import Record
 
 JOB_VARIABLE = "GENLOOM_JOB"  # the saved configuration that the other ranks of this job start from
@@ -47,7 +48,7 @@ def run(config: DictConfig) -> None:
         return
     config.run.dir, config.resume_from = str(place.directory), place.checkpoint and str(place.checkpoint)
     record = Record(place.directory, identity)
-    with directory.held(place.directory), _status(record):
+    with directory.held(place.directory), _status(record), without_tracebacks():
         record.configuration(config, _overrides())
         os.environ[JOB_VARIABLE] = str(place.directory / "config.yaml")
         try:
@@ -157,7 +158,8 @@ def _conclude(
     print(f"{efficiency['iterations']} iterations in {minutes}:{seconds:02d}, {rate:.0f} examples/s")
     pictures = sorted(file for name in ("samples", "forecasts") for file in (place / "samples").glob(f"{name}-*"))
     relative = Path(os.path.relpath(place))
-    curves = f"tensorboard --logdir {relative.parent}" if "tensorboard" in (config.logger or {}) else None
+    has_curves = "tensorboard" in (config.logger or {}) and (place / "tensorboard").is_dir()
+    curves = f"tensorboard --logdir {relative.parent}" if has_curves else None
     usable = {"sample": Capability.SAMPLE, "reconstruct": Capability.RECONSTRUCT, "forecast": Capability.FORECAST}
     lines = {
         "looks": os.path.relpath(pictures[-1]) if pictures else None,

@@ -47,12 +47,25 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
         raise OSError("disk full")
 
     monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(ConfigError, match=r"status\.json: cannot be written \(disk full\)"):
         directory.write_json(path, {"status": "finished"})
     assert json.loads(path.read_text()) == {"status": "running"}
     assert os.listdir(tmp_path) == ["status.json"]
 
 
-def test_json_refuses_nan(tmp_path):
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        directory.write_json(tmp_path / "metrics.json", {"fd": float("nan")})
+def test_json_has_null_for_what_is_not_finite_and_says_so(tmp_path):
+    path = tmp_path / "metrics.json"
+    directory.write_json(path, {"fd": float("nan"), "of": [{"kd": float("-inf")}, 1.0]})
+    assert json.loads(path.read_text(), parse_constant=pytest.fail) == {
+        "fd": None,
+        "of": [{"kd": None}, 1.0],
+        "not_finite": ["fd: nan", "of[0].kd: -inf"],
+    }
+    directory.write_json(path, {"fd": 1.0})
+    assert json.loads(path.read_text()) == {"fd": 1.0}
+
+
+def test_a_file_in_the_way_of_the_lock_is_one_line(tmp_path):
+    (tmp_path / ".lock").mkdir()
+    with pytest.raises(ConfigError, match=r"run\.dir: .* cannot be written .*; set run\.dir"), directory.held(tmp_path):
+        pass

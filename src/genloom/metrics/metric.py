@@ -38,13 +38,11 @@ class Score:
     details: dict[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data, with None for a value that is undefined."""
+        """Return plain data, with None for a value that is undefined, and the reason among the details."""
         interval = None if self.interval is None else list(self.interval)
-        return {
-            "value": self.value if math.isfinite(self.value) else None,
-            "interval": interval,
-            "details": self.details,
-        }
+        if not math.isfinite(self.value):
+            return {"value": None, "interval": interval, "details": {**self.details, "reason": f"it is {self.value}"}}
+        return {"value": self.value, "interval": interval, "details": self.details}
 
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> "Score":

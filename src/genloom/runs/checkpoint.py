@@ -4,6 +4,7 @@ A checkpoint alone is enough to rebuild its model: beside Lightning's entries it
 the model's configuration, the data's spec and configuration, and ``digest``, the sha256 of everything else.
 """
 
+import contextlib
 import hashlib
 import os
 import pickle
@@ -71,7 +72,8 @@ class SafeCheckpointIO(TorchCheckpointIO):
         except (OSError, RuntimeError) as error:
             raise CheckpointError(f"{final}: cannot be written ({error}); free some space or set run.root") from error
         finally:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # nothing can be removed either where a file stands in a folder's place
+                temporary.unlink(missing_ok=True)
 
     def load_checkpoint(
         self, path: str | os.PathLike[str], map_location: Any | None = None, weights_only: bool | None = True

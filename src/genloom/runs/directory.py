@@ -1,9 +1,10 @@
 """The directory of a run: new for each run, whatever second it starts in, and held by one process at a time."""
 
+import contextlib
 import json
+import math
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ def allocate(root: str | os.PathLike[str], name: str) -> Path:
         except FileExistsError:
             attempt += 1
         except OSError as error:
-            raise ConfigError(f"run.root: {parent} cannot be written ({error.strerror}); set run.root") from error
+            raise _unwritable("run.root", parent, error) from error
 
 
 def claim(path: str | os.PathLike[str]) -> Path:
@@ -45,7 +46,7 @@ def claim(path: str | os.PathLike[str]) -> Path:
         directory.mkdir(parents=True, exist_ok=True)
         taken = any(directory.iterdir())
     except OSError as error:
-        raise ConfigError(f"run.dir: {directory} cannot be written ({error.strerror}); set run.dir") from error
+        raise _unwritable("run.dir", directory, error) from error
     if taken:
         raise ConfigError(
             f"run.dir: {directory} is not empty; resume=auto continues the run in it, another run.dir starts a new one"
@@ -53,24 +54,38 @@ def claim(path: str | os.PathLike[str]) -> Path:
     return directory.resolve()
 
 
-@contextmanager
+@contextlib.contextmanager
 def held(directory: Path) -> Iterator[None]:
     """Hold the run's lock, which the operating system releases however the process ends.
 
     Raises:
         ConfigError: a live process holds it, or the directory cannot be written.
     """
+    lock = FileLock(directory / ".lock", timeout=0)
     try:
-        with FileLock(directory / ".lock", timeout=0):
-            yield
+        lock.acquire()
     except Timeout as error:
         raise ConfigError(
             f"run.dir: {directory} is in use by another process; wait for it or choose another"
         ) from error
+    except OSError as error:
+        raise _unwritable("run.dir", directory, error) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _unwritable(key: str, place: Path, error: OSError) -> ConfigError:
+    return ConfigError(f"{key}: {place} cannot be written ({error.strerror or error}); set {key}")
 
 
 def is_held(directory: Path) -> bool:
-    """Whether a live process holds the run's lock."""
+    """Whether a live process holds the run's lock.
+
+    Raises:
+        OSError: the directory cannot be written, and so cannot be asked.
+    """
     try:
         with FileLock(directory / ".lock", timeout=0):
             return False
@@ -79,15 +94,44 @@ def is_held(directory: Path) -> bool:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file completely or not at all: a reader never sees half of it, and a full disk leaves the old one."""
+    """Write a file completely or not at all: a reader never sees half of it, and a full disk leaves the old one.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         temporary.write_text(text, encoding="utf-8")
         os.replace(temporary, path)
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: cannot be written ({error.strerror or error}); free some space or choose another folder"
+        ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON by :func:`write_text`; NaN is refused."""
-    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+    """Write strict JSON by :func:`write_text`: what is not finite is null, and the list ``not_finite`` says so.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
+    found: list[str] = []
+    plain = _finite(content, "", found)
+    if found:
+        plain = {**plain, "not_finite": found}
+    write_text(path, json.dumps(plain, indent=2, allow_nan=False) + "\n")
+
+
+def _finite(node: Any, name: str, found: list[str]) -> Any:
+    """Return plain data with None in place of NaN and infinities, whose names and values are added to ``found``."""
+    if isinstance(node, Mapping):
+        return {key: _finite(value, f"{name}.{key}".lstrip("."), found) for key, value in node.items()}
+    if isinstance(node, list | tuple):
+        return [_finite(value, f"{name}[{place}]", found) for place, value in enumerate(node)]
+    if isinstance(node, float) and not math.isfinite(node):
+        found.append(f"{name}: {node}")
+        return None
+    return node
