@@ -22,6 +22,7 @@ VOCABULARY = {
     "figures",
     "devices",
     "normal",
+    "running_mean",
     "bars",
 }
 MAY_IMPORT = {

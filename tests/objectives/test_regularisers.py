@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from genloom.networks.base import Critique
 from genloom.objectives.gan import R1, R2, Dragan, GradientPenalty, LeCam, PathLength, WeightClipping
 from objectives.games import Linear, Quadratic, first_pixel, game, images
 
@@ -56,10 +57,14 @@ def test_gradient_penalty_is_taken_between_real_and_generated():
     assert per_example[:, 0].std() > 0.05
 
 
-def test_dragan_stays_around_the_real_examples():
-    distance = (Dragan(spread=0.5).points(game(Linear(), REAL, FAKE)) - REAL).abs()
-    assert distance.max() <= 0.5 * REAL.std()
-    assert distance.mean().item() == pytest.approx(0.25 * REAL.std().item(), rel=0.2)
+def test_dragan_s_points_are_those_of_the_authors_code():
+    """x + α (x_p − x) with x_p = x + 0.5 std(x) u; numpy's std is of the population."""
+    real = torch.randn(500, 1, 8, 8, generator=torch.Generator().manual_seed(3)) * 3
+    share = (Dragan(spread=0.5).points(game(Linear(), real, real)) - real) / (0.5 * real.numpy().std().item())
+    assert share.min() >= -1e-5 and share.max() <= 1  # never below x
+    assert share.mean().item() == pytest.approx(1 / 4, abs=0.02)
+    assert share.flatten(1).amax(1).mean().item() == pytest.approx(0.5, abs=0.04)  # α is one number per example
+    assert share.square().mean().item() == pytest.approx(1 / 9, abs=0.02)
 
 
 def test_a_critic_of_norm_zero_gives_a_finite_gradient():
@@ -80,15 +85,24 @@ def test_weight_clipping_clips_after_the_update_only():
     assert torch.equal(critic.w, before.clamp(-0.1, 0.1))
 
 
-def test_lecam_against_its_formula_and_its_running_means():
+def test_lecam_against_the_authors_code():
+    """lecam_loss.py by hand: rectifiers, and means over the updates so far, this one included, free of their start."""
     term = LeCam(weight=0.5, decay=0.9)
     first = term.discriminator(game(first_pixel, images(2.0, 4.0), images(-1.0, 1.0)))
-    assert first.total.item() == pytest.approx(0.5 * ((4 + 16) / 2 + (1 + 1) / 2))  # the means start at zero
-    assert term.mean_real.item() == pytest.approx(0.1 * 3)
-    assert term.mean_fake.item() == pytest.approx(0.0)
-    second = term.discriminator(game(first_pixel, images(2.0), images(0.0)))
-    assert second.total.item() == pytest.approx(0.5 * (4 + 0.3**2))
-    assert set(term.state_dict()) == {"mean_real", "mean_fake"}
+    assert first.total.item() == pytest.approx(0.5 * ((4 + 16) / 2 + (16 + 4) / 2))  # the means: 3 and 0
+    second = term.discriminator(game(first_pixel, images(-2.0, 1.0), images(0.0, 6.0)))
+    real, fake = (0.9 * 3 - 0.5) / 1.9, (0.9 * 0 + 3) / 1.9  # 0.1 each without the bias: 0.19 is 1 - 0.9²
+    assert second.terms()["lecam_gap"].item() == pytest.approx(real - fake, rel=1e-6)
+    assert second.total.item() == pytest.approx(0.5 * ((0 + 0) / 2 + (real**2 + 0) / 2), rel=1e-5)
+    assert all(name.startswith(("mean_real.", "mean_fake.")) for name in term.state_dict())
+
+
+def test_lecam_is_free_of_charge_where_scores_are_on_the_safe_side():
+    scores = torch.tensor([0.5, -3.0], requires_grad=True)
+    held = LeCam(weight=1.0, decay=0.0)
+    critic = lambda content, condition: Critique(scores[: len(content)] if content.sum() else scores.detach() + 10)  # noqa: E731
+    held.discriminator(game(critic, images(1.0, 1.0), images(0.0, 0.0))).total.backward()
+    assert (scores.grad == 0).all()  # real below the generated: the regulariser pulls nothing up
 
 
 def linear_generator(matrix: torch.Tensor):

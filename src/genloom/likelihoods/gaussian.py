@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from genloom.errors import ConfigError
 from genloom.likelihoods.base import Likelihood, Parameters
 from genloom.normal import log_density
+from genloom.running_mean import RunningMean
 from genloom.spec import Spec
 
 
@@ -69,20 +70,22 @@ class OptimalGaussian(_Gaussian):
     Rybkin et al., Simple and Effective VAE Training with Calibrated Decoders (σ-VAE), 2021. In training it is that of
     the batch; what is measured afterwards uses a running mean over batches, so that it does not depend on which
     examples stand together.
-    """
 
-    running: Tensor
+    Args:
+        spec: the data's.
+        half_life_batches: after so many batches one weighs half.
+    """
 
     def __init__(self, spec: Spec, *, half_life_batches: float = 50) -> None:
         super().__init__(spec)
-        self.half_life_batches = half_life_batches
-        self.register_buffer("running", torch.ones(()))
+        if not half_life_batches > 0:
+            raise ConfigError(f"model.likelihood.half_life_batches: {half_life_batches} is not above 0")
+        self.running = RunningMean(0.5 ** (1 / half_life_batches), start=1.0)
 
     def log_variance(self, squared_errors: Tensor) -> Tensor:
         """Return the batch's in training, the running mean's otherwise."""
         if not self.training:
-            return self.running.log()
+            return self.running.value.log()
         variance = squared_errors.mean().clamp_min(1e-6)
-        with torch.no_grad():
-            self.running.lerp_(variance.to(self.running.dtype), 1 - 0.5 ** (1 / self.half_life_batches))
+        self.running.update(variance.detach())
         return variance.log()

@@ -1,5 +1,7 @@
 """True probabilities of 8-bit pixels: a mixture of logistic distributions, integrated over each grey level."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -7,6 +9,7 @@ from torch import Tensor
 
 from genloom.errors import ConfigError
 from genloom.likelihoods.base import Likelihood, Parameters
+from genloom.likelihoods.decay import log_mean_decay
 from genloom.spec import ImageContent, Spec
 
 LOG_SCALE_LIMIT = -7.0  # of the narrowest logistic, in the units of [-1, 1]: a ninth of a grey level
@@ -49,14 +52,27 @@ class DiscretisedLogisticMixture(Likelihood):
         inverse_scale = (-log_scales).exp()
         upper = (level - means + 1 / 255) * inverse_scale
         lower = (level - means - 1 / 255) * inverse_scale
-        # log(F(upper) − F(lower)) without cancellation, F(a) − F(b) = F(a) F(−b) (1 − e^(b − a))
-        inner = F.logsigmoid(upper) + F.logsigmoid(-lower) + torch.log(-torch.expm1(lower - upper))
+        # log(F(upper) − F(lower)) without cancellation: with the width a = upper − lower it is
+        # log F(upper) + log F(−lower) + log(1 − e⁻ᵃ), and a may be too small for 1 − e⁻ᵃ
+        width = 2 / 255 * inverse_scale
+        inner = F.logsigmoid(upper) + F.logsigmoid(-lower) + log_mean_decay(width) + math.log(2 / 255) - log_scales
         log_probs = torch.where(
             level < -1 + 1 / 255, F.logsigmoid(upper), torch.where(level > 1 - 1 / 255, F.logsigmoid(-lower), inner)
         )
         return torch.logsumexp(log_weights + log_probs, dim=-1 - self.content_dims)
 
     def mean(self, parameters: Parameters) -> Float[Tensor, "..."]:
-        """Return the mixture's mean, limited to the range of pixels."""
-        log_weights, means, _ = self._parts(parameters)
-        return (log_weights.exp() * means).sum(-1 - self.content_dims).clamp(-1, 1)
+        """Return the expected content, what lies beyond the outermost levels counted as these; to half a grey level.
+
+        Of a logistic with mean μ and scale s that is −1 + s (log(1 + e^{(μ + 1)/s}) − log(1 + e^{(μ − 1)/s})).
+        """
+        log_weights, means, log_scales = self._parts(parameters)
+        scales = log_scales.clamp_max(40).exp()  # a wider one is as flat, and must not overflow
+        width, below = 2 / scales, (means - 1) / scales
+        wide = width < 1  # a difference of two large logarithms
+        between = torch.where(
+            wide,
+            torch.log1p(torch.expm1(width.clamp_max(1)) * below.sigmoid()),
+            F.softplus(below + width) - F.softplus(below),
+        )
+        return (log_weights.exp() * (scales * between - 1)).sum(-1 - self.content_dims).clamp(-1, 1)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from genloom.batch import Condition
 from genloom.objectives.gan.game import Game, GanTerm
 from genloom.objectives.loss import Loss
+from genloom.running_mean import RunningMean
 
 
 def squared_gradient_norm(
@@ -108,14 +109,17 @@ class GradientPenalty(GanTerm):
 
 
 class Dragan(GradientPenalty):
-    """Holds the gradient's norm at k around the real examples: x̂ = x + δ, δ uniform in ±`spread` standard deviations
-    of the batch.
+    """Holds the gradient's norm at k around the real examples.
 
-    Kodali et al., On Convergence and Stability of GANs, 2017, algorithm 1. Scores may then differ by k times
-    the distance between examples; where that is far above 1, an objective with a sigmoid has little gradient left.
+        x̂ = x + α · c s · u,    α ~ U(0, 1) per example,    u ~ U(0, 1) per value,    s the batch's standard deviation
+
+    Kodali et al., On Convergence and Stability of GANs, 2017, algorithm 1, with the perturbation of the authors' code
+    (https://github.com/kodalinaveen3/DRAGAN, DRAGAN.ipynb), which is never below x; the paper has x̂ = x + δ with
+    δ ~ N(0, c I). Scores may then differ by k times the distance between examples; where that is far above 1, an
+    objective with a sigmoid has little gradient left.
 
     Args:
-        spread: largest perturbation, in standard deviations of all values of the batch.
+        spread: c, the largest perturbation, in standard deviations of all values of the batch.
         **penalty: see :class:`GradientPenalty`.
     """
 
@@ -124,10 +128,13 @@ class Dragan(GradientPenalty):
         self.spread = spread
 
     def points(self, game: Game) -> Tensor:
-        """Return x + δ."""
+        """Return x̂."""
         x = game.real.content
-        uniform = torch.rand(x.shape, generator=game.rng, device=x.device, dtype=x.dtype)
-        return x + self.spread * x.std() * (2 * uniform - 1)
+        alpha, u = (
+            torch.rand(shape, generator=game.rng, device=x.device, dtype=x.dtype)
+            for shape in ((len(x), *[1] * (x.ndim - 1)), x.shape)
+        )
+        return x + alpha * self.spread * x.std(correction=0) * u
 
 
 class WeightClipping(GanTerm):
@@ -152,11 +159,15 @@ class WeightClipping(GanTerm):
 
 
 class LeCam(GanTerm):
-    """Holds scores near the other side's running mean.
+    """Keeps scores from moving away from the other side's running mean.
 
-        L_D += λ · (E[(D(x) − α_F)²] + E[(D(G(z)) − α_R)²]),    α_R, α_F running means of E[D(x)] and E[D(G(z))]
+        L_D += λ · (E[max(0, D(x) − α_F)²] + E[max(0, α_R − D(G(z)))²]),
+        α_R, α_F running means of E[D(x)] and E[D(G(z))]
 
-    Tseng et al., Regularizing Generative Adversarial Networks under Limited Data, 2021, equation 6.
+    Tseng et al., Regularizing Generative Adversarial Networks under Limited Data, 2021, equation 6, with what the
+    authors' code adds to it: the rectifiers; and the running means, which include this update and are free of the bias
+    towards their start (https://github.com/google/lecam-gan, stylegan2/lecam_loss.py). Without the rectifiers real
+    examples are pulled up, too, where they score below the generated ones.
 
     Args:
         weight: λ.
@@ -166,19 +177,16 @@ class LeCam(GanTerm):
     def __init__(self, *, weight: float = 0.1, decay: float = 0.99) -> None:
         super().__init__()
         self.weight = weight
-        self.decay = decay
-        self.mean_real: Tensor
-        self.mean_fake: Tensor
-        self.register_buffer("mean_real", torch.zeros(()))
-        self.register_buffer("mean_fake", torch.zeros(()))
+        self.mean_real = RunningMean(decay)
+        self.mean_fake = RunningMean(decay)
 
     def discriminator(self, game: Game) -> Loss:
-        """λ times the squared distances in score; the means are of the updates before this one."""
+        """λ times the squared distances in score; logs the distance of the means."""
         real, fake = game.real_critique.score, game.fake_critique.score
-        total = (real - self.mean_fake.clone()).square().mean() + (fake - self.mean_real.clone()).square().mean()
-        self.mean_real.lerp_(real.detach().mean().to(self.mean_real), 1 - self.decay)
-        self.mean_fake.lerp_(fake.detach().mean().to(self.mean_fake), 1 - self.decay)
-        return Loss(self.weight * total, lambda: {"lecam_gap": self.mean_real - self.mean_fake})
+        mean_real = self.mean_real.update(real.detach().mean())
+        mean_fake = self.mean_fake.update(fake.detach().mean())
+        total = F.relu(real - mean_fake).square().mean() + F.relu(mean_real - fake).square().mean()
+        return Loss(self.weight * total, lambda: {"lecam_gap": mean_real - mean_fake})
 
 
 class PathLength(GanTerm):
