@@ -1,4 +1,5 @@
 import json
+import math
 import os
 from concurrent.futures import ThreadPoolExecutor
 
@@ -55,11 +56,11 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
 
 def test_json_has_null_for_what_is_not_finite_and_says_so(tmp_path):
     path = tmp_path / "metrics.json"
-    directory.write_json(path, {"fd": float("nan"), "of": [{"kd": float("-inf")}, 1.0]})
+    directory.write_json(path, {"fd": float("nan"), "of": [{"kd": -math.inf}, 1.0, math.nan, math.inf]})
     assert json.loads(path.read_text(), parse_constant=pytest.fail) == {
         "fd": None,
-        "of": [{"kd": None}, 1.0],
-        "not_finite": ["fd: nan", "of[0].kd: -inf"],
+        "of": [{"kd": None}, 1.0, None, None],
+        "not_finite": ["fd: nan", "of[0].kd: -inf", "of: 2 more"],
     }
     directory.write_json(path, {"fd": 1.0})
     assert json.loads(path.read_text()) == {"fd": 1.0}

@@ -20,6 +20,7 @@ from torch.optim import Optimizer
 from genloom import randomness
 from genloom.batch import Batch
 from genloom.errors import ConfigError, TrainingError
+from genloom.families.finite import Watch, not_finite
 from genloom.families.model import GenerativeModel
 from genloom.objectives.loss import Loss
 from genloom.spec import Spec
@@ -71,6 +72,7 @@ class Family(GenerativeModel):
         self.gradient_norms: dict[str, Tensor] = {}
         self.identity: dict[str, Any] = {}  # what a checkpoint says about the model: plain dicts
         self.iteration = 0  # updates of the counted player before this batch
+        self._watch = Watch()
 
     # What a family says about its training
 
@@ -89,7 +91,14 @@ class Family(GenerativeModel):
         return False
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add what is needed to rebuild the model."""
+        """Add what is needed to rebuild the model; refuse what is not worth keeping.
+
+        Raises:
+            TrainingError: a weight, a statistic, an average or a state is NaN or infinite.
+        """
+        states = {key: value for key, value in checkpoint.items() if key != "callbacks"}
+        # a callback's best value so far is infinite before there is one
+        self._check_finite(states, also=not_finite(checkpoint.get("callbacks"), "callbacks", infinite_is_well=True))
         checkpoint["genloom"] = {**self.identity, "spec": self.spec.to_dict(), "seed": self.seed}
 
     # Optimization
@@ -119,6 +128,19 @@ class Family(GenerativeModel):
         total = int(self.trainer.estimated_stepping_batches) if schedulers else 0
         schedules = [factory(optimizers[name], total_iterations=total) for name, factory in schedulers.items()]
         return list(optimizers.values()), schedules
+
+    def on_train_start(self) -> None:
+        """Remember how large the weights are, by which those that go astray are told."""
+        self._watch.start(self.players())
+
+    def on_train_end(self) -> None:
+        """Look at what the last updates made, before anything is drawn or saved of it.
+
+        Raises:
+            TrainingError: see :meth:`on_save_checkpoint`.
+        """
+        states = [optimizer.state_dict() for optimizer in self.trainer.optimizers]
+        self._check_finite({"state_dict": self.state_dict(), "optimizer_states": states})
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Key what draws from the global generators, dropout for one, by (seed, iteration, rank)."""
@@ -176,18 +198,44 @@ class Family(GenerativeModel):
                     logged[f"{player}/{name}"] = loss.total.detach()
                     logged.update({f"{player}/{term}": value.detach() for term, value in loss.terms().items()})
         for name, optimizer in optimizers.items():
-            if name == self.counted_player:
+            self._update(name, optimizer)
+        self._watch.updated = (player, *also)
+        return logged
+
+    def _update(self, player: str, optimizer: Any) -> None:
+        try:
+            if player == self.counted_player:
                 optimizer.step()
             else:  # the inner optimizer, so that Lightning does not count this update as a step
                 plugin = self.trainer.precision_plugin
                 plugin.optimizer_step(optimizer.optimizer, model=self, closure=lambda: None)  # pyright: ignore
-        return logged
+        except RuntimeError as error:  # a rate beyond single precision
+            if "without overflow" not in str(error):
+                raise
+            raise TrainingError(
+                f"iteration {self.iteration}: the update of the {player} overflows; lower optimizer.{player}.lr"
+            ) from error
 
     def _stop_at(self, player: str, losses: Mapping[str, Loss]) -> None:
-        bad = {name: loss.total.item() for name, loss in losses.items() if not torch.isfinite(loss.total)}
+        terms = {name: loss.total for name, loss in losses.items()}
+        for loss in losses.values():
+            terms |= loss.terms()
+        bad = ", ".join(f"{name} is {value.item()}" for name, value in terms.items() if not value.isfinite().all())
+        blame = self._watch.blame(self.players())
+        raise TrainingError(f"iteration {self.iteration}: the {player}'s loss is not finite ({bad}){blame}")
+
+    def _check_finite(self, content: Mapping[str, Any], also: Iterable[str] = ()) -> None:
+        bad = [name for key, value in content.items() for name in not_finite(value, key)] + list(also)
+        if not bad:
+            return
+        first, owner = bad[0], None
+        for place, player in enumerate(self._optimizer_factories):
+            if first.startswith(f"optimizer_states.{place}."):
+                first, owner = first.replace(f"optimizer_states.{place}", f"optimizer.{player}", 1), player
+        more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
         raise TrainingError(
-            f"iteration {self.iteration}: the {player}'s loss is not finite ({bad}); "
-            f"lower optimizer.{player}.lr or set model.gradient_clip_norm"
+            f"iteration {self.trainer.global_step}: {first}{more} is not finite and not saved"
+            + self._watch.blame(self.players(), owner)
         )
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:

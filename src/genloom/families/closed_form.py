@@ -60,6 +60,7 @@ class ClosedForm(Family):
 
     def on_train_start(self) -> None:
         """Solve, on the CPU: not every device has double precision."""
+        super().on_train_start()
         found = self.solution()
         self._solution = {name: found[name].to(parameter) for name, parameter in self.solved.named_parameters()}
 
@@ -85,6 +86,7 @@ class ClosedForm(Family):
         Raises:
             ConfigError: the optimizer did not arrive.
         """
+        super().on_train_end()
         if not self._arrived:
             raise ConfigError(
                 f"optimizer: after {self.trainer.global_step} iterations it has not arrived at the closed form; set "

@@ -152,6 +152,7 @@ class VAE(Family):
 
     def on_train_end(self) -> None:
         """Fit the sampler, of each weight set, to the latents of the training examples."""
+        super().on_train_end()
         data: Any = self.trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue]
         for weights in self.weight_sets:
             network = self.weights_of(self.autoencoder, weights)

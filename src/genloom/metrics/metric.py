@@ -39,7 +39,8 @@ class Score:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, with None for a value that is undefined, and the reason among the details."""
-        interval = None if self.interval is None else list(self.interval)
+        is_known = self.interval is not None and all(map(math.isfinite, self.interval))
+        interval = list(self.interval) if self.interval is not None and is_known else None
         if not math.isfinite(self.value):
             return {"value": None, "interval": interval, "details": {**self.details, "reason": f"it is {self.value}"}}
         return {"value": self.value, "interval": interval, "details": self.details}

@@ -130,7 +130,11 @@ def _finite(node: Any, name: str, found: list[str]) -> Any:
     if isinstance(node, Mapping):
         return {key: _finite(value, f"{name}.{key}".lstrip("."), found) for key, value in node.items()}
     if isinstance(node, list | tuple):
-        return [_finite(value, f"{name}[{place}]", found) for place, value in enumerate(node)]
+        inside: list[str] = []
+        plain = [_finite(value, f"{name}[{place}]", inside) for place, value in enumerate(node)]
+        more = [f"{name}: {len(inside) - 1} more"] if len(inside) > 1 else []
+        found += [*inside[:1], *more]
+        return plain
     if isinstance(node, float) and not math.isfinite(node):
         found.append(f"{name}: {node}")
         return None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from pytorch_lightning.loggers import Logger
-from pytorch_lightning.loggers.logger import DummyExperiment
+from pytorch_lightning.loggers.logger import DummyExperiment  # pyright: ignore[reportPrivateImportUsage]
 
 from genloom.errors import ConfigError
 
