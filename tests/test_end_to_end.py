@@ -40,8 +40,8 @@ def read_json(path: Path) -> dict:
 
 
 def test_train_sample_evaluate(run, tmp_path):
-    looks = "callbacks.sample_grid.every_iterations=2"
-    code, out, err = run("train", *SMALL, "debug=fast_dev_run", looks, "run.dir=first", "seed=5")
+    looks, sizes = "callbacks.sample_grid.every_iterations=2", "metrics.num_samples=300"
+    code, out, err = run("train", *SMALL, "debug=fast_dev_run", looks, sizes, "run.dir=first", "seed=5")
     assert code == 0, err
     first = tmp_path / "first"
     assert {path.name for path in first.iterdir()} >= {
@@ -91,6 +91,18 @@ def test_train_sample_evaluate(run, tmp_path):
         assert code == 0, err
         values.append(read_json(tmp_path / "foreign" / "metrics.json")["evaluation"]["metrics"]["fd_digits_cnn_v1"])
     assert values[0] == values[1]
+
+    # the pictures that the run was judged by are those of its seed, more of them than one pass through the network
+    num = metrics["evaluation"]["protocol"]["n_fake"]
+    assert num > 250
+    run("sample", "checkpoint=elsewhere/copied.ckpt", f"num={num}", "seed=5", "out=judged_pictures")
+    assert (
+        run("evaluate", "samples=judged_pictures/samples.npz", "data=digits", "data.size=8", sizes, "out=again")[0] == 0
+    )
+    again = read_json(tmp_path / "again" / "metrics.json")["evaluation"]["metrics"]
+    for name in ("fd_digits_cnn_v1", "kd_digits_cnn_v1", "coverage_digits_cnn_v1"):
+        found = again[name]["candidates"]["samples"]["value"]
+        assert found == pytest.approx(metrics["evaluation"]["metrics"][name]["candidates"]["ema"]["value"], rel=1e-6)
 
     # and in Python
     model = genloom.load(elsewhere / "copied.ckpt")

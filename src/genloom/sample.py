@@ -50,7 +50,6 @@ def _draw(model: Family, config: DictConfig, out: Path) -> None:
         config.num,
         seed=config.seed,
         weights=config.weights,
-        batch_size=config.batch_size,
         classes=classes,
         truncation=config.truncation,
     )

@@ -96,7 +96,6 @@ class Sample:
     prompt: str | None = field(default=None, metadata=_LITERAL)
     length: int = field(default=MISSING, metadata=_COUNT)
     sampler: Tokens = field(default_factory=Tokens)
-    batch_size: int = field(default=MISSING, metadata=_COUNT)
     device: str = MISSING
     trust: list[str] = field(default_factory=list)
 

@@ -10,6 +10,8 @@ from genloom.examples import Examples, Images
 from genloom.families.base import Family
 from genloom.spec import Content, ImageContent
 
+_AT_ONCE = 250  # examples per pass; what is drawn depends on it, so there is one for whoever draws
+
 
 def draw_examples(
     model: Family,
@@ -17,28 +19,27 @@ def draw_examples(
     *,
     seed: int,
     weights: str | None = None,
-    batch_size: int = 250,
     classes: list[str] | None = None,
     truncation: float | None = None,
 ) -> Examples:
     """Return ``num`` generated examples on the CPU, with the classes or codes that were asked for.
 
-    The same seed gives the same examples.
+    The same seed, number and weights give the same examples, whoever asks: the judge and ``genloom sample`` alike.
+    Numbers that are multiples of 250 begin with the same examples.
 
     Args:
         model: one that offers Sample.
         num: how many.
         seed: of the latents, which are drawn on the CPU, so that they are the same on every device.
         weights: which of the model's weight sets; None is its default.
-        batch_size: examples per pass through the network.
         classes: names that are dealt to the examples in turn; None asks for what is in the data.
         truncation: share of the distance from the mean latent that is kept; None keeps all of it.
     """
     rng = randomness.generator(seed, "sample")
     asked = model.condition_on(classes, num) if classes is not None else None
     batches = []
-    for first in range(0, num, batch_size):
-        part = slice(first, min(first + batch_size, num))
+    for first in range(0, num, _AT_ONCE):
+        part = slice(first, min(first + _AT_ONCE, num))
         condition = None if asked is None else asked.map(lambda index, part=part: index[part])
         batches.append(
             model.sample(part.stop - first, rng=rng, condition=condition, weights=weights, truncation=truncation)
@@ -47,7 +48,7 @@ def draw_examples(
 
 
 def reconstruct_examples(
-    model: Family, examples: Examples, *, weights: str | None = None, batch_size: int = 250
+    model: Family, examples: Examples, *, weights: str | None = None, batch_size: int = _AT_ONCE
 ) -> Examples:
     """Return what is left of examples after encoding and decoding, on the CPU, with their classes.
 
