@@ -23,6 +23,7 @@ VOCABULARY = {
     "devices",
     "normal",
     "running_mean",
+    "precision",
     "bars",
 }
 MAY_IMPORT = {

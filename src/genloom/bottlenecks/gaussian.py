@@ -15,6 +15,7 @@ from genloom.bottlenecks.priors import Prior, StandardNormal
 from genloom.errors import ConfigError
 from genloom.networks.conditioning import ConditionalEncoder
 from genloom.normal import Normal
+from genloom.precision import exact
 
 
 class Gaussian(Bottleneck):
@@ -90,5 +91,5 @@ class Deterministic(Bottleneck):
 
     def infer(self, batch: Batch, k: int, rng: torch.Generator | None, *, detach_q: bool = False) -> Inference:
         """Return the code, k times; nothing is random."""
-        z = self.project(self.encoder(batch.content, batch.condition)).expand(k, -1, -1)
+        z = exact(self.project(self.encoder(batch.content, batch.condition))).expand(k, -1, -1)
         return Inference({"z": z}, {}, lambda: z.new_zeros(z.shape[:2]))

@@ -12,6 +12,7 @@ from genloom.bottlenecks.posteriors import LOG_VARIANCE_LIMITS
 from genloom.errors import ConfigError
 from genloom.networks.conditioning import ConditionalEncoder
 from genloom.normal import Normal
+from genloom.precision import exact
 
 
 class Ladder(Bottleneck):
@@ -86,7 +87,7 @@ def _layer(num_inputs: int, hidden: int) -> nn.Module:
 
 
 def _normal(parameters: Tensor) -> Normal:
-    mean, log_variance = parameters.chunk(2, dim=-1)
+    mean, log_variance = exact(parameters).chunk(2, dim=-1)
     return Normal(mean, log_variance.clamp(*LOG_VARIANCE_LIMITS))
 
 

@@ -9,6 +9,7 @@ from torch.func import functional_call
 from zuko.lazy import Flow
 
 from genloom.normal import Normal
+from genloom.precision import exact, exactly
 
 LOG_VARIANCE_LIMITS = (-15.0, 15.0)  # beyond them a density of a float is no longer a number
 
@@ -48,7 +49,7 @@ class DiagonalGaussian(Posterior):
 
     def normal(self, features: Float[Tensor, "batch features"]) -> Normal:
         """Return q(z|x)."""
-        mean, log_variance = self.parameters_of_q(features).chunk(2, dim=1)
+        mean, log_variance = exact(self.parameters_of_q(features)).chunk(2, dim=1)
         return Normal(mean, log_variance.clamp(*LOG_VARIANCE_LIMITS))
 
     def draw(
@@ -84,7 +85,8 @@ class FlowPosterior(Posterior):
         start = self.base.normal(features)
         u = start.draw(k, rng)
         context = features.expand(k, *features.shape)
-        z, log_volume = self.density.flow(context).transform.inv.call_and_ladj(u)
+        with exactly(u):
+            z, log_volume = self.density.flow(context).transform.inv.call_and_ladj(u)
         if not detach_q:
             return z, lambda: start.log_prob(u).sum(-1) - log_volume, None
         constant = {name: value.detach() for name, value in self.density.named_parameters()}
@@ -99,5 +101,6 @@ class _Density(nn.Module):
         self.flow = flow
 
     def forward(self, z: Tensor, context: Tensor, start: Normal) -> Tensor:
-        u, log_volume = self.flow(context).transform.call_and_ladj(z)
+        with exactly(z):
+            u, log_volume = self.flow(context).transform.call_and_ladj(z)
         return start.log_prob(u).sum(-1) + log_volume

@@ -12,6 +12,7 @@ from zuko.lazy import Flow
 from genloom.bottlenecks.base import at_least_one
 from genloom.errors import ConfigError
 from genloom.normal import LOG_2_PI, Normal
+from genloom.precision import exactly
 from genloom.samplers.latents import slerp
 
 PosteriorOf = Callable[[Tensor], Normal | None]  # of content, without a condition
@@ -89,7 +90,8 @@ class FlowPrior(Prior):
 
     def log_prob(self, z: Float[Tensor, "*batch dim"], posterior_of: PosteriorOf) -> Float[Tensor, "*batch"]:
         """Return the density."""
-        return self.flow().log_prob(z)
+        with exactly(z):
+            return self.flow().log_prob(z)
 
     def draw(self, num: int, rng: torch.Generator, posterior_of: PosteriorOf) -> Float[Tensor, "num dim"]:
         """Return draws."""
@@ -130,7 +132,8 @@ class VampPrior(Prior):
         precision = (-normal.log_variance).exp()
         scaled = normal.mean * precision
         constant = -0.5 * (normal.mean * scaled + normal.log_variance + LOG_2_PI).sum(1)
-        each = z @ scaled.T - 0.5 * z.square() @ precision.T + constant
+        with exactly(z):
+            each = z @ scaled.T - 0.5 * z.square() @ precision.T + constant
         return torch.logsumexp(each, dim=-1) - math.log(len(constant))
 
     def draw(self, num: int, rng: torch.Generator, posterior_of: PosteriorOf) -> Float[Tensor, "num dim"]:

@@ -12,6 +12,7 @@ from genloom.bottlenecks.base import Bottleneck, Inference, at_least_one
 from genloom.errors import ConfigError
 from genloom.networks.autoregressive import AutoregressivePrior
 from genloom.networks.conditioning import ConditionalEncoder
+from genloom.precision import exact, exactly
 
 
 class VectorQuantised(Bottleneck):
@@ -79,7 +80,7 @@ class VectorQuantised(Bottleneck):
 
     def infer(self, batch: Batch, k: int, rng: torch.Generator | None, *, detach_q: bool = False) -> Inference:
         """Return the nearest codes, k times; in training, move the codebooks afterwards."""
-        continuous = self.project(self.encoder(batch.content, batch.condition))
+        continuous = self._continuous(batch)
         codes, rests = self._quantise(continuous.detach())
         quantised = continuous.detach() - rests[-1]
         log_p = self.prior(codes, self.codebooks)
@@ -101,9 +102,12 @@ class VectorQuantised(Bottleneck):
         training = self.encoder.training
         self.encoder.eval()  # as it will be used: without the statistics of this batch
         with torch.no_grad():
-            codes, _ = self._quantise(self.project(self.encoder(batch.content, batch.condition)))
+            codes, _ = self._quantise(self._continuous(batch))
         self.encoder.train(training)
         return -self.prior(codes, self.codebooks).sum(1).mean()
+
+    def _continuous(self, batch: Batch) -> Float[Tensor, "num code_dim"]:
+        return exact(self.project(self.encoder(batch.content, batch.condition)))
 
     @torch.no_grad()
     def _quantise(
@@ -111,9 +115,10 @@ class VectorQuantised(Bottleneck):
     ) -> tuple[Int[Tensor, "num stages"], list[Float[Tensor, "num code_dim"]]]:
         """Return the codes, what each stage had to quantise, and last what is left over."""
         rests, codes = [vectors], []
-        for codebook in self.codebooks:
-            codes.append((codebook.square().sum(1) - 2 * rests[-1] @ codebook.T).argmin(1))
-            rests.append(rests[-1] - F.embedding(codes[-1], codebook))
+        with exactly(vectors):
+            for codebook in self.codebooks:
+                codes.append((codebook.square().sum(1) - 2 * rests[-1] @ codebook.T).argmin(1))
+                rests.append(rests[-1] - F.embedding(codes[-1], codebook))
         return torch.stack(codes, 1), rests
 
     @torch.no_grad()

@@ -12,6 +12,7 @@ from genloom.errors import ConfigError
 from genloom.likelihoods.base import Likelihood
 from genloom.networks.base import Decoder, Encoder
 from genloom.networks.conditioning import ConditionalEncoder, Conditioning
+from genloom.precision import exact
 from genloom.samplers.mixture import Mixture
 from genloom.spec import Spec
 
@@ -79,7 +80,7 @@ class Autoencoder(nn.Module):
     ) -> Float[Tensor, "k batch outputs ..."]:
         k = len(z)
         asked = condition and condition.map(lambda index: index.repeat(k))
-        return self.decoder(self.conditioning.input(z.flatten(0, 1), asked)).unflatten(0, (k, -1))
+        return exact(self.decoder(self.conditioning.input(z.flatten(0, 1), asked))).unflatten(0, (k, -1))
 
     def mean_content(self, latent: Latent, condition: Condition | None) -> Float[Tensor, "batch ..."]:
         """Return the expected content of one latent per example."""

@@ -21,6 +21,7 @@ from genloom.networks.base import Critique, Discriminator, Generator
 from genloom.networks.spectral import normalise_spectrally
 from genloom.objectives.gan import Draw, Game, GanTerm
 from genloom.objectives.loss import Loss
+from genloom.precision import exact
 from genloom.samplers.latents import CodedLatent, LatentDistribution
 from genloom.spec import Spec
 
@@ -150,7 +151,7 @@ class GAN(Family):
         def rerun(other: Latent) -> Tensor:
             first = len(next(iter(other.values())))
             asked = condition if condition is None or first == num else condition.map(lambda index: index[:first])
-            return self.generator(other, asked)
+            return exact(self.generator(other, asked))
 
         return Draw(latent, rerun(latent), condition, rerun)
 
@@ -166,12 +167,9 @@ class GAN(Family):
         return {f"discriminator/{name}": value for name, value in observed.items()}
 
     def _critic(self, rng: torch.Generator) -> Callable[..., Critique]:
-        if self.augmentation is None:
-            return self.discriminator
-        augmentation = self.augmentation
-
         def critic(content: Tensor, condition: Condition | None = None) -> Critique:
-            return self.discriminator(augmentation(content, rng), condition)
+            seen = content if self.augmentation is None else self.augmentation(content, rng)
+            return self.discriminator(seen, condition).exact()
 
         return critic
 

@@ -23,6 +23,7 @@ from genloom.objectives.loss import Loss
 from genloom.objectives.sequence import SequenceObjective
 from genloom.outlook import LEVELS, Forecast
 from genloom.outputs.base import Output, Prediction
+from genloom.precision import exact
 from genloom.samplers.tokens import TokenSampler, generate
 from genloom.spec import SeriesContent, Spec, TextContent
 
@@ -70,8 +71,8 @@ class Predictor(GenerativeModel):
     def prediction(self, network: nn.Module, batch: Batch) -> Prediction:
         """Return what ``network`` says; gradients flow."""
         if isinstance(batch.condition, History):
-            return self.output(network(batch.condition))
-        return self.output(network(batch.condition, batch.content))
+            return self.output(exact(network(batch.condition)))
+        return self.output(exact(network(batch.condition, batch.content)))
 
     def log_prob(
         self,

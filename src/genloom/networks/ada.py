@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from genloom.networks.augmentation import Augmentation, resample, translation
+from genloom.precision import exact, exactly
 from genloom.spec import Spec
 
 
@@ -137,7 +138,7 @@ class AdaptiveAugment(Augmentation):
         p = self.p.item()
         if p == 0:
             return content
-        x = content.to(torch.promote_types(content.dtype, torch.float32))
+        x = exact(content)
         draws = _Draws(p, x, rng)
         if self.moves:
             x = self._move(x, draws)
@@ -196,7 +197,7 @@ class AdaptiveAugment(Augmentation):
         cross = x.new_tensor([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / sqrt(3)
         b, c, f, theta, s = (each[:, None, None] for each in (b, c, f, theta, s))
         matrix = c * (f * grey + s * (theta.cos() * pure + theta.sin() * cross))
-        with torch.autocast(x.device.type, enabled=False):
+        with exactly(x):
             recoloured = torch.baddbmm((c * f * b).expand(-1, 3, 1), matrix, x.flatten(2)).view(x.shape)
         return torch.where(changed[:, None, None, None], recoloured, x)
 

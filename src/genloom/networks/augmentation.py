@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from genloom.errors import ConfigError
+from genloom.precision import exact
 from genloom.spec import ImageContent, Spec
 
 
@@ -106,7 +107,7 @@ class DiffAugment(Augmentation):
         self, content: Float[Tensor, "batch channels height width"], rng: torch.Generator
     ) -> Float[Tensor, "batch channels height width"]:
         """Return images with changed colours, shifted, a square missing."""
-        x = self._recolour(content.to(torch.promote_types(content.dtype, torch.float32)), rng)
+        x = self._recolour(exact(content), rng)
         if self.translation:
             x = self._shift(x, rng)
         if self.cutout:

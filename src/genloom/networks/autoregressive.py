@@ -6,6 +6,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from genloom.errors import ConfigError
+from genloom.precision import exact
 
 
 class AutoregressivePrior(nn.Module):
@@ -78,7 +79,7 @@ class AutoregressivePrior(nn.Module):
         h = torch.einsum("bpd,pdw->bpw", before, self.first[places]) + self.first_bias[places]
         h = self.dropout(F.gelu(self.norms[0](h)))
         h = h + self.dropout(F.gelu(self.norms[1](self.hidden(h) + self.hidden_bias[places])))
-        return torch.einsum("bpw,pwc->bpc", h, self.logits[places]) + self.logits_bias[places]
+        return exact(torch.einsum("bpw,pwc->bpc", h, self.logits[places])) + self.logits_bias[places]
 
 
 def _scale(vectors: Float[Tensor, "length num_codes dim"]) -> Float[Tensor, ""]:

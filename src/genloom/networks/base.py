@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from genloom.batch import Condition, Latent
 from genloom.errors import ConfigError
+from genloom.precision import exact
 from genloom.spec import ImageContent, Spec
 
 
@@ -70,6 +71,10 @@ class Critique:
 
     score: Float[Tensor, "batch *patch"]
     aux: dict[str, Tensor] = field(default_factory=dict)
+
+    def exact(self) -> "Critique":
+        """Return it in at least single precision."""
+        return Critique(exact(self.score), {name: exact(value) for name, value in self.aux.items()})
 
 
 class Head(nn.Module):

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from genloom.batch import Condition
 from genloom.networks.base import Encoder
 from genloom.networks.heads import label_index, num_classes
+from genloom.precision import exact
 from genloom.spec import Spec
 
 
@@ -94,7 +95,7 @@ class ConditionalEncoder(nn.Module):
         self, content: Float[Tensor, "batch ..."], condition: Condition | None
     ) -> Float[Tensor, "batch features"]:
         """Return what latents are inferred from."""
-        return self.conditioning.input(self.encoder(content), condition)
+        return self.conditioning.input(exact(self.encoder(content)), condition)
 
 
 class ConditionedModule(nn.Module):

@@ -30,6 +30,7 @@ from genloom.networks.stylegan2_layers import (
     activate,
     normalise,
 )
+from genloom.precision import exactly
 from genloom.spec import Spec
 
 
@@ -49,7 +50,7 @@ class _StyledLayer(nn.Module):
         w: Float[Tensor, "batch w_dim"],
         noise: Float[Tensor, "batch 1 height width"],
     ) -> Float[Tensor, "batch out height width"]:
-        with torch.autocast(w.device.type, enabled=False):
+        with exactly(w):
             style = self.style(w)
         x = self.conv.convolve(x, style)
         factor = (ACTIVATION_GAIN * self.conv.demodulation(style)).to(x.dtype)[:, :, None, None]
@@ -71,7 +72,7 @@ class _ToImage(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch width height width_pixels"], w: Float[Tensor, "batch w_dim"]
     ) -> Float[Tensor, "batch channels height width_pixels"]:
-        with torch.autocast(w.device.type, enabled=False):
+        with exactly(w):
             matrix = self.style(w)[:, None] * (self.weight * self.gain)
         pixels = torch.matmul(x.flatten(2).mT, matrix.to(x.dtype).mT)  # channels last, as x is
         return pixels.mT.unflatten(2, x.shape[2:]).to(w.dtype) + self.bias[:, None, None]
@@ -215,7 +216,7 @@ class StyleGAN2Generator(Generator):
         return torch.where(other.unsqueeze(2), self._map(second, condition).unsqueeze(1), styles)
 
     def _map(self, z: Float[Tensor, "batch latent_dim"], condition: Condition | None) -> Float[Tensor, "batch w_dim"]:
-        with torch.autocast(z.device.type, enabled=False):
+        with exactly(z):
             x = normalise(z)
             if self.embedding is not None:
                 x = torch.cat([x, normalise(self.embedding(label_index(condition)))], dim=1)

@@ -8,6 +8,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from genloom.precision import exact, exactly
+
 #: Gain of the leaky ReLU, which keeps the variance. Layers before it multiply their output by it, at no cost, since a
 #: leaky ReLU of a multiple is the multiple of the leaky ReLU.
 ACTIVATION_GAIN = sqrt(2)
@@ -117,7 +119,7 @@ class ModulatedConv2d(nn.Module):
 
     def demodulation(self, style: Float[Tensor, "batch in"]) -> Float[Tensor, "batch out"]:
         """Return the factor of each output channel, 1 / √(Σ w'² + ε)."""
-        with torch.autocast(style.device.type, enabled=False):
+        with exactly(style):
             energy = (self.weight * self.gain).square().sum((2, 3))
             return (F.linear(style.square(), energy) + 1e-8).rsqrt()
 
@@ -153,7 +155,7 @@ class _Filter(torch.autograd.Function):
         ctx.transposed = size is not None
         ctx.size = tuple(x.shape[-2:])
         kernel = kernel.to(x.dtype)
-        with torch.autocast(x.device.type, enabled=False):
+        with exactly(x):
             if size is None:
                 return F.conv2d(x, kernel, None, stride, padding, groups=len(kernel))
             smallest = [(side - 1) * stride - 2 * padding + kernel.shape[-1] for side in ctx.size]
@@ -246,7 +248,7 @@ class MinibatchDeviation(nn.Module):
         batch = len(x)
         group = min(self.group, batch)
         full = torch.cat([x, x[: -batch % group]])
-        grouped = full.to(torch.promote_types(x.dtype, torch.float32)).reshape(-1, group, prod(x.shape[1:]))
+        grouped = exact(full).reshape(-1, group, prod(x.shape[1:]))
         variance = (grouped - grouped.mean(1, keepdim=True)).square().mean(1)
         deviation = (variance + 1e-8).sqrt().mean(1).repeat_interleave(group)[:batch].to(x.dtype)
         return deviation[:, None, None, None].expand(-1, 1, *x.shape[2:])

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from genloom.batch import Condition
 from genloom.objectives.gan.game import Game, GanTerm
 from genloom.objectives.loss import Loss
+from genloom.precision import exactly
 from genloom.running_mean import RunningMean
 
 
@@ -25,9 +26,10 @@ def squared_gradient_norm(
     """Return ‖∇ₓ D(x)‖² of each example, differentiable by the discriminator's weights.
 
     Raises no error for batch statistics, but with them D(x) depends on the other examples too, and so does the norm.
+    The critic is run in the content's precision: ∇ₓ D(x) of one pixel is below what half precision can hold.
     """
     x = content.detach().requires_grad_()
-    with torch.enable_grad():
+    with torch.enable_grad(), exactly(x):
         score = game.critic(x, condition).score
         (gradient,) = torch.autograd.grad(score.sum(), x, create_graph=True)
     return gradient.square().flatten(1).sum(1)
@@ -232,10 +234,11 @@ class PathLength(GanTerm):
         w = game.fake.latent[self.latent][:num]
         if not w.requires_grad:  # z itself
             w = w.detach().requires_grad_()
-        image = game.fake.rerun({**latent, self.latent: w})
-        noise = torch.randn(image.shape, generator=game.rng, device=image.device, dtype=image.dtype)
-        y = noise / math.sqrt(math.prod(image.shape[2:]))
-        (gradient,) = torch.autograd.grad((image * y).sum(), w, create_graph=True)
+        with exactly(w):
+            image = game.fake.rerun({**latent, self.latent: w})
+            noise = torch.randn(image.shape, generator=game.rng, device=image.device, dtype=image.dtype)
+            y = noise / math.sqrt(math.prod(image.shape[2:]))
+            (gradient,) = torch.autograd.grad((image * y).sum(), w, create_graph=True)
         squared = gradient.square().sum(-1)
         length = _norm(squared.flatten(1).mean(1) if squared.ndim > 1 else squared)
         self.mean.lerp_(length.detach().mean().to(self.mean), 1 - self.decay)

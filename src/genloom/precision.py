@@ -1,0 +1,21 @@
+"""What stays in single precision where networks compute in less: ``trainer.precision=bf16-mixed`` or ``16-mixed``.
+
+Autocast has matrix products and convolutions give numbers of 8 or 11 significant bits, which networks bear. What is
+made of a network's numbers does not: a log-likelihood is a sum of thousands of terms, a divergence a difference of
+such sums, a nearest code is found by a difference of distances, and a penalty's gradient is far smaller than what half
+precision can hold. So numbers leave a network through :func:`exact`, and matrix products behind it, or second
+derivatives, are computed within :func:`exactly`. In single or double precision neither changes anything.
+"""
+
+import torch
+from torch import Tensor
+
+
+def exact(x: Tensor) -> Tensor:
+    """Return ``x`` in at least single precision."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def exactly(x: Tensor) -> torch.autocast:
+    """Return a context in which nothing is computed in less precision than it is given, on the device of ``x``."""
+    return torch.autocast(x.device.type, enabled=False)

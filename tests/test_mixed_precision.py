@@ -1,0 +1,107 @@
+"""Every recipe trains in mixed precision, and what must not be rounded to 8 or 11 bits is not.
+
+On the CPU, where PyTorch's autocast covers fewer operations than on a GPU; the mixtures of types are the same.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.plugins import MixedPrecision
+
+from genloom.config.composition import Composer
+from genloom.config.directory import config_directory
+from genloom.config.instantiate import instantiate
+from genloom.data.base import ImageData, Images, InMemoryData, Split
+from genloom.families.base import Family
+from genloom.objectives.loss import Loss
+
+EXPERIMENTS = sorted(
+    str(path.relative_to(config_directory() / "experiment").with_suffix(""))
+    for path in (config_directory() / "experiment").rglob("*.yaml")
+)
+COLOURED = ("cifar10", "stacked_digits")
+
+
+class StandIn(ImageData):
+    """Labelled noise of a picture data set's shape."""
+
+    classes = tuple("0123456789")
+
+    def __init__(self, channels: int, **images: Any) -> None:
+        super().__init__(**images)
+        self.channels = channels
+
+    def read(self, split: Split) -> Images:
+        shape = (64, self.channels, self.size, self.size)
+        pixels = torch.randint(0, 256, shape, generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+        return Images(pixels, torch.arange(64) % 10)
+
+
+@pytest.fixture(scope="module")
+def train() -> Composer:
+    return Composer("train", config_directory())
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("text") / "input.txt"
+    path.write_text("To be, or not to be: that is the question.\n" * 200, encoding="utf-8")
+    return path
+
+
+def small(node: DictConfig, size: int, text: Path) -> InMemoryData:
+    """Return data of the same shape, little of it, in small batches."""
+    if node.name == "ring":
+        changes = {"num": 100}
+    elif "look_back" in node:
+        changes = {"path": None, "num_series": 2, "length": 1800, "splits": [0.5, 0.2, 0.3]}
+    elif "vocabulary" in node:
+        changes = {"path": str(text)}
+    else:
+        kept = {key: node.get(key) for key in ("name", "domain", "binarize")}
+        return StandIn(3 if node.name in COLOURED else 1, size=size, batch_size=4, **kept)
+    return instantiate(DictConfig({**OmegaConf.to_container(node, resolve=True), "batch_size": 4, **changes}), "data")
+
+
+def build(train: Composer, experiment: str, text: Path) -> tuple[Family, InMemoryData]:
+    config = train.compose(train.parse([f"experiment={experiment}"]))
+    attends = "attention_size" in config.model.get("generator", {})  # to a map of 16 pixels
+    data = small(config.data, 32 if attends else 8, text)
+    scheduler = instantiate(config.scheduler, "scheduler") if config.scheduler else None
+    optimizer = instantiate(config.optimizer, "optimizer")
+    model = instantiate(config.model, "model", spec=data.describe(), optimizer=optimizer, scheduler=scheduler, seed=0)
+    data.batches_per_iteration = model.batches_per_iteration
+    return model, data
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_experiment_trains(train, text, fit, monkeypatch, experiment):
+    model, data = build(train, experiment, text)
+    original, seen = model.step, []
+
+    def step(player: str, losses: Iterator[Mapping[str, Loss]], **rest: Any) -> Any:
+        def noted() -> Iterator[Mapping[str, Loss]]:
+            for named in losses:
+                seen.extend(loss.total.detach() for loss in named.values())
+                yield named
+
+        logged = original(player, noted(), **rest)
+        seen.extend(logged.values())
+        return logged
+
+    monkeypatch.setattr(model, "step", step)
+    for precision in ("bf16-mixed", "16-mixed"):
+        with torch.backends.mkldnn.flags(
+            enabled=precision == "bf16-mixed", allow_tf32=None
+        ):  # it has no LSTM in half precision
+            fit(model, data, max_steps=1, plugins=[MixedPrecision(precision, "cpu")])
+    assert {value.dtype for value in seen} == {torch.float32}, "a loss was rounded"
+    assert all(math.isfinite(value) for value in seen)
+    for name, value in model.state_dict().items():
+        if value.is_floating_point():
+            assert value.dtype == torch.float32 and value.isfinite().all(), name
