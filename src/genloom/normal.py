@@ -47,10 +47,10 @@ class Normal:
     def kl(self, other: "Normal | None" = None) -> Float[Tensor, "*batch dim"]:
         """Return KL(self ‖ other) of each unit, nats; without another, to N(0, I)."""
         if other is None:
-            return 0.5 * (self.mean.square() + self.log_variance.exp() - 1 - self.log_variance)
+            return 0.5 * (self.mean.square() + self.log_variance.expm1() - self.log_variance)
         ratio = self.log_variance - other.log_variance
         shift = (self.mean - other.mean).square() * (-other.log_variance).exp()
-        return 0.5 * (ratio.exp() + shift - 1 - ratio)
+        return 0.5 * (ratio.expm1() - ratio + shift)
 
     def detached(self) -> "Normal":
         """Return it without gradients."""

@@ -20,6 +20,7 @@ from genloom.bottlenecks.vector_quantised import VectorQuantised
 from genloom.errors import ConfigError
 from genloom.networks.autoregressive import AutoregressivePrior
 from genloom.networks.conditioning import Concatenation
+from genloom.normal import Normal
 
 coupling = partial(zuko.flows.MAF, transforms=2, passes=2, hidden_features=[16])
 
@@ -98,6 +99,31 @@ def test_a_vamp_prior_is_the_mixture_of_posteriors():
     )
     z = torch.randn(7, 2)
     torch.testing.assert_close(bottleneck.prior.log_prob(z, bottleneck._posterior_of), mixture.log_prob(z))
+
+
+@pytest.mark.parametrize("log_variance", [-14.0, -8.0, 0.0, 8.0, 14.0])
+def test_a_vamp_prior_is_right_however_narrow_its_posteriors_are(log_variance):
+    """In single precision, against the sum over components in double."""
+    prior = VampPrior(20, (1,), components=30)
+    normal = Normal(torch.randn(30, 20, generator=rng()), log_variance + 0.5 * torch.randn(30, 20, generator=rng()))
+    z = normal.draw(1, rng())[0].requires_grad_()
+    found = prior.log_prob(z, lambda content: normal)
+    scale = (0.5 * normal.log_variance.double()).exp()
+    parts = torch.distributions.Normal(normal.mean.double(), scale).log_prob(z.detach().double().unsqueeze(1)).sum(-1)
+    expected = parts.logsumexp(1) - math.log(30)
+    torch.testing.assert_close(found.double(), expected, rtol=1e-6, atol=1e-4)
+    found.sum().backward()
+    assert found.dtype == torch.float32 and z.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("mean", [0.0, 1e-3, 3.0])
+@pytest.mark.parametrize("log_variance", [-15.0, -3.0, -1e-3, 0.0, 1e-4, 0.1, 15.0])
+def test_a_divergence_is_right_in_single_precision_however_small(mean, log_variance):
+    exact = 0.5 * (mean**2 + math.expm1(log_variance) - log_variance)
+    one = Normal(torch.tensor([mean]), torch.tensor([log_variance]))
+    assert one.kl().item() == pytest.approx(exact, rel=1e-3, abs=1e-10)
+    standard = Normal(torch.zeros(1), torch.zeros(1))
+    assert one.kl(standard).item() == pytest.approx(exact, rel=1e-3, abs=1e-10)
 
 
 def test_parts_that_do_not_fit_are_refused_by_both_keys():

@@ -12,7 +12,6 @@ from zuko.lazy import Flow
 from genloom.bottlenecks.base import at_least_one
 from genloom.errors import ConfigError
 from genloom.normal import LOG_2_PI, Normal
-from genloom.precision import exactly
 from genloom.samplers.latents import slerp
 
 PosteriorOf = Callable[[Tensor], Normal | None]  # of content, without a condition
@@ -127,14 +126,16 @@ class VampPrior(Prior):
         return normal
 
     def log_prob(self, z: Float[Tensor, "*batch dim"], posterior_of: PosteriorOf) -> Float[Tensor, "*batch"]:
-        """Return the density; by matrix products, so that draws x components x dim numbers are never in memory."""
-        normal = self._components(posterior_of)
-        precision = (-normal.log_variance).exp()
-        scaled = normal.mean * precision
+        """Return the density; by matrix products, so that draws x components x dim numbers are never in memory.
+
+        In double precision: the products are as large as |z|² over the variance, their sum is not.
+        """
+        normal, z_exact = self._components(posterior_of), z.double()
+        precision = (-normal.log_variance.double()).exp()
+        scaled = normal.mean.double() * precision
         constant = -0.5 * (normal.mean * scaled + normal.log_variance + LOG_2_PI).sum(1)
-        with exactly(z):
-            each = z @ scaled.T - 0.5 * z.square() @ precision.T + constant
-        return torch.logsumexp(each, dim=-1) - math.log(len(constant))
+        each = z_exact @ scaled.T - 0.5 * z_exact.square() @ precision.T + constant
+        return (torch.logsumexp(each, dim=-1) - math.log(len(constant))).float()
 
     def draw(self, num: int, rng: torch.Generator, posterior_of: PosteriorOf) -> Float[Tensor, "num dim"]:
         """Return draws of components that are chosen uniformly."""

@@ -119,22 +119,36 @@ class Gaussian(RealOutput):
 
 
 class QuantilePrediction(Prediction):
-    """Values at some levels; between them the quantile function is linear, beyond them constant."""
+    """Values at some levels; between them the quantile function is linear, beyond them that of a logistic tail.
+
+    The tails are exponential: beyond the outermost level, with the value q there, Q(τ) = q + s (logit τ − logit level).
+    The slope s is that between the two outermost levels on this side, so a logistic distribution has its own tails, and
+    a Gaussian's levels .05 and .1 give it a tail whose mean is 0.08 standard deviations further out.
+    """
 
     has_quantiles = True
     has_levels = True
 
     def __init__(self, levels: Float[Tensor, " levels"], values: Float[Tensor, "*shape levels"]) -> None:
         self.levels = levels
-        self.values = values
+        self.values = values.to(torch.promote_types(values.dtype, torch.float32))  # levels near 1 need the digits
+
+    @property
+    def _slopes(self) -> tuple[Float[Tensor, "*shape"], Float[Tensor, "*shape"]]:
+        """s of the lower and of the upper tail."""
+        logits, values = self.levels.to(self.values).logit(), self.values
+        lower = (values[..., 1] - values[..., 0]) / (logits[1] - logits[0])
+        upper = (values[..., -1] - values[..., -2]) / (logits[-1] - logits[-2])
+        return lower, upper
 
     @property
     def mean(self) -> Float[Tensor, "*shape"]:
-        """Mean of the interpolated quantile function."""
-        ends = self.levels.new_tensor([0.0]), self.levels.new_tensor([1.0])
-        levels = torch.cat([ends[0], self.levels, ends[1]])
-        values = torch.cat([self.values[..., :1], self.values, self.values[..., -1:]], dim=-1)
-        return torch.trapezoid(values, levels.to(values), dim=-1)
+        """Mean of the distribution: the integral of the quantile function, each tail's in closed form."""
+        levels, values = self.levels.to(self.values), self.values
+        lower, upper = self._slopes
+        below = levels[0] * values[..., 0] + lower * torch.log1p(-levels[0])
+        above = (1 - levels[-1]) * values[..., -1] - upper * levels[-1].log()
+        return torch.trapezoid(values, levels, dim=-1) + below + above
 
     @property
     def median(self) -> Float[Tensor, "*shape"]:
@@ -142,25 +156,27 @@ class QuantilePrediction(Prediction):
         return self.quantiles(self.levels.new_tensor([0.5]))[0]
 
     def quantiles(self, levels: Float[Tensor, " wanted"]) -> Float[Tensor, "wanted *shape"]:
-        """Interpolate."""
-        known, wanted = self.levels.to(self.values), levels.to(self.values)
-        above = torch.searchsorted(known, wanted.clamp(known[0], known[-1])).clamp(1, len(known) - 1)
-        low, high = known[above - 1], known[above]
-        share = ((wanted.clamp(known[0], known[-1]) - low) / (high - low)).view(-1, *[1] * (self.values.ndim - 1))
-        values = self.values.movedim(-1, 0)
-        return values[above - 1].lerp(values[above], share.expand_as(values[above]))
+        """Return the quantile function."""
+        each = levels.to(self.values).view(-1, *[1] * (self.values.ndim - 1))
+        return self._at(each.expand(len(levels), *self.values.shape[:-1]))
 
     def sample(self, num: int, rng: torch.Generator) -> Float[Tensor, "num *shape"]:
         """Return draws by the quantile function."""
-        shape = self.values.shape[:-1]
-        uniform = torch.rand((num, *shape), generator=rng, device=rng.device).to(self.values)
+        uniform = torch.rand((num, *self.values.shape[:-1]), generator=rng, device=rng.device).to(self.values)
+        smallest = torch.finfo(torch.float32).eps / 4  # half a step of the uniform numbers, so that none is infinite
+        return self._at(uniform.clamp(smallest, 1 - 2 * smallest))
+
+    def _at(self, wanted: Float[Tensor, "num *shape"]) -> Float[Tensor, "num *shape"]:
+        """Return the quantile function, each value's at levels of its own."""
         known, values = self.levels.to(self.values), self.values
-        level = uniform.clamp(known[0].item(), known[-1].item())
-        above = torch.searchsorted(known, level).clamp(1, len(known) - 1)
-        low, high = known[above - 1], known[above]
-        spread = values.expand(num, *values.shape)
-        pair = [spread.gather(-1, place.unsqueeze(-1)).squeeze(-1) for place in (above - 1, above)]
-        return pair[0].lerp(pair[1], (level - low) / (high - low))
+        inside = wanted.clamp(known[0], known[-1])
+        above = torch.searchsorted(known, inside).clamp(1, len(known) - 1)
+        spread = values.expand(len(wanted), *values.shape)
+        low, high = (spread.gather(-1, place.unsqueeze(-1)).squeeze(-1) for place in (above - 1, above))
+        between = low.lerp(high, (inside - known[above - 1]) / (known[above] - known[above - 1]))
+        lower, upper = self._slopes
+        beyond = wanted.logit() - inside.logit()  # 0 between the levels, whatever the slope
+        return between + torch.where(beyond == 0, 0.0, torch.where(beyond < 0, lower, upper) * beyond)
 
 
 class Quantiles(RealOutput):
