@@ -98,6 +98,20 @@ def test_conditioning_refuses_data_without_labels(part):
         DenseGenerator(UNLABELLED, 3, conditioning=part)
 
 
+@pytest.mark.parametrize(("spec", "conditional"), [(LABELLED, True), (UNLABELLED, False)])
+def test_parts_that_require_no_classes_use_them_where_there_are_some(spec, conditional):
+    torch.manual_seed(0)
+    generator = DenseGenerator(spec, 3, widths=(8,), conditioning=partial(Concatenation, required=False))
+    discriminator = DenseDiscriminator(spec, widths=(8,), head=partial(Projection, required=False))
+    assert generator.conditional == discriminator.conditional == conditional
+    assert next(generator.parameters()).shape[1] == (6 if conditional else 3)
+    condition = LABELS if conditional else None
+    images = generator({"z": torch.randn(4, 3)}, condition)
+    discriminator(images, condition).score.sum().backward()
+    for name, parameter in [*generator.named_parameters(), *discriminator.named_parameters()]:
+        assert parameter.grad is not None, name  # nothing is built that nothing uses
+
+
 def test_a_conditional_network_asked_without_a_class_says_so():
     with pytest.raises(ConfigError, match="without a class"):
         DenseGenerator(LABELLED, 3, conditioning=Concatenation)({"z": torch.randn(2, 3)})

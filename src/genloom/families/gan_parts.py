@@ -54,7 +54,8 @@ def check_parts(
     if discriminator.conditional and not generator.conditional:
         raise ConfigError(
             "model.discriminator.head: the discriminator judges by class, but model.generator.conditioning does not "
-            "tell the generator any; choose network/conditioning@model.generator.conditioning=conditional_batch_norm"
+            "tell the generator any; choose network/conditioning@model.generator.conditioning=concatenation, or "
+            "network/head@model.discriminator.head=score"
         )
     if "category" in discriminator.aux and not any("category" in term.needs_aux for term in objective.values()):
         raise ConfigError(

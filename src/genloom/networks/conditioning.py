@@ -40,16 +40,23 @@ class Conditioning(nn.Module):
 
 
 class Concatenation(Conditioning):
-    """[z, one-hot y]; Mirza and Osindero, Conditional Generative Adversarial Nets, 2014."""
+    """[z, one-hot y]; Mirza and Osindero, Conditional Generative Adversarial Nets, 2014.
 
-    conditional = True
+    Args:
+        spec: the data's.
+        required: refuse data without classes; otherwise z stays as it is there.
+    """
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: Spec, *, required: bool = True) -> None:
         super().__init__(spec)
-        self.extra_dim = num_classes(spec, "model.generator.conditioning: concatenation")
+        self.conditional = required or spec.labels is not None
+        if self.conditional:
+            self.extra_dim = num_classes(spec, "model.generator.conditioning: concatenation")
 
     def input(self, z: Float[Tensor, "batch latent"], condition: Condition | None) -> Float[Tensor, "batch input"]:
         """Append the class."""
+        if not self.conditional:
+            return z
         return torch.cat([z, F.one_hot(label_index(condition), self.extra_dim).to(z.dtype)], dim=1)
 
 

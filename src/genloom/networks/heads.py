@@ -53,20 +53,29 @@ class Concatenation(Head):
 
 
 class Projection(Head):
-    """wᵀh + b + e_yᵀh; Miyato and Koyama, cGANs with Projection Discriminator, 2018, equation 4."""
+    """wᵀh + b + e_yᵀh; Miyato and Koyama, cGANs with Projection Discriminator, 2018, equation 4.
 
-    conditional = True
+    Args:
+        spec: the data's.
+        num_features: length of h.
+        required: refuse data without classes; otherwise the score is wᵀh + b there.
+    """
 
-    def __init__(self, spec: Spec, num_features: int) -> None:
+    def __init__(self, spec: Spec, num_features: int, *, required: bool = True) -> None:
         super().__init__()
+        self.conditional = required or spec.labels is not None
         self.score = nn.Linear(num_features, 1)
+        if not self.conditional:
+            return
         self.embedding = nn.Embedding(num_classes(spec, "model.discriminator.head: projection"), num_features)
         nn.init.normal_(self.embedding.weight, 0.0, num_features**-0.5)
 
     def forward(self, features: Float[Tensor, "batch features"], condition: Condition | None = None) -> Critique:
         """Return one score per example."""
-        projected = (self.embedding(label_index(condition)) * features).sum(1)
-        return Critique(self.score(features).squeeze(1) + projected)
+        score = self.score(features).squeeze(1)
+        if self.conditional:
+            score = score + (self.embedding(label_index(condition)) * features).sum(1)
+        return Critique(score)
 
 
 class Classifier(Head):
