@@ -9,6 +9,7 @@ import genloom
 
 ROOT = Path(genloom.__file__).parent
 VOCABULARY = {
+    "limits",
     "errors",
     "randomness",
     "spec",

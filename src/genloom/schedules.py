@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from genloom.errors import ConfigError
+from genloom.limits import PartialShare, Share, Whole
 
 
 def _schedule(
@@ -43,10 +44,10 @@ def linear(
     optimizer: Optimizer,
     *,
     total_iterations: int,
-    warmup_iterations: int = 0,
-    constant_fraction: float = 0.0,
-    from_fraction: float = 0.0,
-    to_fraction: float = 1.0,
+    warmup_iterations: Whole = 0,
+    constant_fraction: PartialShare = 0.0,
+    from_fraction: Share = 0.0,
+    to_fraction: Share = 1.0,
 ) -> LambdaLR:
     """Rise over ``warmup_iterations``, stay for ``constant_fraction`` of the rest, fall linearly to zero."""
 
@@ -60,9 +61,9 @@ def cosine(
     optimizer: Optimizer,
     *,
     total_iterations: int,
-    warmup_iterations: int = 0,
-    from_fraction: float = 0.0,
-    to_fraction: float = 1.0,
+    warmup_iterations: Whole = 0,
+    from_fraction: Share = 0.0,
+    to_fraction: Share = 1.0,
 ) -> LambdaLR:
     """Rise over ``warmup_iterations``, then half a cosine down to zero (Loshchilov and Hutter, SGDR, 2017)."""
 

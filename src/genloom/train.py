@@ -13,7 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import Trainer
-from pytorch_lightning.utilities.exceptions import SIGTERMException
+from pytorch_lightning.utilities.exceptions import MisconfigurationException, SIGTERMException
 from pytorch_lightning.utilities.model_summary.model_summary import ModelSummary
 
 from genloom import randomness
@@ -102,6 +102,8 @@ def _fit(built: Run, config: DictConfig) -> None:
     with _quiet():
         try:
             trainer.fit(built.model, built.data, ckpt_path=config.resume_from, weights_only=True)
+        except MisconfigurationException as error:  # what Lightning finds out only now
+            raise ConfigError(f"trainer: {str(error).splitlines()[0]}") from error
         except SIGTERMException as error:  # it has no exit code, and so would look like success
             raise SystemExit(128 + signal.SIGTERM) from error
         except SystemExit as error:

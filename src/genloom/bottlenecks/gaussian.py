@@ -13,6 +13,7 @@ from genloom.bottlenecks.base import Bottleneck, Inference, at_least_one
 from genloom.bottlenecks.posteriors import DiagonalGaussian, Posterior
 from genloom.bottlenecks.priors import Prior, StandardNormal
 from genloom.errors import ConfigError
+from genloom.limits import Count
 from genloom.networks.conditioning import ConditionalEncoder
 from genloom.normal import Normal
 from genloom.precision import exact
@@ -34,7 +35,7 @@ class Gaussian(Bottleneck):
         self,
         encoder: ConditionalEncoder,
         *,
-        dim: int = 32,
+        dim: Count = 32,
         posterior: Callable[[int, int], Posterior] = DiagonalGaussian,
         prior: Callable[[int, tuple[int, ...]], Prior] = StandardNormal,
     ) -> None:
@@ -84,7 +85,7 @@ class Deterministic(Bottleneck):
     samples = False
     one_vector = True
 
-    def __init__(self, encoder: ConditionalEncoder, *, dim: int = 32) -> None:
+    def __init__(self, encoder: ConditionalEncoder, *, dim: Count = 32) -> None:
         super().__init__(encoder)
         self.dim = at_least_one("dim", dim)
         self.project = nn.Linear(encoder.num_features, dim)

@@ -1,7 +1,5 @@
 """Latents on several levels, each given the one above."""
 
-from collections.abc import Sequence
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -10,6 +8,7 @@ from genloom.batch import Batch, Latent
 from genloom.bottlenecks.base import Bottleneck, Inference, at_least_one
 from genloom.bottlenecks.posteriors import LOG_VARIANCE_LIMITS
 from genloom.errors import ConfigError
+from genloom.limits import Count, Counts
 from genloom.networks.conditioning import ConditionalEncoder
 from genloom.normal import Normal
 from genloom.precision import exact
@@ -28,7 +27,7 @@ class Ladder(Bottleneck):
         hidden: units of the layer between two levels, upwards and downwards.
     """
 
-    def __init__(self, encoder: ConditionalEncoder, *, dims: Sequence[int] = (24, 8), hidden: int = 128) -> None:
+    def __init__(self, encoder: ConditionalEncoder, *, dims: Counts = (24, 8), hidden: Count = 128) -> None:
         super().__init__(encoder)
         if len(dims) < 2:
             raise ConfigError(

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from zuko.lazy import Flow
 
+from genloom.limits import Count
 from genloom.normal import Normal
 from genloom.precision import exact, exactly
 
@@ -43,7 +44,7 @@ class DiagonalGaussian(Posterior):
         dim: length of z.
     """
 
-    def __init__(self, num_features: int, dim: int) -> None:
+    def __init__(self, num_features: int, dim: Count) -> None:
         super().__init__()
         self.parameters_of_q = nn.Linear(num_features, 2 * dim)
 
@@ -73,7 +74,7 @@ class FlowPosterior(Posterior):
             Gaussian. Both directions are used, so it should be fast in both: coupling transforms are.
     """
 
-    def __init__(self, num_features: int, dim: int, *, flow: Callable[..., Flow]) -> None:
+    def __init__(self, num_features: int, dim: Count, *, flow: Callable[..., Flow]) -> None:
         super().__init__()
         self.base = DiagonalGaussian(num_features, dim)
         self.density = _Density(flow(features=dim, context=num_features))

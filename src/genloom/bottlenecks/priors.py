@@ -11,6 +11,7 @@ from zuko.lazy import Flow
 
 from genloom.bottlenecks.base import at_least_one
 from genloom.errors import ConfigError
+from genloom.limits import Count
 from genloom.normal import LOG_2_PI, Normal
 from genloom.samplers.latents import slerp
 
@@ -56,7 +57,7 @@ class StandardNormal(Prior):
 
     standard = True
 
-    def __init__(self, dim: int, content_shape: tuple[int, ...]) -> None:
+    def __init__(self, dim: Count, content_shape: tuple[int, ...]) -> None:
         super().__init__()
         self.dim = dim
 
@@ -82,7 +83,7 @@ class FlowPrior(Prior):
         flow: called as ``flow(features=dim)``: one of zuko's.
     """
 
-    def __init__(self, dim: int, content_shape: tuple[int, ...], *, flow: Callable[..., Flow]) -> None:
+    def __init__(self, dim: Count, content_shape: tuple[int, ...], *, flow: Callable[..., Flow]) -> None:
         super().__init__()
         self.dim = dim
         self.flow = flow(features=dim)
@@ -111,7 +112,7 @@ class VampPrior(Prior):
 
     needs_posterior = True
 
-    def __init__(self, dim: int, content_shape: tuple[int, ...], *, components: int = 500) -> None:
+    def __init__(self, dim: Count, content_shape: tuple[int, ...], *, components: Count = 500) -> None:
         super().__init__()
         at_least_one("prior.components", components)
         self.pseudo_inputs = nn.Parameter(0.5 * torch.randn(components, *content_shape))

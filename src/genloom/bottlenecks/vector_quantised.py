@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from genloom.batch import Batch, Latent
 from genloom.bottlenecks.base import Bottleneck, Inference, at_least_one
 from genloom.errors import ConfigError
+from genloom.limits import Count, NonNegative, Share
 from genloom.networks.autoregressive import AutoregressivePrior
 from genloom.networks.conditioning import ConditionalEncoder
 from genloom.precision import exact, exactly
@@ -43,12 +44,12 @@ class VectorQuantised(Bottleneck):
         self,
         encoder: ConditionalEncoder,
         *,
-        stages: int = 16,
-        num_codes: int = 256,
-        code_dim: int = 32,
-        commitment: float = 0.25,
-        decay: float = 0.99,
-        revive_below: float = 0.05,
+        stages: Count = 16,
+        num_codes: Count = 256,
+        code_dim: Count = 32,
+        commitment: NonNegative = 0.25,
+        decay: Share = 0.99,
+        revive_below: NonNegative = 0.05,
         prior: Callable[[int, int, int], AutoregressivePrior] = AutoregressivePrior,
     ) -> None:
         super().__init__(encoder)

@@ -10,6 +10,7 @@ from genloom.callbacks.base import PictureLook
 from genloom.capabilities import Capability
 from genloom.data.base import InMemoryData
 from genloom.families.base import Family
+from genloom.limits import Count
 from genloom.render import Shown
 from genloom.spec import TextContent
 
@@ -26,7 +27,7 @@ class Attention(PictureLook):
     requires = Capability.ATTEND
     pictures_only = False
 
-    def __init__(self, *, positions: int = 48, every_iterations: int | None = None) -> None:
+    def __init__(self, *, positions: Count = 48, every_iterations: Count | None = None) -> None:
         super().__init__(every_iterations=every_iterations)
         if positions < 1:
             raise ValueError(f"positions: {positions} is below the limit of 1")

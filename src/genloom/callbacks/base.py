@@ -12,6 +12,7 @@ from genloom import randomness, render
 from genloom.capabilities import Capability, require
 from genloom.data.base import InMemoryData
 from genloom.families.base import Family
+from genloom.limits import Count
 from genloom.render import Shown
 from genloom.spec import Content, ImageContent
 
@@ -28,7 +29,7 @@ class Look(Callback):
 
     requires: Capability | None = None
 
-    def __init__(self, *, every_iterations: int | None = None) -> None:
+    def __init__(self, *, every_iterations: Count | None = None) -> None:
         if every_iterations is not None and every_iterations < 1:
             raise ValueError(f"every_iterations: {every_iterations} is below the limit of 1")
         self.every_iterations = every_iterations

@@ -9,6 +9,7 @@ from genloom.callbacks.base import PictureLook
 from genloom.capabilities import Capability
 from genloom.data.base import InMemoryData
 from genloom.families.base import Family
+from genloom.limits import Count
 from genloom.render import Shown
 
 
@@ -25,7 +26,7 @@ class Classes(PictureLook):
     requires = Capability.CONDITION
 
     def __init__(
-        self, *, per_class: int = 6, classes: Sequence[str] | None = None, every_iterations: int | None = None
+        self, *, per_class: Count = 6, classes: Sequence[str] | None = None, every_iterations: Count | None = None
     ) -> None:
         super().__init__(every_iterations=every_iterations)
         if per_class < 1:

@@ -9,6 +9,7 @@ from genloom.callbacks.base import PictureLook
 from genloom.capabilities import Capability
 from genloom.data.base import InMemoryData
 from genloom.families.base import Family
+from genloom.limits import Count, Positive
 from genloom.render import Shown
 
 
@@ -28,10 +29,10 @@ class LatentDirections(PictureLook):
     def __init__(
         self,
         *,
-        num_directions: int = 4,
-        steps: int = 7,
-        distance: float = 3.0,
-        every_iterations: int | None = None,
+        num_directions: Count = 4,
+        steps: Count = 7,
+        distance: Positive = 3.0,
+        every_iterations: Count | None = None,
     ) -> None:
         super().__init__(every_iterations=every_iterations)
         for name, value, limit in (("num_directions", num_directions, 1), ("steps", steps, 2)):

@@ -4,6 +4,7 @@ from pytorch_lightning import Trainer
 
 from genloom.callbacks.base import Look
 from genloom.families.base import Family
+from genloom.limits import Count
 from genloom.metrics.candidate import candidates_of
 from genloom.metrics.judge import Judge
 
@@ -17,7 +18,7 @@ class Evaluation(Look):
         every_iterations: how often.
     """
 
-    def __init__(self, judge: Judge, *, num_samples: int = 1000, every_iterations: int = 1000) -> None:
+    def __init__(self, judge: Judge, *, num_samples: Count = 1000, every_iterations: Count = 1000) -> None:
         super().__init__(every_iterations=every_iterations)
         self.judge = judge
         self.num_samples = num_samples

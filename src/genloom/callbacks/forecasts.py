@@ -13,6 +13,7 @@ from genloom.data.base import InMemoryData
 from genloom.examples import Examples, SeriesWindows
 from genloom.families.base import Family
 from genloom.families.drawing import batches_of
+from genloom.limits import Count, Whole
 from genloom.outlook import Forecast
 from genloom.render import Shown
 from genloom.spec import Content, SeriesContent
@@ -40,7 +41,7 @@ class Forecasts(SeriesLook):
 
     name = "forecasts"
 
-    def __init__(self, *, num: int = 6, shown_past: int = 96, every_iterations: int | None = 500) -> None:
+    def __init__(self, *, num: Count = 6, shown_past: Whole = 96, every_iterations: Count | None = 500) -> None:
         super().__init__(every_iterations=every_iterations)
         for name, value in (("num", num), ("shown_past", shown_past)):
             if value < 1:
@@ -97,7 +98,7 @@ class HorizonErrors(SeriesLook):
 
     name = "horizon_errors"
 
-    def __init__(self, *, num: int = 1000, every_iterations: int | None = None) -> None:
+    def __init__(self, *, num: Count = 1000, every_iterations: Count | None = None) -> None:
         super().__init__(every_iterations=every_iterations)
         if num < 1:
             raise ValueError(f"num: {num} is below the limit of 1")

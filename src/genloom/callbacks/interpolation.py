@@ -9,6 +9,7 @@ from genloom.callbacks.base import PictureLook
 from genloom.capabilities import Capability
 from genloom.data.base import InMemoryData
 from genloom.families.base import Family
+from genloom.limits import Count
 from genloom.render import Shown
 
 
@@ -25,7 +26,7 @@ class Interpolation(PictureLook):
     requires = Capability.LATENT
     pictures_only = False
 
-    def __init__(self, *, rows: int = 6, steps: int = 10, every_iterations: int | None = None) -> None:
+    def __init__(self, *, rows: Count = 6, steps: Count = 10, every_iterations: Count | None = None) -> None:
         super().__init__(every_iterations=every_iterations)
         for name, value in (("rows", rows), ("steps", steps)):
             if value < 1:

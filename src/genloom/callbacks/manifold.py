@@ -10,6 +10,7 @@ from genloom.capabilities import Capability
 from genloom.data.base import InMemoryData
 from genloom.errors import CapabilityError
 from genloom.families.base import Family
+from genloom.limits import Count
 from genloom.render import Shown
 
 
@@ -26,7 +27,7 @@ class Manifold(PictureLook):
     name = "manifold"
     requires = Capability.LATENT
 
-    def __init__(self, *, rows: int = 20, every_iterations: int | None = None) -> None:
+    def __init__(self, *, rows: Count = 20, every_iterations: Count | None = None) -> None:
         super().__init__(every_iterations=every_iterations)
         if rows < 2:
             raise ValueError(f"rows: {rows} is below the limit of 2")

@@ -11,6 +11,7 @@ from genloom.callbacks.base import PictureLook
 from genloom.data.base import InMemoryData
 from genloom.families.base import Family
 from genloom.families.drawing import draw_examples
+from genloom.limits import Count
 from genloom.metrics.evidence import View
 from genloom.metrics.features import FeatureExtractor
 from genloom.metrics.judge import Judge
@@ -32,7 +33,7 @@ class Neighbours(PictureLook):
 
     name = "neighbours"
 
-    def __init__(self, judge: Judge, *, num: int = 8, k: int = 3, every_iterations: int | None = None) -> None:
+    def __init__(self, judge: Judge, *, num: Count = 8, k: Count = 3, every_iterations: Count | None = None) -> None:
         super().__init__(every_iterations=every_iterations)
         for name, value in (("num", num), ("k", k)):
             if value < 1:

@@ -12,6 +12,7 @@ from genloom.capabilities import Capability
 from genloom.examples import Examples
 from genloom.families.base import Family
 from genloom.families.drawing import batches_of
+from genloom.limits import Count
 from genloom.spec import ImageContent
 
 _MIN_DIM = 3  # numbers below which TensorBoard shows nothing; zeros are added
@@ -30,7 +31,7 @@ class Projector(Look):
 
     requires = Capability.ENCODE
 
-    def __init__(self, *, num_examples: int = 1000, every_iterations: int | None = None) -> None:
+    def __init__(self, *, num_examples: Count = 1000, every_iterations: Count | None = None) -> None:
         super().__init__(every_iterations=every_iterations)
         if num_examples < 3:
             raise ValueError(f"num_examples: {num_examples} is below the limit of 3")

@@ -10,6 +10,7 @@ from genloom.capabilities import Capability
 from genloom.data.base import InMemoryData
 from genloom.families.base import Family
 from genloom.families.drawing import batches_of
+from genloom.limits import Count
 from genloom.render import Shown
 
 
@@ -25,7 +26,7 @@ class Reconstructions(PictureLook):
     name = "reconstructions"
     requires = Capability.RECONSTRUCT
 
-    def __init__(self, *, num: int = 32, columns: int = 8, every_iterations: int | None = None) -> None:
+    def __init__(self, *, num: Count = 32, columns: Count = 8, every_iterations: Count | None = None) -> None:
         super().__init__(every_iterations=every_iterations)
         for name, value in (("num", num), ("columns", columns)):
             if value < 1:

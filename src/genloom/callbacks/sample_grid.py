@@ -7,6 +7,7 @@ from genloom.callbacks.base import PictureLook
 from genloom.data.base import InMemoryData
 from genloom.families.base import Family
 from genloom.families.drawing import draw_examples
+from genloom.limits import Count
 from genloom.render import Shown
 
 
@@ -21,7 +22,7 @@ class SampleGrid(PictureLook):
     name = "samples"
     pictures_only = False
 
-    def __init__(self, *, num: int = 64, every_iterations: int | None = 500) -> None:
+    def __init__(self, *, num: Count = 64, every_iterations: Count | None = 500) -> None:
         super().__init__(every_iterations=every_iterations)
         self.num = num
 

@@ -10,6 +10,7 @@ from genloom.capabilities import Capability
 from genloom.data.base import InMemoryData
 from genloom.families.base import Family
 from genloom.families.drawing import batches_of
+from genloom.limits import Count, Positive
 from genloom.render import Shown
 
 
@@ -33,11 +34,11 @@ class Traversal(PictureLook):
     def __init__(
         self,
         *,
-        rows: int = 10,
-        steps: int = 10,
-        limit: float = 2.5,
-        num_examples: int = 500,
-        every_iterations: int | None = None,
+        rows: Count = 10,
+        steps: Count = 10,
+        limit: Positive = 2.5,
+        num_examples: Count = 500,
+        every_iterations: Count | None = None,
     ) -> None:
         super().__init__(every_iterations=every_iterations)
         for name, value in (("rows", rows), ("steps", steps), ("num_examples", num_examples)):

@@ -9,6 +9,7 @@ from genloom.callbacks.base import PictureLook
 from genloom.capabilities import Capability
 from genloom.data.base import InMemoryData
 from genloom.families.base import Family
+from genloom.limits import Count
 from genloom.render import Shown
 
 
@@ -28,8 +29,8 @@ class TruncationSweep(PictureLook):
         self,
         *,
         psis: Sequence[float] = (0, 0.25, 0.5, 0.75, 1),
-        columns: int = 8,
-        every_iterations: int | None = None,
+        columns: Count = 8,
+        every_iterations: Count | None = None,
     ) -> None:
         super().__init__(every_iterations=every_iterations)
         if not psis:

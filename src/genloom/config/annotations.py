@@ -2,12 +2,13 @@
 
 Plain values are None, booleans, numbers, strings, lists and mappings. An annotation is taken apart along unions and
 aliases into alternatives, and a value is refused only if no alternative can take it: what is not understood takes
-anything, and so does what stands for objects that strings are turned into, such as paths and enumerations.
+anything, and so does what stands for objects that strings are turned into, such as paths and enumerations. Ranges are
+the marks of :mod:`genloom.limits` in ``Annotated``.
 """
 
 import ast
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from genloom.config.signatures import Parameter, bases
@@ -18,12 +19,20 @@ _STREAMS = {"Sequence", "Iterable", "Collection", "Container", "Sized", "Mutable
 _MAPPINGS = {"dict", "Dict", "Mapping", "MutableMapping"}
 _PLAIN_BASES = {"str", "int", "float", "list", "dict", "tuple", "Enum", "StrEnum", "IntEnum", "Protocol", "TypedDict"}
 _PLAIN_BASES |= {"NamedTuple"}
+_LIMITS: dict[str, tuple[Callable[[Any, Any], bool], str]] = {
+    "Ge": (lambda value, limit: value >= limit, "is below the limit of {}"),
+    "Gt": (lambda value, limit: value > limit, "must be above {}"),
+    "Le": (lambda value, limit: value <= limit, "is above the limit of {}"),
+    "Lt": (lambda value, limit: value < limit, "must be below {}"),
+    "MinLen": (lambda value, limit: len(value) >= limit, "has fewer items than {}"),
+}
 
 
 @dataclass(frozen=True)
 class _Alternative:
     module: Module
     expression: ast.expr
+    limits: tuple[ast.expr, ...] = ()
 
     @property
     def name(self) -> str:
@@ -55,6 +64,24 @@ def fits(value: Any, parameter: Parameter) -> bool:
     return _fits(value, parameter.module, parameter.annotation)
 
 
+def broken_limit(value: Any, parameter: Parameter) -> str | None:
+    """Return which limit a value breaks that would fit otherwise, as the end of a sentence; None if it breaks none."""
+    broken: list[str] = []
+    if parameter.annotation is not None:
+        _fits(value, parameter.module, parameter.annotation, broken)
+    return broken[-1] if broken else None
+
+
+def kinds(parameter: Parameter) -> str:
+    """Return what a parameter takes, without the names that its module has for it."""
+    if parameter.annotation is None:
+        return "anything"
+    found = [
+        ast.unparse(alternative.expression) for alternative in _alternatives(parameter.module, parameter.annotation)
+    ]
+    return " | ".join(dict.fromkeys(found))
+
+
 def literals(parameter: Parameter) -> list[str]:
     """Return the strings that a parameter's ``Literal`` allows, if it has one, be it of the items of a list."""
     if parameter.annotation is None:
@@ -73,8 +100,9 @@ def _literals(module: Module, annotation: ast.expr) -> Iterator[str]:
                 yield argument.value
 
 
-def _fits(value: Any, module: Module, annotation: ast.expr) -> bool:
-    return any(_accepts(alternative, value) for alternative in _alternatives(module, annotation))
+def _fits(value: Any, module: Module, annotation: ast.expr, broken: list[str] | None = None) -> bool:
+    """Return whether an alternative takes the value; add to ``broken`` the limits for which one does not."""
+    return any(_accepts(alternative, value, broken) for alternative in _alternatives(module, annotation))
 
 
 def _alternatives(module: Module, annotation: ast.expr, depth: int = 0) -> Iterator[_Alternative]:
@@ -93,7 +121,10 @@ def _alternatives(module: Module, annotation: ast.expr, depth: int = 0) -> Itera
             if here.name == "Optional":
                 parts = [*parts, ast.Constant(None)]
         case ast.Subscript() if here.name in {"Annotated", "Final", "InitVar", "Required"}:
-            parts = here.arguments[:1]
+            first, *marks = here.arguments
+            for inner in _alternatives(module, first, depth):
+                yield replace(inner, limits=(*inner.limits, *marks))
+            return
         case ast.Name() | ast.Attribute() if here.name not in _KINDS and depth < 8:
             alias = _definition(here)
             if alias is None or isinstance(alias.node, ast.ClassDef | ast.FunctionDef):
@@ -137,7 +168,31 @@ _KINDS = {
 }
 
 
-def _accepts(alternative: _Alternative, value: Any) -> bool:
+def _accepts(alternative: _Alternative, value: Any, broken: list[str] | None) -> bool:
+    return _is_of_kind(alternative, value, broken) and _is_within(alternative, value, broken)
+
+
+def _is_within(alternative: _Alternative, value: Any, broken: list[str] | None) -> bool:
+    for mark in alternative.limits:
+        match mark:
+            case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name in _LIMITS:
+                arguments = [*mark.args, *(keyword.value for keyword in mark.keywords)]
+            case _:
+                continue
+        holds, says = _LIMITS[name]
+        try:
+            limit = ast.literal_eval(arguments[0])
+            if holds(value, limit):
+                continue
+        except (ValueError, TypeError, IndexError):  # a computed limit, or a value of a kind that it does not concern
+            continue
+        if broken is not None:
+            broken.append(f"{value} {says.format(limit)}")
+        return False
+    return True
+
+
+def _is_of_kind(alternative: _Alternative, value: Any, broken: list[str] | None) -> bool:
     name, module, arguments = alternative.name, alternative.module, alternative.arguments
     if name in _KINDS:
         return _KINDS[name](value)
@@ -148,13 +203,14 @@ def _accepts(alternative: _Alternative, value: Any) -> bool:
             return False
         is_record = name in {"tuple", "Tuple"} and not any(isinstance(item, ast.Constant) for item in arguments)
         if is_record and len(arguments) > 1:
-            return len(arguments) == len(value) and all(map(_fits, value, [module] * len(value), arguments))
-        return not arguments or all(_fits(item, module, arguments[0]) for item in value)
+            pairs = zip(value, arguments, strict=False)
+            return len(arguments) == len(value) and all(_fits(item, module, kind, broken) for item, kind in pairs)
+        return not arguments or all(_fits(item, module, arguments[0], broken) for item in value)
     if name == "Callable":
         return isinstance(value, dict)  # a node that a _target_ makes one of
     if name in _MAPPINGS:
         return isinstance(value, dict) and (
-            len(arguments) < 2 or all(_fits(item, module, arguments[1]) for item in value.values())
+            len(arguments) < 2 or all(_fits(item, module, arguments[1], broken) for item in value.values())
         )
     definition = _definition(alternative) if isinstance(alternative.expression, ast.Name | ast.Attribute) else None
     if definition is None or not isinstance(definition.node, ast.ClassDef):

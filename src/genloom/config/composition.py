@@ -14,10 +14,11 @@ from typing import Any, get_origin
 import yaml
 from hydra import version
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.config_repository import CachingConfigRepository
+from hydra._internal.config_repository import CachingConfigRepository, IConfigRepository
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
 from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.default_element import ResultDefault
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -28,15 +29,29 @@ from omegaconf._utils import split_key
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from genloom.config import schema
+from genloom.config.libraries import unused
 from genloom.config.near import did_you_mean
 from genloom.config.validation import accepts
 from genloom.errors import ConfigError
 
 
 class _Loader(ConfigLoaderImpl):
-    """Lists all groups from one repository; Hydra makes one anew, with deep copies, for each group that it lists."""
+    """Lists all groups from one repository; Hydra makes one anew, with deep copies, for each group that it lists.
+
+    What is chosen from the group ``debug`` changes parts that are there: it never brings back one that was left out.
+    """
 
     _listed: CachingConfigRepository | None = None
+
+    def _compose_config_from_defaults_list(self, defaults: list[ResultDefault], repo: IConfigRepository) -> DictConfig:
+        amendments = [default for default in defaults if (default.config_path or "").startswith("debug/")]
+        others = [default for default in defaults if default not in amendments]
+        config = super()._compose_config_from_defaults_list(others, repo)
+        for default in amendments:
+            amendment = super()._compose_config_from_defaults_list([default], repo)
+            _leave_out_absent(amendment, config)
+            config.merge_with(amendment)
+        return config
 
     def get_group_options(
         self,
@@ -51,6 +66,29 @@ class _Loader(ConfigLoaderImpl):
         if self._listed is None:
             _, self._listed = self._parse_overrides_and_create_caching_repo(None, [])
         return self._listed.get_group_options(group_name, results_filter)
+
+
+def _leave_out_absent(amendment: DictConfig, config: DictConfig) -> None:
+    """Remove from ``amendment`` what it sets of parts that ``config`` does not build, for they have no ``_target_``."""
+
+    def is_built(node: DictConfig, key: str) -> bool:
+        part = node._get_node(key) if key in node else None
+        return isinstance(part, DictConfig) and "_target_" in part
+
+    kind = OmegaConf.get_type(config)
+    for field in fields(kind) if is_dataclass(kind) else ():
+        key, holds = field.name, field.metadata.get("holds")
+        parts = amendment._get_node(key) if key in amendment else None
+        if not isinstance(parts, DictConfig):
+            continue
+        if holds == "object" and not is_built(amendment, key) and not is_built(config, key):
+            del amendment[key]
+        elif holds == "objects":
+            there = config._get_node(key)
+            built = [name for name in there if is_built(there, str(name))] if isinstance(there, DictConfig) else []
+            for name in list(parts):
+                if name not in built and not is_built(parts, str(name)):
+                    del parts[name]
 
 
 class Composer:
@@ -229,6 +267,8 @@ class Composer:
     def _unknown_key(self, parts: list[str], parent: DictConfig, config: DictConfig) -> str:
         key, name = ".".join(parts), parts[-1]
         prefix = key.removesuffix(name)
+        if instead := unused(str(parent.get("_target_")), name):
+            return f"{key}: {parent._target_} can't use {name} here: {instead}"
         if accepts(parent, name):
             return f"{key}: the configuration does not set it, but {parent._target_} accepts it: +{key}=… passes it"
         kind = OmegaConf.get_type(parent)

@@ -2,9 +2,10 @@
 
 The nodes that are chosen from a config group are free mappings: what they may hold is what their target accepts.
 Each class is known to Hydra as ``COMMAND_schema``, the first entry of the command's defaults list. A field's metadata
-holds what a type can't express: the limits ``at_least`` and ``one_of``, whether a mapping ``holds`` an object (it
-has a ``_target_``) or objects by name, whether a list is ``positional``: made of the arguments without ``=``, and
-whether a text is ``literal``: taken as it is, without a grammar.
+holds what a type can't express: the limits ``at_least``, ``at_most``, ``above`` and ``one_of``; that a text is a path
+that exists or one of the words ``path_or``; whether a mapping ``holds`` an object (it has a ``_target_``) or objects by
+name; whether a list is ``positional``: made of the arguments without ``=``; and whether a text is ``literal``: taken as
+it is, without a grammar.
 """
 
 from dataclasses import dataclass, field, fields
@@ -52,8 +53,8 @@ class Train:
     metrics: dict[str, Any] | None = field(default=None, metadata=_OBJECT)
     seed: int = field(default=MISSING, metadata=_SEED)
     run: Run = field(default_factory=Run)
-    resume: str = MISSING
-    init_from: str | None = None
+    resume: str = field(default=MISSING, metadata={"path_or": ("never", "auto")})
+    init_from: str | None = field(default=None, metadata={"path_or": ()})
     progress_bar: bool = True
     trust: list[str] = field(default_factory=list)
 
@@ -77,9 +78,9 @@ class Evaluate:
 class Tokens:
     """How the tokens of a text are drawn; conf/sample.yaml explains the keys."""
 
-    temperature: float = 1.0
+    temperature: float = field(default=1.0, metadata={"at_least": 0})
     top_k: int | None = field(default=None, metadata=_COUNT)
-    top_p: float | None = None
+    top_p: float | None = field(default=None, metadata={"above": 0, "at_most": 1})
 
 
 @dataclass
@@ -184,12 +185,12 @@ class Extractor:
     data: dict[str, Any] = field(default=MISSING, metadata=_OBJECT)
     name: str = MISSING
     out: str | None = None
-    size: int | None = None
+    size: int | None = field(default=None, metadata={"at_least": 4})
     widths: list[int] = MISSING
     num_features: int = field(default=MISSING, metadata={"at_least": 2})
     epochs: int = field(default=MISSING, metadata=_COUNT)
     batch_size: int = field(default=MISSING, metadata={"at_least": 2})
-    lr: float = MISSING
+    lr: float = field(default=MISSING, metadata={"above": 0})
     weight_decay: float = field(default=MISSING, metadata={"at_least": 0})
     shift: float = field(default=MISSING, metadata={"at_least": 0})
     flip: bool = MISSING

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 
-from genloom.config.targets import Absent, Definition, Module, Unclear, resolve
+from genloom.config.libraries import ranges
+from genloom.config.targets import Absent, Definition, Module, Unclear, module, resolve
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 _ROOTS = {"object", "ABC", "Generic", "Protocol"}  # bases without a constructor of their own
@@ -59,7 +60,7 @@ def signature(target: str) -> Signature:
         raise Absent(f"{target} is a module; name a class or a function in it")
     match meaning.node:
         case ast.ClassDef():
-            return _constructor(meaning) or Signature({})
+            return _within_ranges(_constructor(meaning) or Signature({}), meaning.module)
         case ast.FunctionDef() | ast.AsyncFunctionDef():
             decorators = {_last_name(decorator) for decorator in meaning.node.decorator_list}
             is_method = not isinstance(resolve(target.rpartition(".")[0]), Module) and "staticmethod" not in decorators
@@ -67,6 +68,17 @@ def signature(target: str) -> Signature:
                 raise Unclear(f"{target} needs an instance")
             return _parameters(meaning.module, meaning.node, skip=int(is_method))
     raise Unclear(f"{target} is a value")
+
+
+def _within_ranges(found: Signature, definer: Module) -> Signature:
+    """Return a signature with the ranges that another library's does not state."""
+    words = module("genloom.limits")
+    replaced = {
+        name: replace(found.parameters[name], module=words, annotation=ast.parse(annotation, mode="eval").body)
+        for name, annotation in ranges(definer.name).items()
+        if name in found.parameters
+    }
+    return replace(found, parameters=found.parameters | replaced)
 
 
 def _last_name(expression: ast.expr) -> str:

@@ -5,15 +5,16 @@ What a target accepts is read from its source (:mod:`~genloom.config.signatures`
 check is left to the instantiation.
 """
 
-import ast
 import re
 from dataclasses import fields, is_dataclass
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
 
-from genloom.config.annotations import fits, literals
+from genloom.config.annotations import broken_limit, fits, kinds, literals
+from genloom.config.libraries import unused
 from genloom.config.near import did_you_mean
 from genloom.config.signatures import Parameter, Signature, signature
 from genloom.config.targets import Absent, Unclear
@@ -90,8 +91,16 @@ def _check_limits(node: DictConfig, config: DictConfig, path: str) -> None:
         options = limits.get("one_of", ())
         if "at_least" in limits and value is not None and value < limits["at_least"]:
             raise ConfigError(f"{key}: {value} is below the limit of {limits['at_least']}")
+        if "above" in limits and value is not None and not value > limits["above"]:
+            raise ConfigError(f"{key}: {value} must be above {limits['above']}")
+        if "at_most" in limits and value is not None and not value <= limits["at_most"]:
+            raise ConfigError(f"{key}: {value} is above the limit of {limits['at_most']}")
         if options and value is not None and value not in options:
             raise ConfigError(f"{key}: {value!r} is none of {', '.join(options)}{did_you_mean(str(value), options)}")
+        words = limits.get("path_or", ())
+        if "path_or" in limits and value is not None and value not in words and not Path(value).expanduser().exists():
+            listed = f"; it is {', '.join(words)} or a path" if words else ""
+            raise ConfigError(f"{key}: there is no file or folder {value}{did_you_mean(value, words)}{listed}")
         if isinstance(value, DictConfig):
             _check_limits(value, config, f"{key}.")
             is_none = len(value) == 0 and field.default is None  # as `metrics: {}` of metrics=none
@@ -121,6 +130,8 @@ def _check_target(node: DictConfig, path: str, is_partial: bool) -> None:
         if name in _SETTINGS:
             continue
         key = f"{path}.{name}"
+        if instead := unused(target, str(name)):
+            raise ConfigError(f"{key}: {target} can't use {name} here: {instead}")
         if name in found.parameters:
             if not _is_known_later(node, name) and not _holds_target(node[name]):
                 _check_value(_plain(node[name]), found.parameters[name], key, f"{target} takes")
@@ -163,9 +174,12 @@ def _check_value(value: Any, parameter: Parameter, key: str, taker: str) -> None
     if fits(value, parameter):
         return
     assert parameter.annotation is not None
+    if limit := broken_limit(value, parameter):
+        within = f" in {value}" if isinstance(value, list) and value else ""
+        raise ConfigError(f"{key}: {limit}{within}")
     shown = "null" if value is None else repr(value)
     options = literals(parameter)
-    wanted = ", ".join(options) if options else ast.unparse(parameter.annotation).strip("'\"")
+    wanted = ", ".join(options) if options else kinds(parameter)
     is_item = value is not None and fits([value], parameter)
     hint = f"; did you mean {key}=[{value}]?" if is_item else did_you_mean(str(value), options)
     raise ConfigError(f"{key}: {shown} does not fit; {taker} {wanted}{hint}")

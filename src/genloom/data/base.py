@@ -9,7 +9,7 @@ from abc import abstractmethod
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import platformdirs
@@ -25,6 +25,7 @@ from genloom.batch import Batch
 from genloom.data.order import EpochOrder, KeyedBatches
 from genloom.errors import ConfigError, DataError
 from genloom.examples import Examples, Images
+from genloom.limits import Count, Ge, Whole
 from genloom.spec import Content, ImageContent, LabelCondition, Spec
 
 __all__ = ["Examples", "ImageData", "Images", "InMemoryData", "Split", "data_root", "resize"]
@@ -64,9 +65,9 @@ class InMemoryData(LightningDataModule):
         self,
         *,
         name: str,
-        batch_size: int = 64,
-        num_workers: int = 0,
-        seed: int | None = 0,
+        batch_size: Count = 64,
+        num_workers: Whole = 0,
+        seed: Whole | None = 0,
         domain: str | None = None,
     ) -> None:
         super().__init__()
@@ -196,7 +197,9 @@ class ImageData(InMemoryData):
         **in_memory: see :class:`InMemoryData`.
     """
 
-    def __init__(self, *, size: int | None = None, binarize: Binarization | None = None, **in_memory: Any) -> None:
+    def __init__(
+        self, *, size: Annotated[int, Ge(4)] | None = None, binarize: Binarization | None = None, **in_memory: Any
+    ) -> None:
         super().__init__(**in_memory)
         if size is not None and size < 4:
             raise ConfigError(f"data.size: {size} is below the limit of 4 pixels")

@@ -9,6 +9,8 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageFile, ImageOps
 
+from genloom.limits import Count
+
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif")
 _FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF", "GIF")  # recognised by content, whatever the suffix says
 _SIXTEEN_BITS = re.compile(r"\b(L|LA|I|RGB|RGBA|RGBX|CMYK);16")  # Pillow's names for 16 bits per channel in a file
@@ -30,7 +32,7 @@ class Decoder:
     """
 
     size: int | None
-    channels: int | None
+    channels: Count | None
 
     def __call__(self, path: Path) -> UInt8[np.ndarray, "height width *colour"]:
         """Return the pixels: (height, width) if grey, (height, width, 3) if in colour.

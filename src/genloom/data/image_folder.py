@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from genloom import randomness
 from genloom.data.base import ImageData, Images, Split
 from genloom.data.image_file import SUFFIXES, Decoder, UnusableFileError
 from genloom.errors import ConfigError, DataError
+from genloom.limits import Count, Ge, PartialShare
 from genloom.spec import ImageContent, Spec
 
 OnBad = Literal["error", "skip"]
@@ -71,11 +72,11 @@ class ImageFolder(ImageData):
         *,
         root: str | os.PathLike[str] | None = None,
         name: str = "image_folder",
-        size: int | None = None,
-        channels: int | None = None,
+        size: Annotated[int, Ge(4)] | None = None,
+        channels: Count | None = None,
         on_bad: OnBad = "error",
-        val_fraction: float = 0.1,
-        test_fraction: float = 0.1,
+        val_fraction: PartialShare = 0.1,
+        test_fraction: PartialShare = 0.1,
         **image_data: Any,
     ) -> None:
         super().__init__(name=name, size=size, **image_data)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from genloom import randomness
+from genloom.limits import Count, Whole
 
 
 class EpochOrder:
@@ -15,7 +16,7 @@ class EpochOrder:
         seed: the run's seed; None keeps the stored order.
     """
 
-    def __init__(self, num: int, seed: int | None) -> None:
+    def __init__(self, num: Count, seed: Whole | None) -> None:
         self.num = num
         self.seed = seed
         self.epoch = 0
@@ -42,7 +43,7 @@ class KeyedBatches:
         world_size: number of processes.
     """
 
-    def __init__(self, order: EpochOrder, batch_size: int, *, rank: int = 0, world_size: int = 1) -> None:
+    def __init__(self, order: EpochOrder, batch_size: Count, *, rank: int = 0, world_size: int = 1) -> None:
         self.sampler = order
         self.batch_size = batch_size
         self.rank = rank

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from genloom import randomness
 from genloom.data.base import Examples, InMemoryData, Split
+from genloom.limits import Count
 from genloom.spec import VectorContent
 
 NUM_MODES = 8
@@ -33,7 +34,7 @@ class Ring(InMemoryData):
         **in_memory: see :class:`~genloom.data.base.InMemoryData`.
     """
 
-    def __init__(self, *, num: int = 10_000, **in_memory: Any) -> None:
+    def __init__(self, *, num: Count = 10_000, **in_memory: Any) -> None:
         super().__init__(**in_memory)
         self.num = num
 

@@ -13,6 +13,7 @@ from jaxtyping import Float64
 from genloom import randomness
 from genloom.data.clock import DAY, SECOND, Clock, Times
 from genloom.data.panel import Panel
+from genloom.limits import Count
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class SeasonalProcess:
 
     short: float = 0.6
     seasonal: float = 0.7
-    season: int = 24
+    season: Count = 24
 
     def moving_average(self, num: int) -> Float64[np.ndarray, " num"]:
         """Return ψ_0 to ψ_{num−1}."""

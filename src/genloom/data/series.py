@@ -16,6 +16,7 @@ from genloom.data.seasonal_process import SeasonalProcess, synthetic_panel
 from genloom.data.table import Table
 from genloom.errors import ConfigError, DataError
 from genloom.examples import SeriesWindows
+from genloom.limits import Count
 from genloom.spec import CovariateScale, HistoryCondition, Scaler, SeriesContent, Spec
 
 Calendar = Literal["hour", "weekday", "month"]
@@ -75,12 +76,12 @@ class Series(InMemoryData):
         static_covariates: Sequence[str] = (),
         calendar: Sequence[Calendar] = (),
         splits: Sequence[float] = (0.7, 0.1, 0.2),
-        look_back: int = 48,
-        horizon: int = 24,
-        season: int | None = None,
+        look_back: Count = 48,
+        horizon: Count = 24,
+        season: Count | None = None,
         gaps: Gaps = "error",
-        num_series: int = 1000,
-        length: int = 600,
+        num_series: Count = 1000,
+        length: Count = 600,
         **in_memory: Any,
     ) -> None:
         super().__init__(name=name, **in_memory)

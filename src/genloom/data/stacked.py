@@ -10,6 +10,7 @@ import torch
 from genloom import randomness
 from genloom.data.base import ImageData, Images, Split
 from genloom.errors import DataError
+from genloom.limits import Count
 from genloom.spec import Spec
 
 
@@ -22,7 +23,7 @@ class Stacked(ImageData):
         **image_data: see :class:`~genloom.data.base.ImageData`.
     """
 
-    def __init__(self, *, source: ImageData, num: int = 20_000, **image_data: Any) -> None:
+    def __init__(self, *, source: ImageData, num: Count = 20_000, **image_data: Any) -> None:
         super().__init__(**image_data)
         self.source = source
         self.num = num

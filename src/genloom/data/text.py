@@ -24,6 +24,7 @@ from torch import Tensor
 from genloom.data.base import InMemoryData, Split
 from genloom.errors import ConfigError, DataError
 from genloom.examples import TextWindows
+from genloom.limits import Count, PartialShare
 from genloom.spec import Spec, TextContent
 from genloom.vocabulary import Bytes, Characters, Pieces, Vocabulary
 
@@ -43,7 +44,7 @@ def of_bytes(text: str, train: str) -> Bytes:
     return Bytes()
 
 
-def of_pieces(text: str, train: str, *, size: int) -> Pieces:
+def of_pieces(text: str, train: str, *, size: Count) -> Pieces:
     """Return at most ``size`` pieces learned from the training part: a short text has no more.
 
     Raises:
@@ -90,10 +91,10 @@ class Text(InMemoryData):
         path: str | os.PathLike[str] | None = None,
         files: str = "**/*.txt",
         name: str = "text",
-        length: int = 128,
-        context: int = 64,
-        val_fraction: float = 0.05,
-        test_fraction: float = 0.05,
+        length: Count = 128,
+        context: Count = 64,
+        val_fraction: PartialShare = 0.05,
+        test_fraction: PartialShare = 0.05,
         **in_memory: Any,
     ) -> None:
         super().__init__(name=name, **in_memory)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from genloom.data.base import ImageData, Images, Split, data_root, resize
 from genloom.errors import DataError
+from genloom.limits import Whole
 
 
 class TorchvisionImages(ImageData):
@@ -27,7 +28,7 @@ class TorchvisionImages(ImageData):
         self,
         *,
         root: str | os.PathLike[str] | None = None,
-        num_val: int = 5000,
+        num_val: Whole = 5000,
         download: bool = True,
         **image_data: Any,
     ) -> None:

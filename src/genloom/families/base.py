@@ -22,6 +22,7 @@ from genloom.batch import Batch
 from genloom.errors import ConfigError, TrainingError
 from genloom.families.finite import Watch, not_finite
 from genloom.families.model import GenerativeModel
+from genloom.limits import Count, Positive, Whole
 from genloom.objectives.loss import Loss
 from genloom.spec import Spec
 
@@ -53,10 +54,10 @@ class Family(GenerativeModel):
         *,
         optimizer: Mapping[str, OptimizerFactory],
         scheduler: SchedulerFactory | Mapping[str, SchedulerFactory] | None = None,
-        accumulation: int = 1,
-        gradient_clip_norm: float | None = None,
-        ema_half_life_examples: float | None = None,
-        seed: int = 0,
+        accumulation: Count = 1,
+        gradient_clip_norm: Positive | None = None,
+        ema_half_life_examples: Positive | None = None,
+        seed: Whole = 0,
     ) -> None:
         super().__init__(spec)
         self.automatic_optimization = False

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from genloom.batch import Batch
 from genloom.errors import ConfigError
 from genloom.families.base import Family, OptimizerFactory
+from genloom.limits import Whole
 from genloom.objectives.loss import Loss
 from genloom.spec import Spec
 
@@ -31,7 +32,7 @@ class ClosedForm(Family):
     counted_player = "parameters"
 
     def __init__(
-        self, spec: Spec, *, optimizer: Mapping[str, OptimizerFactory], scheduler: Any = None, seed: int = 0
+        self, spec: Spec, *, optimizer: Mapping[str, OptimizerFactory], scheduler: Any = None, seed: Whole = 0
     ) -> None:
         if scheduler is not None:
             raise ConfigError(

@@ -16,6 +16,7 @@ from genloom.capabilities import Capability
 from genloom.errors import ConfigError
 from genloom.families.base import Family, frozen
 from genloom.families.gan_parts import check_parts
+from genloom.limits import Count, Whole
 from genloom.networks.augmentation import Augmentation
 from genloom.networks.base import Critique, Discriminator, Generator
 from genloom.networks.spectral import normalise_spectrally
@@ -56,9 +57,9 @@ class GAN(Family):
         latent: LatentDistribution,
         objective: Mapping[str, GanTerm],
         augmentation: Callable[[Spec], Augmentation] | None = None,
-        critic_iterations: int = 1,
+        critic_iterations: Count = 1,
         spectral_norm: Sequence[str] = (),
-        freeze_discriminator_layers: int = 0,
+        freeze_discriminator_layers: Whole = 0,
         **family: Any,
     ) -> None:
         super().__init__(spec, **family)

@@ -17,6 +17,7 @@ from genloom.errors import ConfigError
 from genloom.families.closed_form import ClosedForm
 from genloom.families.drawing import batches_of
 from genloom.likelihoods.gaussian import Gaussian
+from genloom.limits import Count
 from genloom.normal import Normal, log_density
 from genloom.samplers.latents import StandardNormal
 from genloom.spec import Spec
@@ -32,7 +33,7 @@ class LinearGaussian(nn.Module):
         dim: length of z.
     """
 
-    def __init__(self, values: int, dim: int) -> None:
+    def __init__(self, values: int, dim: Count) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(values, dim))  # W
         self.mean = nn.Parameter(torch.zeros(values))  # μ
@@ -81,7 +82,7 @@ class PCA(ClosedForm):
         ConfigError: ``dim`` is out of its limits.
     """
 
-    def __init__(self, spec: Spec, *, dim: int, **closed_form: Any) -> None:
+    def __init__(self, spec: Spec, *, dim: Count, **closed_form: Any) -> None:
         super().__init__(spec, **closed_form)
         if dim < 1:
             raise ConfigError(f"model.dim: {dim} is below the limit of 1")

@@ -17,6 +17,7 @@ from genloom.families.autoencoder import Autoencoder
 from genloom.families.base import Family, frozen
 from genloom.families.drawing import batches_of
 from genloom.likelihoods.base import Likelihood
+from genloom.limits import NonNegative, Positive
 from genloom.networks.base import Decoder, Encoder
 from genloom.networks.conditioning import Conditioning
 from genloom.objectives.loss import Loss
@@ -59,7 +60,7 @@ class VAE(Family):
         objective: VaeObjective,
         conditioning: Callable[[Spec], Conditioning] = Conditioning,
         sampler: Callable[[int], Mixture] | None = None,
-        input_noise: float = 0.0,
+        input_noise: NonNegative = 0.0,
         **family: Any,
     ) -> None:
         super().__init__(spec, **family)
@@ -249,7 +250,7 @@ class VAE(Family):
 class _Denoising:
     """An autoencoder whose encoder sees noise over the content; a LatentModel."""
 
-    def __init__(self, network: Autoencoder, sigma: float, rng: torch.Generator) -> None:
+    def __init__(self, network: Autoencoder, sigma: Positive, rng: torch.Generator) -> None:
         self.network = network
         self.sigma = sigma
         self.rng = rng

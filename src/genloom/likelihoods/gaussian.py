@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from genloom.errors import ConfigError
 from genloom.likelihoods.base import Likelihood, Parameters
+from genloom.limits import Positive
 from genloom.normal import log_density
 from genloom.running_mean import RunningMean
 from genloom.spec import Spec
@@ -41,7 +42,7 @@ class Gaussian(_Gaussian):
         sigma: standard deviation, in the units of content.
     """
 
-    def __init__(self, spec: Spec, *, sigma: float = 0.1) -> None:
+    def __init__(self, spec: Spec, *, sigma: Positive = 0.1) -> None:
         super().__init__(spec)
         if sigma <= 0:
             raise ConfigError(f"model.likelihood.sigma: {sigma} is not above 0")
@@ -76,7 +77,7 @@ class OptimalGaussian(_Gaussian):
         half_life_batches: after so many batches one weighs half.
     """
 
-    def __init__(self, spec: Spec, *, half_life_batches: float = 50) -> None:
+    def __init__(self, spec: Spec, *, half_life_batches: Positive = 50) -> None:
         super().__init__(spec)
         if not half_life_batches > 0:
             raise ConfigError(f"model.likelihood.half_life_batches: {half_life_batches} is not above 0")

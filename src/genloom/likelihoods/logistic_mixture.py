@@ -10,6 +10,7 @@ from torch import Tensor
 from genloom.errors import ConfigError
 from genloom.likelihoods.base import Likelihood, Parameters
 from genloom.likelihoods.decay import log_mean_decay
+from genloom.limits import Count
 from genloom.spec import ImageContent, Spec
 
 LOG_SCALE_LIMIT = -7.0  # of the narrowest logistic, in the units of [-1, 1]: a ninth of a grey level
@@ -28,7 +29,7 @@ class DiscretisedLogisticMixture(Likelihood):
 
     measure = "probability"
 
-    def __init__(self, spec: Spec, *, components: int = 5) -> None:
+    def __init__(self, spec: Spec, *, components: Count = 5) -> None:
         super().__init__(spec)
         if not isinstance(spec.content, ImageContent) or spec.content.binary:
             kind = "no images" if not isinstance(spec.content, ImageContent) else "black and white pixels"

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from genloom.errors import ConfigError
+from genloom.limits import Count
 from genloom.metrics.evidence import Evidence, View
 from genloom.metrics.metric import Comparison, Direction, Score
 
@@ -35,7 +36,7 @@ class ClassifierScore(Comparison):
     quantities: ClassVar = {"classifier_score": Direction.HIGHER}
     needs_logits: ClassVar[bool] = True
 
-    splits: int = 1
+    splits: Count = 1
 
     def __post_init__(self) -> None:
         if not 1 <= self.splits <= self.min_images:

@@ -10,6 +10,7 @@ from genloom.capabilities import Capability
 from genloom.examples import Examples
 from genloom.families.base import Family
 from genloom.families.drawing import batches_of
+from genloom.limits import Count
 from genloom.metrics.measuring import Held, Measurement
 from genloom.metrics.metric import Direction, Score
 
@@ -29,7 +30,7 @@ class CodebookUse(Measurement):
     requires = Capability.ENCODE
     quantities: ClassVar = {"codebook_perplexity": Direction.HIGHER, "codebook_use": Direction.HIGHER}
 
-    batch_size: int = 500
+    batch_size: Count = 500
 
     def why_not(self, model: Family, examples: Examples) -> str | None:
         """Refuse latents that are no codes."""

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float64, Int
 from torch import Tensor
 
+from genloom.limits import Count
 from genloom.metrics.evidence import Evidence, View
 from genloom.metrics.frechet import frechet_distance
 from genloom.metrics.metric import Comparison, Direction, Score
@@ -43,7 +44,7 @@ class FrechetWithinClass(Comparison):
     needs_classes: ClassVar[bool] = True
     needs_labels: ClassVar[bool] = True
 
-    min_per_class: int = 20
+    min_per_class: Count = 20
 
     def compare(self, reference: View, candidate: View, evidence: Evidence) -> dict[str, Score]:
         """Return ``fd_within_class``, with the distance per class as details."""

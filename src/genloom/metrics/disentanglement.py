@@ -13,6 +13,7 @@ from genloom.capabilities import Capability
 from genloom.examples import Examples
 from genloom.families.base import Family
 from genloom.families.drawing import batches_of
+from genloom.limits import Count
 from genloom.metrics.measuring import Held, Measurement
 from genloom.metrics.metric import Direction, Score
 
@@ -40,9 +41,9 @@ class Disentanglement(Measurement):
         "dci_informativeness": Direction.HIGHER,
     }
 
-    bins: int = 20
-    trees: int = 50
-    batch_size: int = 500
+    bins: Count = 20
+    trees: Count = 50
+    batch_size: Count = 500
 
     def why_not(self, model: Family, examples: Examples) -> str | None:
         """Refuse codes, and data whose factors nobody knows."""

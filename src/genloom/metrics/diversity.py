@@ -9,6 +9,7 @@ from torchmetrics.functional.image import multiscale_structural_similarity_index
 
 from genloom import randomness
 from genloom.errors import ConfigError
+from genloom.limits import Count
 from genloom.metrics.evidence import Evidence, View
 from genloom.metrics.features import FeatureExtractor
 from genloom.metrics.metric import Comparison, Direction, Score
@@ -48,7 +49,7 @@ class StructuralSimilarity(Comparison):
     serves_pixels: ClassVar[bool] = True
     min_side: ClassVar[int] = 16 * 11  # pixels: five scales, each halved, with a window of 11
 
-    num_pairs: int = 1000
+    num_pairs: Count = 1000
 
     def __post_init__(self) -> None:
         if self.num_pairs < 1:

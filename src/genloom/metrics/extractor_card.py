@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from genloom.limits import Count
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -29,7 +31,7 @@ class Card:
 
     name: str
     classes: tuple[str, ...]
-    channels: int
+    channels: Count
     size: int
     widths: tuple[int, ...]
     num_features: int

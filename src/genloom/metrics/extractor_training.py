@@ -11,6 +11,7 @@ from genloom import randomness
 from genloom.bars import bar
 from genloom.data.base import Images, resize
 from genloom.errors import ConfigError, TrainingError
+from genloom.limits import Count, NonNegative, Whole
 from genloom.metrics.extractor_card import Card
 from genloom.metrics.features import StridedCNN, trace_scale
 from genloom.metrics.trained_extractor import network
@@ -32,12 +33,12 @@ class Recipe:
     """
 
     epochs: int
-    batch_size: int
+    batch_size: Count
     lr: float
     weight_decay: float
-    shift: float
+    shift: NonNegative
     flip: bool
-    seed: int
+    seed: Whole
 
     def __post_init__(self) -> None:
         if not self.lr > 0:

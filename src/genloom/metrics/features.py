@@ -8,7 +8,6 @@ autocast and always in evaluation mode.
 import hashlib
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
@@ -24,6 +23,7 @@ from torch import Tensor, nn
 
 from genloom.data.base import InMemoryData, resize
 from genloom.errors import CheckpointError
+from genloom.limits import Count, Counts
 from genloom.spec import Content, ImageContent
 
 
@@ -136,7 +136,7 @@ class Pixels(FeatureExtractor):
     layer = "input"
     trained = False
 
-    def __init__(self, max_size: int = 32) -> None:
+    def __init__(self, max_size: Count = 32) -> None:
         self.max_size = max_size
 
     @property
@@ -175,7 +175,7 @@ class StridedCNN(nn.Module):
         num_classes: classes to tell apart.
     """
 
-    def __init__(self, channels: int, size: int, widths: Sequence[int], num_features: int, num_classes: int) -> None:
+    def __init__(self, channels: Count, size: int, widths: Counts, num_features: int, num_classes: int) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         side = size

@@ -18,6 +18,7 @@ from genloom import randomness
 from genloom.data.base import InMemoryData, Split
 from genloom.errors import ConfigError, DataError
 from genloom.examples import Examples
+from genloom.limits import Count
 from genloom.metrics.candidate import Candidate, Draw
 from genloom.metrics.evidence import Evidence
 from genloom.metrics.features import FeatureExtractor
@@ -52,7 +53,7 @@ class Judge:
         self,
         extractors: Mapping[str, FeatureExtractor],
         metrics: Mapping[str, Metric],
-        num_samples: int = 10_000,
+        num_samples: Count = 10_000,
         cache_dir: str | Path | None = None,
         extractor: str | Path | None = None,
     ) -> None:

@@ -15,6 +15,7 @@ from genloom.errors import ConfigError
 from genloom.examples import Examples
 from genloom.families.base import Family
 from genloom.families.drawing import batches_of
+from genloom.limits import Count, NonNegative
 from genloom.metrics.measuring import Held, Measurement
 from genloom.metrics.metric import Direction, Score
 from genloom.spec import SeriesContent, TextContent
@@ -43,9 +44,9 @@ class Likelihood(Measurement):
         "kl_nats": Direction.NONE,
     }
 
-    num_importance: int = 100
-    num_examples: int = 10_000
-    batch_size: int = 200
+    num_importance: Count = 100
+    num_examples: Count = 10_000
+    batch_size: Count = 200
 
     def __post_init__(self) -> None:
         if self.num_importance < 0:
@@ -116,8 +117,8 @@ class LatentActivity(Measurement):
     requires = Capability.SCORE
     quantities: ClassVar = {"active_units": Direction.NONE}
 
-    threshold: float = 0.01
-    batch_size: int = 500
+    threshold: NonNegative = 0.01
+    batch_size: Count = 500
 
     def why_not(self, model: Family, examples: Examples) -> str | None:
         """Refuse codes, and models without a latent."""

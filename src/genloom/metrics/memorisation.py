@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from genloom.errors import ConfigError
+from genloom.limits import Count
 from genloom.metrics.evidence import Evidence, View
 from genloom.metrics.metric import Comparison, Direction, Score
 from genloom.metrics.pairs import Nearest, nearest
@@ -32,7 +33,7 @@ class Memorisation(Comparison):
     needs_train: ClassVar[bool] = True
     serves_pixels: ClassVar[bool] = True
 
-    num_candidates: int = 5000
+    num_candidates: Count = 5000
 
     def __post_init__(self) -> None:
         if self.num_candidates < 1:

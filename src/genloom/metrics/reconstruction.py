@@ -14,6 +14,7 @@ from genloom.capabilities import Capability
 from genloom.examples import Examples
 from genloom.families.base import Family
 from genloom.families.drawing import batches_of
+from genloom.limits import Count
 from genloom.metrics.measuring import Held, Measurement
 from genloom.metrics.metric import Direction, Score
 from genloom.spec import ImageContent
@@ -38,7 +39,7 @@ class Reconstruction(Measurement):
         "ssim": Direction.HIGHER,
     }
 
-    batch_size: int = 500
+    batch_size: Count = 500
 
     def why_not(self, model: Family, examples: Examples) -> str | None:
         """Refuse what has no range."""

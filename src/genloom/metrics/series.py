@@ -17,6 +17,7 @@ from genloom.capabilities import Capability
 from genloom.examples import Examples, SeriesWindows
 from genloom.families.base import Family
 from genloom.families.drawing import batches_of
+from genloom.limits import Count
 from genloom.metrics.measuring import Held, Measurement
 from genloom.metrics.metric import Direction, Score
 from genloom.spec import SeriesContent
@@ -52,8 +53,8 @@ class ForecastErrors(Measurement):
         **{f"width_{percent}": Direction.LOWER for percent in _INTERVALS},
     }
 
-    num_samples: int = 100
-    batch_size: int = 500
+    num_samples: Count = 100
+    batch_size: Count = 500
 
     def why_not(self, model: Family, examples: Examples) -> str | None:
         """Refuse windows in which nothing was observed."""

@@ -16,6 +16,7 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from genloom.errors import ConfigError
+from genloom.limits import Count
 from genloom.metrics.evidence import Evidence, View
 from genloom.metrics.metric import Comparison, Direction, Score
 from genloom.metrics.pairs import squared_distances, squared_radii
@@ -81,8 +82,8 @@ class Support(Comparison):
 
     quantities: ClassVar = dict.fromkeys(("precision", "recall", "density", "coverage"), Direction.HIGHER)
 
-    k_precision_recall: int = 3
-    k_density_coverage: int = 5
+    k_precision_recall: Count = 3
+    k_density_coverage: Count = 5
 
     def __post_init__(self) -> None:
         for name, k in vars(self).items():

@@ -21,6 +21,7 @@ from genloom.errors import ConfigError
 from genloom.examples import Examples, TextWindows
 from genloom.families.base import Family
 from genloom.families.drawing import batches_of
+from genloom.limits import Count
 from genloom.metrics.measuring import Held, Measurement
 from genloom.metrics.metric import Direction, Score
 from genloom.spec import Content, TextContent
@@ -52,7 +53,7 @@ class TextLikelihood(_OfText):
         "bits_per_character": Direction.LOWER,
     }
 
-    batch_size: int = 64
+    batch_size: Count = 64
 
     def measure(self, model: Family, held: Held, *, weights: str) -> dict[str, Score]:
         """Return all three."""
@@ -123,9 +124,9 @@ class TextSamples(_OfText):
         "copied_share": Direction.NONE,
     }
 
-    num: int = 64
-    length: int = 256
-    copied_characters: int = 20
+    num: Count = 64
+    length: Count = 256
+    copied_characters: Count = 20
 
     def __post_init__(self) -> None:
         for name, value, limit in (

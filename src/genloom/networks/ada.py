@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from genloom.limits import Count, NonNegative, Share
 from genloom.networks.augmentation import Augmentation, resample, translation
 from genloom.precision import exact, exactly
 from genloom.spec import Spec
@@ -58,23 +59,23 @@ class AdaptiveAugment(Augmentation):
         self,
         spec: Spec,
         *,
-        target: float = 0.6,
-        adjustment_examples: int | None = 500_000,
-        interval: int = 4,
-        initial_probability: float = 0.0,
-        max_probability: float = 0.8,
+        target: Share = 0.6,
+        adjustment_examples: Count | None = 500_000,
+        interval: Count = 4,
+        initial_probability: Share = 0.0,
+        max_probability: Share = 0.8,
         flip: bool = False,
         rotate_90: bool = False,
-        shift: float = 0.125,
-        scale: float = 0.2,
-        rotate: float = 1.0,
-        stretch: float = 0.2,
-        translate: float = 0.125,
-        brightness: float = 0.2,
-        contrast: float = 0.5,
+        shift: NonNegative = 0.125,
+        scale: NonNegative = 0.2,
+        rotate: NonNegative = 1.0,
+        stretch: NonNegative = 0.2,
+        translate: NonNegative = 0.125,
+        brightness: NonNegative = 0.2,
+        contrast: NonNegative = 0.5,
         luma_flip: bool = True,
-        hue: float = 1.0,
-        saturation: float = 1.0,
+        hue: NonNegative = 1.0,
+        saturation: NonNegative = 1.0,
     ) -> None:
         super().__init__(spec)
         self.limit("target", target, -1, 1)

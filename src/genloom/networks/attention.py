@@ -5,6 +5,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from genloom.limits import Count
+
 
 class SelfAttention(nn.Module):
     """x + γ · W_o softmax(q kᵀ) v, over all positions; keys and values at half the resolution; γ starts at 0.
@@ -15,7 +17,7 @@ class SelfAttention(nn.Module):
         width: channels of the map.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: Count) -> None:
         super().__init__()
         self.query = nn.Conv2d(width, max(1, width // 8), 1, bias=False)
         self.key = nn.Conv2d(width, max(1, width // 8), 1, bias=False)

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from genloom.errors import ConfigError
+from genloom.limits import NonNegative
 from genloom.precision import exact
 from genloom.spec import ImageContent, Spec
 
@@ -82,11 +83,11 @@ class DiffAugment(Augmentation):
         self,
         spec: Spec,
         *,
-        brightness: float = 0.5,
-        saturation: float = 1.0,
-        contrast: float = 0.5,
-        translation: float = 0.125,
-        cutout: float = 0.5,
+        brightness: NonNegative = 0.5,
+        saturation: NonNegative = 1.0,
+        contrast: NonNegative = 0.5,
+        translation: NonNegative = 0.125,
+        cutout: NonNegative = 0.5,
     ) -> None:
         super().__init__(spec)
         self.limit("brightness", brightness, 0, 2)

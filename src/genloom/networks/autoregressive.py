@@ -6,6 +6,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from genloom.errors import ConfigError
+from genloom.limits import Count, PartialShare
 from genloom.precision import exact
 
 
@@ -26,12 +27,12 @@ class AutoregressivePrior(nn.Module):
 
     def __init__(
         self,
-        num_codes: int,
-        length: int,
-        dim: int,
+        num_codes: Count,
+        length: Count,
+        dim: Count,
         *,
-        width: int = 384,
-        dropout: float = 0.1,
+        width: Count = 384,
+        dropout: PartialShare = 0.1,
     ) -> None:
         super().__init__()
         if width < 1:

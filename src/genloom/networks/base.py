@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from genloom.batch import Condition, Latent
 from genloom.errors import ConfigError
+from genloom.limits import Count
 from genloom.precision import exact
 from genloom.spec import ImageContent, Spec
 
@@ -156,7 +157,7 @@ class Pyramid:
     """
 
     height: int
-    width: int
+    width: Count
 
     @property
     def doublings(self) -> int:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from genloom.batch import Batch, History
 from genloom.errors import ConfigError, DataError
+from genloom.limits import Count, NonNegative
 from genloom.networks.sequence import ClosedFormNetwork, SeriesNetwork
 from genloom.spec import HistoryCondition, SeriesContent, Spec
 
@@ -93,7 +94,7 @@ class SeasonalNaive(SeriesBaseline):
         ConfigError: the look-back is shorter than the season; another output, or no series.
     """
 
-    def __init__(self, spec: Spec, *, outputs: int, period: int | None = None, min_log_std: float = -6.0) -> None:
+    def __init__(self, spec: Spec, *, outputs: int, period: Count | None = None, min_log_std: float = -6.0) -> None:
         super().__init__(spec, outputs=outputs, min_log_std=min_log_std)
         assert isinstance(spec.content, SeriesContent)
         self.period = spec.content.season if period is None else period
@@ -126,7 +127,7 @@ class Ridge(SeriesBaseline):
     penalty: Float[Tensor, ""]
 
     def __init__(
-        self, spec: Spec, *, outputs: int, penalties: Sequence[float] = (1e-2,), min_log_std: float = -6.0
+        self, spec: Spec, *, outputs: int, penalties: Sequence[NonNegative] = (1e-2,), min_log_std: float = -6.0
     ) -> None:
         super().__init__(spec, outputs=outputs, min_log_std=min_log_std)
         if not penalties or min(penalties) <= 0:

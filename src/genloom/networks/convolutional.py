@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from genloom.limits import Count
 from genloom.networks.base import Decoder, Encoder, Pyramid, image_shape
 from genloom.spec import Spec
 
@@ -17,7 +18,7 @@ Block = Callable[[int, int], nn.Module]  # called with the channels before and a
 class StridedHalving(nn.Sequential):
     """A strided convolution, BatchNorm and ReLU."""
 
-    def __init__(self, width_in: int, width_out: int) -> None:
+    def __init__(self, width_in: Count, width_out: int) -> None:
         convolution = nn.Conv2d(width_in, width_out, 3, stride=2, padding=1, bias=False)
         super().__init__(convolution, nn.BatchNorm2d(width_out), nn.ReLU(inplace=True))
 
@@ -25,7 +26,7 @@ class StridedHalving(nn.Sequential):
 class StridedDoubling(nn.Sequential):
     """A transposed convolution, BatchNorm and ReLU."""
 
-    def __init__(self, width_in: int, width_out: int) -> None:
+    def __init__(self, width_in: Count, width_out: int) -> None:
         convolution = nn.ConvTranspose2d(width_in, width_out, 4, stride=2, padding=1, bias=False)
         super().__init__(convolution, nn.BatchNorm2d(width_out), nn.ReLU(inplace=True))
 
@@ -36,7 +37,7 @@ class ResidualDoubling(nn.Module):
     The first convolution comes before the doubling, which is four times cheaper than after it.
     """
 
-    def __init__(self, width_in: int, width_out: int) -> None:
+    def __init__(self, width_in: Count, width_out: int) -> None:
         super().__init__()
         self.first = nn.Conv2d(width_in, width_out, 3, padding=1)
         self.second = nn.Conv2d(width_out, width_out, 3, padding=1)
@@ -68,9 +69,9 @@ class ConvolutionalEncoder(Encoder):
         spec: Spec,
         *,
         block: Block = StridedHalving,
-        width: int = 32,
-        max_width: int = 256,
-        hidden: int = 256,
+        width: Count = 32,
+        max_width: Count = 256,
+        hidden: Count = 256,
         full_resolution: bool = True,
     ) -> None:
         super().__init__()
@@ -113,9 +114,9 @@ class ConvolutionalDecoder(Decoder):
         outputs: int,
         *,
         block: Block = StridedDoubling,
-        width: int = 32,
-        max_width: int = 256,
-        hidden: int = 256,
+        width: Count = 32,
+        max_width: Count = 256,
+        hidden: Count = 256,
         full_resolution: bool = True,
     ) -> None:
         super().__init__()

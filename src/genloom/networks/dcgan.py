@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from genloom.batch import Condition, Latent
+from genloom.limits import Count
 from genloom.networks.base import Discriminator, Generator, Head, LatentProjection, Pyramid, image_shape
 from genloom.networks.conditioning import Conditioning, Layers
 from genloom.networks.heads import Score
@@ -45,8 +46,8 @@ class DCGANGenerator(Generator):
         spec: Spec,
         latent_dim: int,
         *,
-        width: int = 64,
-        max_width: int = 512,
+        width: Count = 64,
+        max_width: Count = 512,
         conditioning: Callable[[Spec], Conditioning] = Conditioning,
     ) -> None:
         super().__init__()
@@ -94,8 +95,8 @@ class DCGANDiscriminator(Discriminator):
         self,
         spec: Spec,
         *,
-        width: int = 16,
-        max_width: int = 512,
+        width: Count = 16,
+        max_width: Count = 512,
         batch_norm: bool = True,
         head: Callable[..., Head] = Score,
     ) -> None:

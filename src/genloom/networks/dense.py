@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from genloom.batch import Condition, Latent
+from genloom.limits import Counts
 from genloom.networks.base import Decoder, Discriminator, Encoder, Generator, Head, LatentProjection
 from genloom.networks.conditioning import Conditioning, Layers
 from genloom.networks.heads import Score
@@ -34,7 +35,7 @@ class DenseGenerator(Generator):
         spec: Spec,
         latent_dim: int,
         *,
-        widths: Sequence[int] = (128, 256, 512, 1024),
+        widths: Counts = (128, 256, 512, 1024),
         batch_norm: bool = True,
         conditioning: Callable[[Spec], Conditioning] = Conditioning,
     ) -> None:
@@ -71,7 +72,7 @@ class DenseDiscriminator(Discriminator):
         head: called as ``head(spec, num_features)``.
     """
 
-    def __init__(self, spec: Spec, *, widths: Sequence[int] = (512, 256), head: Callable[..., Head] = Score) -> None:
+    def __init__(self, spec: Spec, *, widths: Counts = (512, 256), head: Callable[..., Head] = Score) -> None:
         super().__init__()
         layers: list[nn.Module] = [nn.Flatten()]
         num_inputs = prod(spec.content.shape)
@@ -99,7 +100,7 @@ class DenseEncoder(Encoder):
         layer_norm: normalise before each ReLU, which bears higher learning rates.
     """
 
-    def __init__(self, spec: Spec, *, widths: Sequence[int] = (400, 400), layer_norm: bool = False) -> None:
+    def __init__(self, spec: Spec, *, widths: Counts = (400, 400), layer_norm: bool = False) -> None:
         super().__init__()
         sizes = [prod(spec.content.shape), *widths]
         self.layers = nn.Sequential(nn.Flatten(), *_hidden_layers(sizes, layer_norm))
@@ -127,7 +128,7 @@ class DenseDecoder(Decoder):
         latent_dim: int,
         outputs: int,
         *,
-        widths: Sequence[int] = (400, 400),
+        widths: Counts = (400, 400),
         layer_norm: bool = False,
     ) -> None:
         super().__init__()

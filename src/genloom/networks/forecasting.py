@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from genloom.batch import History
 from genloom.errors import ConfigError
+from genloom.limits import Count, PartialShare, Positive
 from genloom.networks.sequence import Backbone, SeriesNetwork
 from genloom.spec import HistoryCondition, SeriesContent, Spec
 
@@ -46,7 +47,7 @@ class MeanStd(Unchanged):
         eps: added to the variance, in scaled units, squared.
     """
 
-    def __init__(self, *, eps: float = 1e-5) -> None:
+    def __init__(self, *, eps: Positive = 1e-5) -> None:
         self.eps = eps
 
     def __call__(self, past: Past) -> tuple[Level, Level]:
@@ -108,7 +109,7 @@ class LookBackMap(nn.Module):
         maps: 1, or the number of channels.
     """
 
-    def __init__(self, look_back: int, horizon: int, outputs: int, maps: int) -> None:
+    def __init__(self, look_back: Count, horizon: Count, outputs: int, maps: int) -> None:
         super().__init__()
         weight = torch.zeros(maps, look_back, horizon, outputs)
         weight[..., 0] = 1 / look_back
@@ -150,7 +151,7 @@ class Linear(Forecaster):
         outputs: int,
         *,
         normalise: Callable[[Past], tuple[Level, Level]],
-        kernel: int | None = None,
+        kernel: Count | None = None,
         per_channel: bool = False,
     ) -> None:
         super().__init__(spec, outputs, normalise)
@@ -217,11 +218,11 @@ class Patches(Forecaster):
         *,
         backbone: Callable[[], Backbone],
         normalise: Callable[[Past], tuple[Level, Level]],
-        patch_length: int = 16,
-        stride: int = 8,
+        patch_length: Count = 16,
+        stride: Count = 8,
         flatten: bool = True,
         mask: bool = False,
-        dropout: float = 0.0,
+        dropout: PartialShare = 0.0,
     ) -> None:
         super().__init__(spec, outputs, normalise)
         condition, key = self.condition, "model.network"

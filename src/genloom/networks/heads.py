@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from genloom.batch import Condition, Label
 from genloom.errors import ConfigError
+from genloom.limits import Count, Whole
 from genloom.networks.base import Critique, Head
 from genloom.spec import Spec
 
@@ -40,7 +41,7 @@ class Concatenation(Head):
 
     conditional = True
 
-    def __init__(self, spec: Spec, num_features: int, *, hidden: int = 128, embedding_dim: int = 32) -> None:
+    def __init__(self, spec: Spec, num_features: int, *, hidden: Count = 128, embedding_dim: Count = 32) -> None:
         super().__init__()
         self.embedding = nn.Embedding(num_classes(spec, "model.discriminator.head: concatenation"), embedding_dim)
         self.hidden = nn.Linear(num_features + embedding_dim, hidden)
@@ -109,7 +110,7 @@ class Codes(Head):
     """
 
     def __init__(
-        self, spec: Spec, num_features: int, *, categories: int = 10, continuous: int = 2, hidden: int = 128
+        self, spec: Spec, num_features: int, *, categories: int = 10, continuous: Whole = 2, hidden: Count = 128
     ) -> None:
         super().__init__()
         self.aux = {"category": categories} | ({"continuous": continuous} if continuous else {})

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from genloom.batch import Prompt
 from genloom.errors import ConfigError
+from genloom.limits import PartialShare
 from genloom.networks.sequence import Backbone, State, TextNetwork
 from genloom.spec import Spec, TextContent
 
@@ -35,7 +36,7 @@ class Language(TextNetwork):
         *,
         backbone: Callable[[], Backbone],
         tied: bool = False,
-        dropout: float = 0.0,
+        dropout: PartialShare = 0.0,
     ) -> None:
         super().__init__()
         if not isinstance(spec.content, TextContent):

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from genloom.batch import Batch, Prompt
 from genloom.errors import ConfigError
+from genloom.limits import Count, Share
 from genloom.networks.sequence import ClosedFormNetwork, TextNetwork
 from genloom.spec import Spec, TextContent
 
@@ -51,8 +52,8 @@ class NGram(TextNetwork, ClosedFormNetwork):
         spec: Spec,
         *,
         outputs: int,
-        order: int = 5,
-        discount: float | None = None,
+        order: Count = 5,
+        discount: Share | None = None,
         continuation: bool = True,
     ) -> None:
         super().__init__()

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from genloom.batch import History
 from genloom.errors import ConfigError
+from genloom.limits import Count
 from genloom.networks.forecasting import Forecaster, Level, Past
 from genloom.spec import Spec
 
@@ -37,7 +38,7 @@ class Periodic(Forecaster):
         outputs: int,
         *,
         normalise: Callable[[Past], tuple[Level, Level]],
-        period: int | None = None,
+        period: Count | None = None,
     ) -> None:
         super().__init__(spec, outputs, normalise)
         look_back = self.condition.look_back

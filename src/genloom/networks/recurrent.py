@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from genloom.errors import ConfigError
+from genloom.limits import Count, PartialShare
 from genloom.networks.sequence import Backbone, State
 
 
@@ -35,10 +36,10 @@ class Recurrent(Backbone):
     def __init__(
         self,
         *,
-        width: int = 256,
-        width_in: int | None = None,
-        layers: int = 1,
-        dropout: float = 0.0,
+        width: Count = 256,
+        width_in: Count | None = None,
+        layers: Count = 1,
+        dropout: PartialShare = 0.0,
         layer_norm: bool = False,
     ) -> None:
         super().__init__()

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from genloom.limits import Count
 from genloom.networks.base import Discriminator, Head, Pyramid, image_shape
 from genloom.networks.heads import Score
 from genloom.spec import Spec
@@ -19,7 +20,7 @@ class Halving(nn.Module):
     Pooling comes before the second convolution, which is four times cheaper than after it.
     """
 
-    def __init__(self, width_in: int, width_out: int) -> None:
+    def __init__(self, width_in: Count, width_out: int) -> None:
         super().__init__()
         self.first = nn.Conv2d(width_in, width_in, 3, padding=1)
         self.second = nn.Conv2d(width_in, width_out, 3, padding=1)
@@ -49,9 +50,9 @@ class ResidualDiscriminator(Discriminator):
         self,
         spec: Spec,
         *,
-        width: int = 32,
-        max_width: int = 512,
-        hidden: int = 128,
+        width: Count = 32,
+        max_width: Count = 512,
+        hidden: Count = 128,
         head: Callable[..., Head] = Score,
     ) -> None:
         super().__init__()

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from genloom.batch import Condition, Latent
 from genloom.errors import ConfigError
+from genloom.limits import Count, Whole
 from genloom.networks.attention import SelfAttention
 from genloom.networks.base import Discriminator, Generator, Head, LatentProjection, Pyramid, image_shape
 from genloom.networks.conditioning import ConditionedModule, Conditioning, Layers
@@ -30,7 +31,7 @@ def _initialise(module: nn.Module) -> None:
 class _Up(ConditionedModule):
     """norm, ReLU, double, 3x3, norm, ReLU, 3x3; beside it double, 1x1."""
 
-    def __init__(self, width_in: int, width_out: int, conditioning: Conditioning) -> None:
+    def __init__(self, width_in: Count, width_out: int, conditioning: Conditioning) -> None:
         super().__init__()
         self.main = Layers(
             conditioning.norm(width_in),
@@ -64,9 +65,9 @@ class ResNetGenerator(Generator):
         spec: Spec,
         latent_dim: int,
         *,
-        width: int = 64,
-        max_width: int = 64,
-        attention_size: int | None = None,
+        width: Count = 64,
+        max_width: Count = 64,
+        attention_size: Count | None = None,
         conditioning: Callable[[Spec], Conditioning] = Conditioning,
     ) -> None:
         super().__init__()
@@ -110,7 +111,7 @@ class ResNetGenerator(Generator):
 class _Down(nn.Module):
     """(ReLU,) 3x3, ReLU, 3x3, halve; beside it 1x1, halve. The first block of a network has no ReLU in front."""
 
-    def __init__(self, width_in: int, width_out: int, *, is_first: bool = False, halve: bool = True) -> None:
+    def __init__(self, width_in: Count, width_out: int, *, is_first: bool = False, halve: bool = True) -> None:
         super().__init__()
         self.is_first = is_first
         self.halve = halve
@@ -144,10 +145,10 @@ class ResNetDiscriminator(Discriminator):
         self,
         spec: Spec,
         *,
-        width: int = 64,
-        halvings: int = 3,
-        further_blocks: int = 1,
-        attention_size: int | None = None,
+        width: Count = 64,
+        halvings: Whole = 3,
+        further_blocks: Whole = 1,
+        attention_size: Count | None = None,
         head: Callable[..., Head] = Score,
     ) -> None:
         super().__init__()

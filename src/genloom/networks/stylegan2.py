@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from genloom import randomness
 from genloom.batch import Condition, Latent
 from genloom.errors import ConfigError
+from genloom.limits import Count, Positive, Share, Whole
 from genloom.networks.base import Discriminator, Generator, Head, LatentProjection, Pyramid, image_shape
 from genloom.networks.heads import Score, label_index, num_classes
 from genloom.networks.stylegan2_layers import (
@@ -37,7 +38,7 @@ from genloom.spec import Spec
 class _StyledLayer(nn.Module):
     """A modulated convolution, noise with a learned strength, a bias, the leaky ReLU."""
 
-    def __init__(self, width_in: int, width_out: int, w_dim: int, *, up: bool = False) -> None:
+    def __init__(self, width_in: Count, width_out: int, w_dim: Count, *, up: bool = False) -> None:
         super().__init__()
         self.style = EqualLinear(w_dim, width_in, bias=1.0)
         self.conv = ModulatedConv2d(width_in, width_out, up=up)
@@ -62,7 +63,7 @@ class _StyledLayer(nn.Module):
 class _ToImage(nn.Module):
     """A modulated 1x1 convolution without demodulation: a matrix per example."""
 
-    def __init__(self, width: int, channels: int, w_dim: int) -> None:
+    def __init__(self, width: Count, channels: Count, w_dim: Count) -> None:
         super().__init__()
         self.style = EqualLinear(w_dim, width, bias=1.0)
         self.weight = nn.Parameter(torch.randn(channels, width))
@@ -81,7 +82,7 @@ class _ToImage(nn.Module):
 class _Resolution(nn.Module):
     """The layers of one map size, the first of which doubles it, and what they add to the image."""
 
-    def __init__(self, width_in: int, width_out: int, channels: int, w_dim: int, *, first: bool) -> None:
+    def __init__(self, width_in: Count, width_out: int, channels: Count, w_dim: Count, *, first: bool) -> None:
         super().__init__()
         layers = [] if first else [_StyledLayer(width_in, width_out, w_dim, up=True)]
         self.layers = nn.ModuleList([*layers, _StyledLayer(width_out, width_out, w_dim)])
@@ -136,13 +137,13 @@ class StyleGAN2Generator(Generator):
         spec: Spec,
         latent_dim: int,
         *,
-        width: int = 16,
-        max_width: int = 512,
-        w_dim: int = 128,
-        mapping_layers: int = 2,
-        mapping_lr_multiplier: float = 0.01,
-        mixing_probability: float = 0.9,
-        w_mean_half_life_examples: float = 10_000,
+        width: Count = 16,
+        max_width: Count = 512,
+        w_dim: Count = 128,
+        mapping_layers: Whole = 2,
+        mapping_lr_multiplier: Positive = 0.01,
+        mixing_probability: Share = 0.9,
+        w_mean_half_life_examples: Positive = 10_000,
         conditional: bool = False,
     ) -> None:
         super().__init__()
@@ -268,7 +269,7 @@ class StyleGAN2Generator(Generator):
 class _Halving(nn.Module):
     """Two convolutions, the second of which halves the map, beside a halved map; the sum keeps the variance."""
 
-    def __init__(self, width_in: int, width_out: int) -> None:
+    def __init__(self, width_in: Count, width_out: int) -> None:
         super().__init__()
         self.first = EqualConv2d(width_in, width_in, padding=1, gain=ACTIVATION_GAIN)
         self.blur = Blur(width_in, padding=2)
@@ -301,9 +302,9 @@ class StyleGAN2Discriminator(Discriminator):
         self,
         spec: Spec,
         *,
-        width: int = 16,
-        max_width: int = 512,
-        mbstd_group: int = 4,
+        width: Count = 16,
+        max_width: Count = 512,
+        mbstd_group: Count = 4,
         head: Callable[..., Head] = Score,
     ) -> None:
         super().__init__()

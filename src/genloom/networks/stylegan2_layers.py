@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from genloom.limits import Count
 from genloom.precision import exact, exactly
 
 #: Gain of the leaky ReLU, which keeps the variance. Layers before it multiply their output by it, at no cost, since a
@@ -73,11 +74,11 @@ class EqualConv2d(nn.Module):
 
     def __init__(
         self,
-        width_in: int,
+        width_in: Count,
         width_out: int,
-        kernel: int = 3,
+        kernel: Count = 3,
         *,
-        stride: int = 1,
+        stride: Count = 1,
         padding: int = 0,
         bias: bool = True,
         gain: float = 1.0,
@@ -111,7 +112,7 @@ class ModulatedConv2d(nn.Module):
         up: double the map, by a transposed convolution and a blur.
     """
 
-    def __init__(self, width_in: int, width_out: int, *, up: bool = False) -> None:
+    def __init__(self, width_in: Count, width_out: int, *, up: bool = False) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(width_out, width_in, 3, 3))
         self.gain = 1 / sqrt(width_in * 9)
@@ -182,7 +183,7 @@ class Blur(nn.Module):
 
     kernel: Tensor
 
-    def __init__(self, channels: int, *, padding: int = 0, gain: float = 1.0) -> None:
+    def __init__(self, channels: Count, *, padding: int = 0, gain: float = 1.0) -> None:
         super().__init__()
         taps = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
         kernel = gain * taps[:, None] * taps
@@ -201,7 +202,7 @@ class Upsample(Blur):
         channels: filtered one by one.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: Count) -> None:
         super().__init__(channels, padding=3, gain=4)
 
     def forward(self, x: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch channels h w"]:
@@ -218,7 +219,7 @@ class Downsample(Blur):
         channels: filtered one by one.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: Count) -> None:
         super().__init__(channels, padding=1)
 
     def forward(self, x: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch channels h w"]:

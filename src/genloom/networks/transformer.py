@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from genloom.errors import ConfigError
+from genloom.limits import Count, PartialShare
 from genloom.networks.sequence import Backbone
 
 
@@ -87,7 +88,7 @@ class Block(nn.Module):
 
     root: Float[Tensor, ""]
 
-    def __init__(self, width: int, heads: int, hidden: int, dropout: float) -> None:
+    def __init__(self, width: Count, heads: Count, hidden: Count, dropout: PartialShare) -> None:
         super().__init__()
         self.heads = heads
         self.register_buffer("root", torch.tensor(sqrt(width)), persistent=False)
@@ -138,12 +139,12 @@ class Transformer(Backbone):
     def __init__(
         self,
         *,
-        width: int = 128,
-        layers: int = 4,
-        heads: int = 4,
-        context: int = 256,
-        dropout: float = 0.0,
-        hidden: int | None = None,
+        width: Count = 128,
+        layers: Count = 4,
+        heads: Count = 4,
+        context: Count = 256,
+        dropout: PartialShare = 0.0,
+        hidden: Count | None = None,
         causal: bool = True,
     ) -> None:
         super().__init__()

@@ -15,6 +15,7 @@ from torch import Tensor
 from genloom.batch import Batch
 from genloom.bottlenecks.base import Inference
 from genloom.errors import ConfigError
+from genloom.limits import Count, NonNegative, Share, Whole
 from genloom.objectives.loss import Loss
 
 
@@ -58,7 +59,7 @@ class LinearWarmup:
         value: the final weight.
     """
 
-    warmup_iterations: int
+    warmup_iterations: Whole
     value: float = 1.0
 
     def __call__(self, iteration: int) -> float:
@@ -76,8 +77,8 @@ class CyclicalWarmup:
         value: the highest weight.
     """
 
-    cycle_iterations: int
-    rising_share: float = 0.5
+    cycle_iterations: Count
+    rising_share: Share = 0.5
     value: float = 1.0
 
     def __call__(self, iteration: int) -> float:
@@ -156,7 +157,7 @@ class Elbo(VaeObjective):
 
     needs_densities = False
 
-    def __init__(self, *, beta: Weight = Constant(), free_nats: float = 0.0, k: int = 1) -> None:
+    def __init__(self, *, beta: Weight = Constant(), free_nats: NonNegative = 0.0, k: Count = 1) -> None:
         if free_nats < 0:
             raise ConfigError(f"model.objective.free_nats: {free_nats} is below the limit of 0")
         self.beta = beta
@@ -191,7 +192,7 @@ class Iwae(VaeObjective):
         stick_the_landing: see above.
     """
 
-    def __init__(self, *, k: int = 5, stick_the_landing: bool = False) -> None:
+    def __init__(self, *, k: Count = 5, stick_the_landing: bool = False) -> None:
         self.k = _of_draws(k)
         self.stick_the_landing = stick_the_landing
 
@@ -220,7 +221,7 @@ class BetaTc(VaeObjective):
         gamma: of Σ_d KL(q(z_d) ‖ p(z_d)).
     """
 
-    def __init__(self, *, alpha: float = 1.0, beta: Weight = Constant(6.0), gamma: float = 1.0) -> None:
+    def __init__(self, *, alpha: NonNegative = 1.0, beta: Weight = Constant(6.0), gamma: NonNegative = 1.0) -> None:
         self.alpha = alpha
         self.beta = beta
         self.gamma = gamma

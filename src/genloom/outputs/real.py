@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from genloom.errors import ConfigError
+from genloom.limits import InsideShare
 from genloom.outputs.base import Output, Prediction
 from genloom.spec import SeriesContent, Spec
 
@@ -189,7 +190,7 @@ class Quantiles(RealOutput):
 
     prediction = QuantilePrediction
 
-    def __init__(self, spec: Spec, *, levels: Sequence[float] = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)) -> None:
+    def __init__(self, spec: Spec, *, levels: Sequence[InsideShare] = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)) -> None:
         super().__init__(spec)
         if len(levels) < 2 or list(levels) != sorted(set(levels)) or not 0 < levels[0] < levels[-1] < 1:
             raise ConfigError(f"model.output.levels: {list(levels)} are not at least two, ascending, within 0 and 1")

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from genloom.batch import Latent
 from genloom.errors import ConfigError
+from genloom.limits import Count, NonNegative, Whole
 
 
 @runtime_checkable
@@ -57,7 +58,7 @@ class StandardNormal:
         dim: length of z.
     """
 
-    dim: int
+    dim: Count
 
     def __post_init__(self) -> None:
         if self.dim < 1:
@@ -86,10 +87,10 @@ class NormalWithCodes:
         noise_std: σ.
     """
 
-    dim: int
+    dim: Count
     categories: int = 10
-    continuous: int = 2
-    noise_std: float = 1.0
+    continuous: Whole = 2
+    noise_std: NonNegative = 1.0
 
     def __post_init__(self) -> None:
         if self.categories < 2 or self.continuous < 0:

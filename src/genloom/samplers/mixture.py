@@ -12,6 +12,7 @@ from torch.distributions import Categorical, MixtureSameFamily, MultivariateNorm
 
 from genloom import randomness
 from genloom.errors import ConfigError
+from genloom.limits import Count
 
 
 class Mixture(nn.Module):
@@ -29,7 +30,7 @@ class Mixture(nn.Module):
     means: Float[Tensor, "components dim"]
     factors: Float[Tensor, "components dim dim"]  # Cholesky: L, lower triangular
 
-    def __init__(self, dim: int, *, components: int = 10) -> None:
+    def __init__(self, dim: Count, *, components: Count = 10) -> None:
         super().__init__()
         if components < 1:
             raise ConfigError(f"model.sampler.components: {components} is below the limit of 1")

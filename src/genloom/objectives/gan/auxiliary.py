@@ -5,6 +5,7 @@ import math
 import torch.nn.functional as F
 from torch import Tensor
 
+from genloom.limits import NonNegative
 from genloom.networks.base import Critique
 from genloom.networks.heads import label_index
 from genloom.objectives.gan.game import Game, GanTerm
@@ -28,7 +29,9 @@ class AuxiliaryClassification(GanTerm):
     needs_labels = True
     needs_aux = ("class",)
 
-    def __init__(self, *, weight: float = 1.0, generator_weight: float = 0.1, on_generated: bool = False) -> None:
+    def __init__(
+        self, *, weight: NonNegative = 1.0, generator_weight: NonNegative = 0.1, on_generated: bool = False
+    ) -> None:
         super().__init__()
         self.weight = weight
         self.generator_weight = generator_weight
@@ -66,7 +69,7 @@ class CodeInformation(GanTerm):
     needs_aux = ("category",)
     needs_latent = ("category",)
 
-    def __init__(self, *, weight: float = 1.0, continuous_weight: float = 0.1) -> None:
+    def __init__(self, *, weight: NonNegative = 1.0, continuous_weight: NonNegative = 0.1) -> None:
         super().__init__()
         self.weight = weight
         self.continuous_weight = continuous_weight

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from genloom.batch import Batch, Condition, Latent
+from genloom.limits import Count
 from genloom.networks.base import Critique
 from genloom.objectives.loss import Loss
 
@@ -79,7 +80,7 @@ class GanTerm(nn.Module):
     needs_aux: tuple[str, ...] = ()
     needs_latent: tuple[str, ...] = ()
 
-    def __init__(self, *, every_iterations: int = 1) -> None:
+    def __init__(self, *, every_iterations: Count = 1) -> None:
         super().__init__()
         if every_iterations < 1:
             raise ValueError(f"every_iterations: {every_iterations} is below the limit of 1")

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from genloom.batch import Condition
+from genloom.limits import Count, NonNegative, Positive, Share
 from genloom.objectives.gan.game import Game, GanTerm
 from genloom.objectives.loss import Loss
 from genloom.precision import exactly
@@ -51,7 +52,7 @@ class R1(GanTerm):
         every_iterations: see :class:`GanTerm`.
     """
 
-    def __init__(self, *, gamma: float = 1.0, every_iterations: int = 16) -> None:
+    def __init__(self, *, gamma: NonNegative = 1.0, every_iterations: Count = 16) -> None:
         super().__init__(every_iterations=every_iterations)
         self.gamma = gamma
 
@@ -86,7 +87,12 @@ class GradientPenalty(GanTerm):
     """
 
     def __init__(
-        self, *, weight: float = 10.0, norm: float = 1.0, one_sided: bool = False, every_iterations: int = 1
+        self,
+        *,
+        weight: NonNegative = 10.0,
+        norm: NonNegative = 1.0,
+        one_sided: bool = False,
+        every_iterations: Count = 1,
     ) -> None:
         super().__init__(every_iterations=every_iterations)
         self.weight = weight
@@ -125,7 +131,7 @@ class Dragan(GradientPenalty):
         **penalty: see :class:`GradientPenalty`.
     """
 
-    def __init__(self, *, spread: float = 0.5, **penalty: Any) -> None:
+    def __init__(self, *, spread: NonNegative = 0.5, **penalty: Any) -> None:
         super().__init__(**penalty)
         self.spread = spread
 
@@ -149,7 +155,7 @@ class WeightClipping(GanTerm):
         limit: c.
     """
 
-    def __init__(self, *, limit: float = 0.01) -> None:
+    def __init__(self, *, limit: Positive = 0.01) -> None:
         super().__init__()
         self.limit = limit
 
@@ -176,7 +182,7 @@ class LeCam(GanTerm):
         decay: of the running means, per discriminator update.
     """
 
-    def __init__(self, *, weight: float = 0.1, decay: float = 0.99) -> None:
+    def __init__(self, *, weight: NonNegative = 0.1, decay: Share = 0.99) -> None:
         super().__init__()
         self.weight = weight
         self.mean_real = RunningMean(decay)
@@ -210,11 +216,11 @@ class PathLength(GanTerm):
     def __init__(
         self,
         *,
-        weight: float = 2.0,
-        decay: float = 0.99,
+        weight: NonNegative = 2.0,
+        decay: Share = 0.99,
         latent: str = "w",
-        batch_share: float = 0.5,
-        every_iterations: int = 4,
+        batch_share: Share = 0.5,
+        every_iterations: Count = 4,
     ) -> None:
         super().__init__(every_iterations=every_iterations)
         if not 0 < batch_share <= 1:
