@@ -13,6 +13,7 @@ from genloom.bottlenecks.base import at_least_one
 from genloom.errors import ConfigError
 from genloom.limits import Count
 from genloom.normal import LOG_2_PI, Normal
+from genloom.precision import exactly
 from genloom.samplers.latents import slerp
 
 PosteriorOf = Callable[[Tensor], Normal | None]  # of content, without a condition

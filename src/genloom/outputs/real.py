@@ -14,6 +14,7 @@ from torch import Tensor
 from genloom.errors import ConfigError
 from genloom.limits import InsideShare
 from genloom.outputs.base import Output, Prediction
+from genloom.precision import exact
 from genloom.spec import SeriesContent, Spec
 
 
@@ -132,7 +133,7 @@ class QuantilePrediction(Prediction):
 
     def __init__(self, levels: Float[Tensor, " levels"], values: Float[Tensor, "*shape levels"]) -> None:
         self.levels = levels
-        self.values = values.to(torch.promote_types(values.dtype, torch.float32))  # levels near 1 need the digits
+        self.values = exact(values)  # levels near 1 need the digits
 
     @property
     def _slopes(self) -> tuple[Float[Tensor, "*shape"], Float[Tensor, "*shape"]]:
