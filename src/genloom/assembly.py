@@ -55,6 +55,8 @@ def build(config: DictConfig) -> Run:
     model.identity = {
         "model": OmegaConf.to_container(config.model, resolve=True),
         "data": OmegaConf.to_container(config.data, resolve=True),
+        "optimizer": OmegaConf.to_container(config.optimizer, resolve=True),
+        "scheduler": OmegaConf.to_container(config.scheduler, resolve=True) if config.scheduler else None,
         "metrics": OmegaConf.to_container(config.metrics, resolve=True) if config.metrics else None,
         "data_fingerprint": data.fingerprint,
     }
@@ -65,6 +67,7 @@ def build(config: DictConfig) -> Run:
         )
     data.batches_per_iteration = model.batches_per_iteration
     if config.get("resume_from"):
+        checkpoint.check_continues(config.resume_from, model, data.fingerprint)
         data.continues_at = checkpoint.position(config.resume_from)
     judge: Judge | None = instantiate(config.metrics, "metrics") if config.metrics else None
     if judge is not None:

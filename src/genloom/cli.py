@@ -10,7 +10,6 @@ through the environment variable ``GENLOOM_JOB``.
 import argparse
 import importlib
 import os
-import re
 import signal
 import sys
 import traceback
@@ -22,6 +21,7 @@ from typing import Any, NoReturn
 from omegaconf import DictConfig, OmegaConf
 
 import genloom
+from genloom.config.advice import quoted
 from genloom.config.directory import commands, config_directory
 from genloom.config.near import did_you_mean
 from genloom.errors import ConfigError, GenloomError
@@ -168,7 +168,7 @@ def _keyed(key: str, arguments: Sequence[str]) -> list[str]:
         return overrides
     if any(override.lstrip("+").startswith(f"{key}=") for override in overrides):
         raise ConfigError(f"{key}: {values[0]} and {key}=… both set it; write all of them without {key}=")
-    return [*overrides, f"{key}=[{','.join(map(_quoted, values))}]"]
+    return [*overrides, f"{key}=[{','.join(map(quoted, values))}]"]
 
 
 def _is_override(argument: str) -> bool:
@@ -182,7 +182,7 @@ def _as_text(override: str, keys: Sequence[str]) -> str:
     key, _, value = override.partition("=")
     if key not in keys or value == "null" or value[:1] in ("'", '"'):
         return override
-    return f"{key}={_quoted(value)}"
+    return f"{key}={quoted(value)}"
 
 
 def _with_null(override: str, texts: Sequence[str]) -> str:
@@ -192,14 +192,6 @@ def _with_null(override: str, texts: Sequence[str]) -> str:
     """
     key, equals, value = override.partition("=")
     return f"{override}null" if equals and not value and key not in texts else override
-
-
-def _quoted(text: str) -> str:
-    """Return ``text`` so that Hydra's grammar and OmegaConf's interpolation read it as it is."""
-    from hydra.core.override_parser.types import Quote, QuotedString
-
-    literal = re.sub(r"(\\*)\$\{", lambda found: found[1] * 2 + r"\${", text)
-    return QuotedString(text=literal, quote=Quote.single).with_quotes()
 
 
 # Jobs

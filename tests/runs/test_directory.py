@@ -20,7 +20,7 @@ def test_a_named_directory_must_be_new_or_empty(tmp_path):
     assert directory.claim(tmp_path / "new") == tmp_path / "new"
     assert directory.claim(tmp_path / "new") == tmp_path / "new"
     (tmp_path / "new" / "file").touch()
-    with pytest.raises(ConfigError, match=r"run\.dir: .*new is not empty; resume=auto"):
+    with pytest.raises(ConfigError, match=r"run\.dir: .*new is not empty; it holds no run"):
         directory.claim(tmp_path / "new")
 
 

@@ -20,6 +20,7 @@ from torch.optim import Optimizer
 from genloom import randomness
 from genloom.batch import Batch
 from genloom.errors import ConfigError, TrainingError
+from genloom.families.continuing import Settings, follow, settings_of
 from genloom.families.finite import Watch, not_finite
 from genloom.families.model import GenerativeModel
 from genloom.limits import Count, Positive, Whole
@@ -69,6 +70,7 @@ class Family(GenerativeModel):
         self.gradient_clip_norm = gradient_clip_norm
         self.ema_half_life_examples = ema_half_life_examples
         self._optimizer_factories = optimizer
+        self._configured: list[Settings] = []  # of each optimizer, before its schedule and a checkpoint change them
         self._schedulers = scheduler
         self.gradient_norms: dict[str, Tensor] = {}
         self.identity: dict[str, Any] = {}  # what a checkpoint says about the model: plain dicts
@@ -118,6 +120,7 @@ class Family(GenerativeModel):
             name: factory(parameter for parameter in players[name].parameters() if parameter.requires_grad)
             for name, factory in self._optimizer_factories.items()
         }
+        self._configured = [settings_of(optimizer) for optimizer in optimizers.values()]
         schedulers = self._schedulers or {}
         if not isinstance(schedulers, Mapping):
             schedulers = dict.fromkeys(players, schedulers)
@@ -131,7 +134,16 @@ class Family(GenerativeModel):
         return list(optimizers.values()), schedules
 
     def on_train_start(self) -> None:
-        """Remember how large the weights are, by which those that go astray are told."""
+        """Let a run that continues have the rates that are configured, and remember how large the weights are.
+
+        Raises:
+            ConfigError: a rate was changed under a schedule that can't follow.
+        """
+        schedules = {config.scheduler.optimizer: config.scheduler for config in self.trainer.lr_scheduler_configs}
+        for player, optimizer, settings in zip(
+            self._optimizer_factories, self.trainer.optimizers, self._configured, strict=True
+        ):
+            follow(player, optimizer, settings, schedules.get(optimizer))
         self._watch.start(self.players())
 
     def on_train_end(self) -> None:

@@ -13,6 +13,7 @@ import yaml
 
 from genloom.config.near import did_you_mean
 from genloom.errors import ConfigError
+from genloom.runs.changes import leaves
 from genloom.runs.directory import is_held
 
 # what a run computes does not depend on these
@@ -245,12 +246,3 @@ def _why(directory: Path, status: Mapping[str, Any]) -> str:
 def finite(value: float | None) -> float | None:
     """Return a number, or None for None, NaN and infinities."""
     return float(value) if value is not None and math.isfinite(value) else None
-
-
-def leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Return the values of nested mappings by their full names; a list is one value."""
-    if isinstance(node, dict) and node:
-        for key, value in node.items():
-            yield from leaves(value, f"{prefix}.{key}" if prefix else str(key))
-    else:
-        yield prefix, node

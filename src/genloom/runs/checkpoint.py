@@ -189,6 +189,33 @@ def load(path: str | os.PathLike[str], *, trust: list[str] | None = None, device
     return model.to(device).eval()
 
 
+def check_continues(path: str | os.PathLike[str], model: Family, fingerprint: str) -> None:
+    """Refuse to continue with another model or other data than a checkpoint's, before anything is loaded of it.
+
+    Args:
+        path: the checkpoint.
+        model: what is to be trained on.
+        fingerprint: of its data.
+
+    Raises:
+        CheckpointError: naming what differs.
+    """
+    content = read(path)
+    theirs, ours = content["state_dict"], model.state_dict()
+    remedy = "init_from=… in place of resume=… starts from the weights that fit"
+    for name in dict.fromkeys((*theirs, *ours)):
+        shapes = [tuple(weights[name].shape) if name in weights else "absent" for weights in (theirs, ours)]
+        if shapes[0] != shapes[1]:
+            raise CheckpointError(
+                f"resume: {path} is of another model: {name} is {shapes[0]} there and {shapes[1]} here; {remedy}"
+            )
+    if content["genloom"].get("data_fingerprint") != fingerprint:
+        raise CheckpointError(
+            f"resume: {path} was trained on other examples than data reads now, whose order would not be that of the "
+            f"run; {remedy}"
+        )
+
+
 def start_from(model: Family, path: str | os.PathLike[str]) -> list[str]:
     """Copy into ``model`` the weights of a checkpoint that fit by name and shape; return the names that did not match.
 

@@ -48,8 +48,10 @@ def claim(path: str | os.PathLike[str]) -> Path:
     except OSError as error:
         raise _unwritable("run.dir", directory, error) from error
     if taken:
+        is_run = (directory / "status.json").exists()
+        remedy = "resume=auto continues the run in it, another run.dir starts a new one"
         raise ConfigError(
-            f"run.dir: {directory} is not empty; resume=auto continues the run in it, another run.dir starts a new one"
+            f"run.dir: {directory} is not empty; {remedy if is_run else 'it holds no run, so name another run.dir'}"
         )
     return directory.resolve()
 

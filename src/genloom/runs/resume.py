@@ -6,10 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
-from genloom.errors import CheckpointError
-from genloom.runs import checkpoint, directory
+from genloom.config.advice import setting
+from genloom.errors import CheckpointError, ConfigError
+from genloom.runs import changes, checkpoint, directory
+
+STATED = ("model", "data", "optimizer", "scheduler", "seed")  # of a configuration, what a checkpoint says of itself
 
 
 @dataclass(frozen=True)
@@ -28,31 +33,89 @@ class Place:
 
 
 def choose(config: DictConfig, sweep_directory: Path | None) -> Place:
-    """Decide by ``run.dir`` and ``resume``.
+    """Decide by ``run.dir`` and ``resume``, before anything is written.
 
     Args:
         config: the run's configuration.
         sweep_directory: the directory that a sweep has made for this job.
 
     Raises:
-        ConfigError: the directory cannot be used.
+        ConfigError: the directory cannot be used, or what is continued has settings that can't be changed.
         CheckpointError: ``resume`` names none.
     """
-    named = Path(config.run.dir) if config.run.dir else sweep_directory
+    named = Path(config.run.dir).expanduser() if config.run.dir else sweep_directory
     if config.resume == "auto":
         candidates = [named] if named else _unfinished_alike(config)
-        for candidate in candidates:
+        for candidate in filter(_is_run, candidates):
             if _status(candidate).get("status") == "finished":
+                _check_finished(candidate, config)
                 return Place(candidate.resolve(), finished=True)
             newest = _newest_good(candidate)
             if newest is not None:
-                return Place(candidate.resolve(), newest)
-            if named and candidate.is_dir():
+                _check_continues(newest, config)
+                return Place(candidate.resolve(), newest.resolve())
+            if named:
+                if found := changes.changes(_configuration(candidate), _plain(config)):
+                    print(f"{candidate} has no checkpoint; it starts anew: {changes.listed(found)}", flush=True)
                 return Place(candidate.resolve())
+    source = None
+    if config.resume not in ("never", "auto"):
+        source = checkpoint.find(config.resume).resolve()
+        _check_continues(source, config, to_do=1)
     place = directory.claim(named) if named else directory.allocate(config.run.root, config.run.name)
-    if config.resume in ("never", "auto"):
-        return Place(place)
-    return Place(place, checkpoint.find(config.resume).resolve())
+    return Place(place, source)
+
+
+def _is_run(folder: Path) -> bool:
+    return any((folder / name).exists() for name in ("status.json", ".lock", "checkpoints"))
+
+
+def _check_continues(file: Path, config: DictConfig, to_do: int = 0) -> None:
+    """Refuse settings that continuing from a checkpoint could not follow, and name those that it follows.
+
+    Raises:
+        ConfigError: naming them; or fewer than ``to_do`` iterations are left.
+    """
+    content = checkpoint.read(file)
+    now = _plain(config)
+    of_run = _configuration(file.parent.parent) if file.parent.name == "checkpoints" else {}
+    stated = {key: content["genloom"][key] for key in STATED if key in content["genloom"]}
+    found = changes.check({"init_from": None, **of_run, **stated}, now, file)
+    done, most = content["global_step"], now["trainer"].get("max_steps") or -1
+    if most != -1 and done + to_do > most:
+        raise ConfigError(
+            f"trainer.max_steps: {most} leaves nothing to do, since {file} has {done} iterations; set "
+            f"trainer.max_steps={max(done + to_do, 2 * done)}, say"
+        )
+    if found:
+        print(f"continues with changes: {changes.listed(found, 8)}", flush=True)
+
+
+def _check_finished(run: Path, config: DictConfig) -> None:
+    found = changes.changes(_configuration(run), _plain(config))
+    if not found:
+        return
+    can_go_on = all(change.is_followed for change in found) and any("trainer.max_" in change.key for change in found)
+    remedy = (
+        f"{setting('resume', run)} with another run.dir continues it so"
+        if can_go_on
+        else "another run.dir starts a run of this one"
+    )
+    raise ConfigError(
+        f"run.dir: {run} holds a finished run of another configuration: {changes.listed(found)}; {remedy}"
+    )
+
+
+def _configuration(run: Path) -> dict[str, Any]:
+    try:
+        return _plain(OmegaConf.load(run / "config.yaml"))
+    except (OSError, yaml.YAMLError, OmegaConfBaseException):
+        return {}
+
+
+def _plain(config: Any) -> dict[str, Any]:
+    plain = OmegaConf.to_container(config, resolve=True)
+    return plain if isinstance(plain, dict) else {}  # pyright: ignore[reportReturnType]
 
 
 def _status(run: Path) -> dict[str, Any]:
@@ -83,9 +146,18 @@ def _unfinished_alike(config: DictConfig) -> list[Path]:
         for run in runs
         if _status(run).get("status") in ("running", "failed")
         and _status(run).get("configuration") == own
-        and not directory.is_held(run)
+        and _is_free(run)
     ]
     return sorted(alike, key=lambda run: run.name, reverse=True)
+
+
+def _is_free(run: Path) -> bool:
+    try:
+        return not directory.is_held(run)
+    except OSError as error:
+        raise ConfigError(
+            f"resume: {run} cannot be written ({error.strerror or error}); resume=never starts a new run"
+        ) from error
 
 
 def identity(config: DictConfig) -> str:
