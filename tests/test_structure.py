@@ -1,6 +1,7 @@
 """Imports go one way, and the package keeps to it."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,9 @@ def test_an_objective_imports_no_family_and_a_network_no_lightning():
     for room, forbidden in (("objectives", "genloom.families"), ("networks", "lightning"), ("networks", "hydra")):
         for path in (ROOT / room).glob("*.py"):
             assert forbidden not in path.read_text(encoding="utf-8").split('"""')[-1], path
+
+
+def test_a_test_is_called_the_same_in_every_process(request):
+    """So that several can share the tests: a name holds no address of an object."""
+    names = [item.nodeid for item in request.session.items]
+    assert not [name for name in names if re.search(r"0x[0-9a-f]{6,}", name)], "give the parameters ids"

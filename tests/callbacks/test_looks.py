@@ -289,7 +289,6 @@ def test_a_picture_is_the_same_each_time(tiny_gan, tiny_data, judge):
 @pytest.mark.parametrize(
     ("look", "needed"),
     [(TruncationSweep(), "Truncate"), (Classes(), "Condition"), (Projector(), "Encode")],
-    ids=lambda part: str(part),
 )
 def test_a_model_that_lacks_the_capability_is_refused(tiny_gan, look, needed):
     with pytest.raises(CapabilityError, match=rf"it needs {needed}; this model offers .*Sample"):

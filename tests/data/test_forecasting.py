@@ -107,7 +107,7 @@ def test_without_covariates_nothing_need_follow_the_present(tmp_path):
 
 
 def test_months_go_on_by_the_calendar(tmp_path):
-    ends = [str(np.datetime64("2000-02") + month - np.timedelta64(1, "D")) for month in range(40)]
+    ends = [str(np.datetime64("2000-02") + np.timedelta64(month, "M") - np.timedelta64(1, "D")) for month in range(40)]
     path = write(tmp_path / "ends.csv", ["date,y", *(f"{end},{row}" for row, end in enumerate(ends))])
     spec = Series(path=path, look_back=4, horizon=3).describe()
     assert read_present(path, spec).stamps(0)[1] == ["2003-05-31", "2003-06-30", "2003-07-31"]

@@ -173,7 +173,14 @@ def test_the_calendar_is_that_of_local_clocks(series):
         (hours(40, step=timedelta(days=1)), 7, 86400),
         (hours(40, step=timedelta(days=7)), 52, 604800),
         ([f"{2000 + month // 12}-{month % 12 + 1:02}" for month in range(40)], 12, 2629746),
-        ([str(np.datetime64("2000-02") + 1 + month - np.timedelta64(1, "D")) for month in range(40)], 12, 2629746),
+        (
+            [
+                str(np.datetime64("2000-02") + np.timedelta64(1 + month, "M") - np.timedelta64(1, "D"))
+                for month in range(40)
+            ],
+            12,
+            2629746,
+        ),
         ([f"{2000 + quarter // 4}/{3 * (quarter % 4) + 1}/1" for quarter in range(40)], 4, 3 * 2629746),
         ([f"{year}-01-01" for year in range(1980, 2020)], 1, 12 * 2629746),
         ([str(row) for row in range(40)], 1, None),
@@ -244,7 +251,7 @@ def test_what_nothing_comes_before_is_filled_by_the_training_mean(series):
 
 
 def test_months_of_any_length_are_filled(series):
-    ends = [str(np.datetime64("2000-02") + month - np.timedelta64(1, "D")) for month in range(40)]
+    ends = [str(np.datetime64("2000-02") + np.timedelta64(month, "M") - np.timedelta64(1, "D")) for month in range(40)]
     lines = ["time,y", *(f"{end},{row}" for row, end in enumerate(ends) if row != 13)]
     with pytest.raises(DataError, match="line 15, column 'time': 1 row is missing between 2001-01-31 and 2001-03-31"):
         series(lines).describe()
