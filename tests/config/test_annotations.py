@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from genloom.config.annotations import fits, literals
+from genloom.config.annotations import broken_limit, fits, kinds, literals
 from genloom.config.signatures import signature
 
 HEADER = """
@@ -24,6 +24,8 @@ class Words(str): ...
 
 Number = Union[int, float]
 Size = Optional[Number]
+Count = Annotated[int, Ge(1)]
+Counts = Annotated[Sequence[Count], MinLen(1)]
 Mode = Literal["fast", "slow"]
 
 def function(value: {annotation} = {default}): ...
@@ -103,3 +105,36 @@ def test_a_tensor_is_no_string() -> None:
     found = signature("torch.optim.Adam").parameters["lr"]
     assert fits(1e-4, found)
     assert not fits("abc", found)
+
+
+RANGES: dict[str, tuple[Any, str]] = {
+    "Annotated[int, Ge(1)]": (0, "0 is below the limit of 1"),
+    "Annotated[int, marks.Ge(ge=1)]": (0, "0 is below the limit of 1"),
+    "Annotated[float, Gt(0)]": (0, "0 must be above 0"),
+    "Annotated[float, Ge(0), Le(1)]": (1.5, "1.5 is above the limit of 1"),
+    "Annotated[float, Ge(-1), Lt(1)] | None": (1, "1 must be below 1"),
+    "list[Annotated[int, Ge(1)]]": ([2, -2], "-2 is below the limit of 1"),
+    "tuple[Count, Count]": ([2, 0], "0 is below the limit of 1"),
+    "dict[str, Count]": ({"k": 0}, "0 is below the limit of 1"),
+    "Annotated[Sequence[Count], MinLen(1)]": ([], "[] has fewer items than 1"),
+    "Optional[Counts]": ([0], "0 is below the limit of 1"),
+}
+
+
+@pytest.mark.parametrize("annotation", RANGES)
+def test_ranges(parameter: Any, annotation: str) -> None:
+    value, expected = RANGES[annotation]
+    found = parameter(annotation)
+    assert not fits(value, found)
+    assert broken_limit(value, found) == expected
+    assert broken_limit("abc", found) is None  # another kind, which no limit concerns
+
+
+def test_kinds_are_said_without_aliases(parameter: Any) -> None:
+    assert kinds(parameter("Count | None")) == "int | None"
+
+
+def test_infinity_is_large_and_nan_is_nothing(parameter: Any) -> None:
+    found = parameter("Annotated[float, Ge(0)]")
+    assert fits(float("inf"), found)
+    assert not fits(float("nan"), found)

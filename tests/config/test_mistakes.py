@@ -168,6 +168,52 @@ MISTAKES: dict[str, tuple[list[str], list[str]]] = {
         ["train", "-m", "seed=1,2", "optimizer.generator.lr=1e-4,abc"],
         ["optimizer.generator.lr:", "abc"],
     ),
+    "negative rate": (
+        ["train", "optimizer.generator.lr=-1"],
+        ["optimizer.generator.lr:", "-1 is below the limit of 0"],
+    ),
+    "negative added rate": (
+        ["train", "+optimizer.generator.weight_decay=-1"],
+        ["optimizer.generator.weight_decay:", "-1 is below the limit of 0"],
+    ),
+    "betas out of range": (
+        ["train", "optimizer.generator.betas=[1,2]"],
+        ["optimizer.generator.betas:", "1 must be below 1 in [1, 2]"],
+    ),
+    "negative batch size": (["train", "data.batch_size=-3"], ["data.batch_size:", "-3 is below the limit of 1"]),
+    "no size": (["train", "data.size=0"], ["data.size:", "0 is below the limit of 4"]),
+    "negative step count": (["train", "trainer.max_steps=-5"], ["trainer.max_steps:", "-5 is below the limit of -1"]),
+    "no samples to judge": (["train", "metrics.num_samples=0"], ["metrics.num_samples:", "0 is below the limit of 1"]),
+    "no layers": (
+        ["train", "model=gan/dense", "model.generator.widths=[]"],
+        ["model.generator.widths:", "[] has fewer items than 1"],
+    ),
+    "all dropped": (
+        ["train", "experiment=tiny_shakespeare/transformer", "model.network.backbone.dropout=2"],
+        ["model.network.backbone.dropout:", "2 must be below 1"],
+    ),
+    "share above one": (
+        ["sample", "checkpoint=a", "sampler.top_p=3"],
+        ["sampler.top_p:", "3.0 is above the limit of 1"],
+    ),
+    "word for resume": (["train", "resume=atuo"], ["resume:", "did you mean auto?", "never, auto or a path"]),
+    "missing start": (["train", "init_from=nowhere"], ["init_from:", "no file or folder nowhere"]),
+    "accumulation of Lightning": (
+        ["train", "trainer.accumulate_grad_batches=2"],
+        ["trainer.accumulate_grad_batches:", "use model.accumulation=…"],
+    ),
+    "added accumulation of Lightning": (
+        ["train", "+trainer.accumulate_grad_batches=2"],
+        ["trainer.accumulate_grad_batches:", "use model.accumulation=…"],
+    ),
+    "clipping of Lightning": (
+        ["train", "+trainer.gradient_clip_val=1"],
+        ["trainer.gradient_clip_val:", "use model.gradient_clip_norm=…"],
+    ),
+    "validation of Lightning": (
+        ["train", "trainer.limit_val_batches=1"],
+        ["trainer.limit_val_batches:", "use callbacks.evaluation.every_iterations=…"],
+    ),
     "wrong key shown": (["train", "--cfg", "job", "sede=3"], ["sede:", "did you mean seed?"]),
     "wrong key in help": (["train", "--help", "sede=3"], ["sede:", "did you mean seed?"]),
     "wrong package shown": (["train", "--cfg", "job", "--resolve", "run.name=${x}"], ["run.name:", "x"]),
@@ -195,6 +241,24 @@ CORRECT: dict[str, list[str]] = {
     "nothing for null": ["sample", "checkpoint=a", "sampler.top_k=", "weights=", "prompt=", "--cfg", "job"],
     "hydra": ["evaluate", "--cfg", "hydra"],
     "info": ["evaluate", "--info", "defaults-tree"],
+    "none under debug": [
+        "train",
+        "metrics=none",
+        "callbacks=none",
+        "logger=none",
+        "debug=fast_dev_run",
+        "--cfg",
+        "job",
+        "--resolve",
+    ],
+    "another callback under debug": [
+        "train",
+        "callbacks=sample_grid",
+        "debug=fast_dev_run",
+        "--cfg",
+        "job",
+        "--resolve",
+    ],
     "user's": ["train", *USER, "scheduler=mine", "--cfg", "job"],
 }
 
@@ -276,6 +340,14 @@ def test_help_names_groups_options_and_examples(outcomes: dict[str, dict[str, An
 def test_a_key_without_a_value_is_unset(outcomes: dict[str, dict[str, Any]]) -> None:
     shown = outcomes["nothing for null"]["out"]
     assert "  top_k: null" in shown and "weights: null" in shown and "prompt: ''" in shown
+
+
+def test_debug_brings_nothing_back(outcomes: dict[str, dict[str, Any]]) -> None:
+    shown = outcomes["none under debug"]["out"]
+    assert all(f"{group}: {{}}" in shown for group in ("metrics", "callbacks", "logger"))
+    assert "max_steps: 3" in shown
+    shown = outcomes["another callback under debug"]["out"]
+    assert "evaluation:" not in shown and "num_samples: 100" in shown
 
 
 def test_shown_configuration(outcomes: dict[str, dict[str, Any]]) -> None:
