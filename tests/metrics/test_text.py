@@ -117,6 +117,12 @@ def test_self_bleu_is_that_of_an_independent_implementation(longest: int) -> Non
     assert self_bleu(texts, longest) == pytest.approx(bleu_score(lines, others, n_gram=longest).item(), rel=1e-5)
 
 
+@pytest.mark.parametrize(("longest", "wanted"), [(1, 0.8888888888888888), (2, 0.8777074514725111)])
+def test_self_bleu_holds_a_text_against_the_shorter_of_two_that_are_equally_near_in_length(longest, wanted) -> None:
+    """nltk 3.10.4: corpus_bleu(the other texts of each, the texts, weights=[1 / longest] * longest)."""
+    assert self_bleu(words("a b c d e f g h", "a b c d e f", "a b c d"), longest) == pytest.approx(wanted, rel=1e-12)
+
+
 def test_copies_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     source = "".join(chr(ord("a") + (i * i) % 23) for i in range(500)) + "über alles"
     assert copied_share([source[100:130], "über alles"], source, 10) == 1

@@ -51,8 +51,8 @@ class Memorisation(Comparison):
         authentic = found.distance > among["distance"][found.index]
         same = (candidate.images.content[: len(found.index)] == train.images.content[found.index]).flatten(1).all(dim=1)
         details = {"identical_to_a_training_image": int(same.sum()), "unauthentic": int((~authentic).sum())}
-        unseen_median = unseen.distance.median().item()
-        ratio = found.distance.median().item() / unseen_median if unseen_median > 0 else float("nan")
+        unseen_median = unseen.distance.quantile(0.5).item()
+        ratio = found.distance.quantile(0.5).item() / unseen_median if unseen_median > 0 else float("nan")
         return {
             "train_distance": Score(ratio, details=details),
             "authenticity": Score(authentic.to(torch.float64).mean().item(), details=details),

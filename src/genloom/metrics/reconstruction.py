@@ -1,12 +1,14 @@
 """How much of an example is left after encoding and decoding, beside the best linear map of the same size.
 
-Values are in [0, 1]. Structural similarity is torchmetrics', which averages over the reflected border too.
+Values are in [0, 1].
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
@@ -19,10 +21,15 @@ from genloom.metrics.measuring import Held, Measurement
 from genloom.metrics.metric import Direction, Score
 from genloom.spec import ImageContent
 
+SSIM_WINDOW = 11  # pixels
+
 
 @dataclass(frozen=True)
 class Reconstruction(Measurement):
     """Error of reconstructions: per value, in decibels, and as a structural similarity; averaged over the examples.
+
+    ``ssim`` is that of Wang et al., Image Quality Assessment, 2004: a Gaussian window of 11 pixels with σ = 1.5, over
+    the places where it lies within the picture ("valid"), averaged over the channels; smaller pictures have none.
 
     ``mse_of_pca`` is the error of a principal component analysis of the training examples with as many components as
     the model's latent has numbers: no linear encoder and decoder are better there.
@@ -41,6 +48,11 @@ class Reconstruction(Measurement):
 
     batch_size: Count = 500
 
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Also how structural similarity is taken."""
+        return super().parameters | {"ssim": f"valid places of a window of {SSIM_WINDOW}"}
+
     def why_not(self, model: Family, examples: Examples) -> str | None:
         """Refuse what has no range."""
         if not isinstance(model.spec.content, ImageContent):
@@ -58,7 +70,7 @@ class Reconstruction(Measurement):
             scores = {
                 "mse": (ours - real).square().flatten(1).mean(1),
                 "psnr": peak_signal_noise_ratio(ours, real, data_range=1.0, dim=(1, 2, 3), reduction="none"),
-                "ssim": structural_similarity_index_measure(ours, real, data_range=1.0, reduction="none"),
+                **({"ssim": structural_similarity(ours, real)} if min(real.shape[-2:]) >= SSIM_WINDOW else {}),
             }
             for name, values in scores.items():
                 assert isinstance(values, Tensor)
@@ -67,6 +79,23 @@ class Reconstruction(Measurement):
         if (error := _error_of_pca(held, numbers)) is not None:
             found["mse_of_pca"] = Score(error, details={"components": numbers})
         return found
+
+    def warnings(self, scores: Mapping[str, Score]) -> list[str]:
+        """Name what is not there."""
+        if "ssim" in scores:
+            return []
+        return [f"pictures with sides below {SSIM_WINDOW} pixels have no ssim: its window does not fit in"]
+
+
+def structural_similarity(
+    ours: Float[Tensor, "batch channels height width"], real: Float[Tensor, "batch channels height width"]
+) -> Float[Tensor, " batch"]:
+    """Return the mean structural similarity of each pair of pictures with values in [0, 1]."""
+    border = SSIM_WINDOW // 2  # torchmetrics reflects the picture there, and averages over it
+    places = structural_similarity_index_measure(
+        ours.double(), real.double(), sigma=1.5, data_range=1.0, reduction="none", return_full_image=True
+    )[1]
+    return places[..., border:-border, border:-border].flatten(1).mean(1)
 
 
 def _error_of_pca(held: Held, components: int) -> float | None:

@@ -183,7 +183,7 @@ def self_bleu(texts: Sequence[Sequence[str]], longest: int) -> float:
 
     Papineni et al., BLEU, 2002: the geometric mean of the shares of n-grams that stand in another text (as often, in
     one of them), times exp(1 − r / c) if c, the words of the texts, are fewer than r, those of the references that are
-    nearest in length.
+    nearest in length, the shorter of two that are equally near.
     """
     logs = 0.0
     for n in range(1, longest + 1):
@@ -199,7 +199,7 @@ def self_bleu(texts: Sequence[Sequence[str]], longest: int) -> float:
         logs += math.log(matched / sum(count.total() for count in counts)) / longest
     lengths = [len(words) for words in texts]
     nearest = sum(
-        min((other for j, other in enumerate(lengths) if j != i), key=lambda other, own=own: abs(other - own))
+        min((other for j, other in enumerate(lengths) if j != i), key=lambda other, own=own: (abs(other - own), other))
         for i, own in enumerate(lengths)
     )
     return math.exp(logs + min(0.0, 1 - nearest / sum(lengths)))

@@ -137,8 +137,8 @@ class NGram(TextNetwork, ClosedFormNetwork):
     def solve(self, train: Iterable[Batch], val: Iterable[Batch]) -> Mapping[str, Tensor]:
         """Count the training text, fill the buffers, and return the discounts.
 
-        Of a window's tokens those before which it holds ``order`` others are counted, so that none is lost where
-        data.context is at least the order.
+        Of a window's tokens those before which it holds ``order`` others are counted, in the first window those of the
+        prompt too. So none is lost that has as many before it in the text, where data.context is at least the order.
 
         Raises:
             ConfigError: no window of the training text holds an n-gram of this order.
@@ -183,7 +183,8 @@ class NGram(TextNetwork, ClosedFormNetwork):
         if text.shape[1] <= self.order:
             return torch.zeros(0, dtype=torch.int64)
         scored = torch.ones_like(batch.content, dtype=torch.bool) if batch.mask is None else batch.mask
-        counted = F.pad(scored, (past, 0), value=False)[:, self.order :]
+        read = (batch.index == 0).unsqueeze(1).expand(-1, past)  # of other windows the prompt is counted elsewhere
+        counted = torch.cat([read, scored], dim=1)[:, self.order :]
         return _numbers(text.unfold(1, self.order + 1, 1), self.size)[counted].cpu()
 
 
