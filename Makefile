@@ -1,8 +1,19 @@
 # Every target creates .venv and installs what it needs; a second call installs nothing.
 # Arguments pass through ARGS: make train ARGS="experiment=dcgan_mnist seed=1"
+# PYTHON names the Python of a new .venv; where .venv is of another version, it gets one of its own, as .venv-3.13.
 
 PYTHON ?= python3
 VENV := .venv
+ifneq ($(origin PYTHON),file) # somebody named it; pyenv's shims run only what it has selected, so its versions are tried too
+FOUND := $(shell for python in '$(PYTHON)' "$$HOME"/.pyenv/versions/*/bin/'$(PYTHON)'; do \
+	"$$python" -c 'import sys; print(sys.executable, "%d.%d" % sys.version_info[:2])' 2>/dev/null && break; done)
+ifeq ($(FOUND),)
+$(error PYTHON=$(PYTHON) does not run; name one that does, as PYTHON=/usr/bin/python3)
+endif
+override PYTHON := $(firstword $(FOUND))
+VENV := $(shell if [ -d .venv/lib ] && [ ! -d .venv/lib/python$(lastword $(FOUND)) ]; then \
+	echo .venv-$(lastword $(FOUND)); else echo .venv; fi)
+endif
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
@@ -14,9 +25,9 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(STAMP): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "genloom needs Python 3.11 or newer; name one: make PYTHON=python3.12 …" >&2; exit 2; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	@echo "installing into $(VENV) (once; about a minute and 6 GB)"
 	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv pip install --quiet --compile-bytecode -r requirements.lock
@@ -58,8 +69,8 @@ sweep: $(STAMP) ## several runs: ARGS="seed=0,1,2 model=gan/dcgan,gan/dense"
 tensorboard: $(STAMP) ## open the curves, pictures and hyperparameters of all runs
 	@$(BIN)/tensorboard --logdir runs $(ARGS)
 
-test: $(STAMP) ## run the tests
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(STAMP) ## run the tests, two at a time; on another Python: PYTHON=python3.13; by ARGS only some, one at a time
+	@$(BIN)/python -m pytest $(or $(ARGS),-n 2)
 
 test-integration: $(STAMP) ## run the tests that open a browser or take minutes
 	@$(BIN)/python -m pytest -m integration $(ARGS)
@@ -87,7 +98,7 @@ results-sequence: $(STAMP) ## train the forecasting and text recipes (hours), wr
 	@$(BIN)/python scripts/results/sequence.py $(ARGS)
 
 lock: ## resolve requirements.lock anew, for all platforms
-	@test -x $(BIN)/uv || { $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet uv; }
+	@test -x $(BIN)/uv || { "$(PYTHON)" -m venv $(VENV) && $(BIN)/python -m pip install --quiet uv; }
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-annotate \
 		--custom-compile-command "make lock" --extra dev --upgrade pyproject.toml -o requirements.lock
 

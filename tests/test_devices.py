@@ -1,10 +1,15 @@
 """What is asked of a GPU, by a stand-in for CUDA that answers as the real one does."""
 
+import os
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from genloom.devices import device, peak_memory, reset_peak_memory
 from genloom.errors import ConfigError
+from genloom.metrics.features import Pixels
+from genloom.precision import matrix_products
 
 GPU = torch.device("cuda", 0)
 
@@ -43,3 +48,71 @@ def test_auto_is_the_gpu_where_there_is_one(monkeypatch):
     assert device("auto").type == "mps"
     with pytest.raises(ConfigError, match=r"'cuda' is not available here; use auto or one of cpu, mps"):
         device("cuda")
+
+
+def on(place: str) -> SimpleNamespace:
+    """A trainer on a device, of which only the device is asked."""
+    return SimpleNamespace(world_size=1, global_rank=0, strategy=SimpleNamespace(root_device=torch.device(place)))
+
+
+def test_batches_are_in_page_locked_memory_where_a_gpu_takes_them(monkeypatch, tiny_data):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    pinned = {}
+    for place in ("cpu", "cuda:0"):
+        tiny_data.trainer = on(place)
+        pinned[place] = tiny_data.train_dataloader().pin_memory
+    assert pinned == {"cpu": False, "cuda:0": True}
+
+
+def test_a_gpu_takes_them_while_the_program_goes_on(monkeypatch, tiny_data, tiny_batch):
+    moved = []
+    monkeypatch.setattr(type(tiny_batch), "to", lambda batch, device, non_blocking: moved.append(non_blocking) or batch)
+    for place in ("cpu", "cuda:0", "mps"):
+        tiny_data.transfer_batch_to_device(tiny_batch, torch.device(place), 0)
+    assert moved == [False, True, False]
+
+
+@pytest.mark.parametrize(("place", "told"), [("cpu", "0"), ("cuda:0", "1")])
+def test_a_training_on_the_cpu_does_not_look_for_a_gpu_at_each_step(monkeypatch, tiny_gan, place, told):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setenv("PYTORCH_NVML_BASED_CUDA_CHECK", "1")  # as Lightning leaves it
+    model = tiny_gan()
+    model._device = torch.device(place)
+    model.configure_optimizers()
+    assert os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] == told
+
+
+class Asked(Pixels):
+    """Notes how matrix products are computed while it looks."""
+
+    seen = ""
+
+    def extract(self, images):
+        self.seen = torch.get_float32_matmul_precision()
+        return super().extract(images)
+
+
+def test_features_are_in_full_precision_whatever_training_allows():
+    extractor = Asked()
+    with matrix_products("high"):
+        extractor(torch.zeros(2, 1, 4, 4, dtype=torch.uint8))
+        assert torch.get_float32_matmul_precision() == "high"
+    assert extractor.seen == "highest" == torch.get_float32_matmul_precision()
+
+
+@pytest.mark.parametrize(
+    ("override", "remedy"),
+    [
+        ("trainer=gpu", "trainer.accelerator: gpu is not available here; choose trainer=auto or trainer=cpu"),
+        ("trainer=mps", "trainer.accelerator: mps is not available here; choose"),
+        ("trainer.precision=bf16-true", "trainer.precision: bf16-true rounds the weights themselves"),
+        ("trainer.precision=16-true", "choose trainer.precision=bf16-mixed or 16-mixed"),
+    ],
+)
+def test_a_trainer_that_is_not_here_or_rounds_weights_is_refused_before_the_data_is_read(
+    run, monkeypatch, override, remedy
+):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    code, _, err = run("train", "data=image_folder", "data.root=nowhere", override)
+    assert (code, err.count("\n")) == (2, 1) and remedy in err, err

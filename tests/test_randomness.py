@@ -79,3 +79,46 @@ def test_untouched_restores_after_an_error() -> None:
         draw_from_global_states()
         _ = 1 / 0
     assert draw_from_global_states() == expected
+
+
+class Gpus:
+    """Two stand-ins for GPUs, each with a state; to ask for it starts CUDA, as the real ones do."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, started: bool) -> None:
+        self.started = started
+        self.states = [torch.zeros(3), torch.ones(3)]
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+        monkeypatch.setattr(torch.cuda, "is_initialized", lambda: self.started)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: len(self.states))
+        monkeypatch.setattr(torch.cuda, "get_rng_state", self.get)
+        monkeypatch.setattr(torch.cuda, "set_rng_state", self.set)
+        monkeypatch.setattr(torch.cuda, "manual_seed_all", self.seed)
+
+    def get(self, device: int | torch.device) -> torch.Tensor:
+        self.started = True
+        return self.states[torch.device("cuda", device).index if isinstance(device, int) else device.index].clone()
+
+    def set(self, state: torch.Tensor, device: int | torch.device) -> None:
+        self.states[device if isinstance(device, int) else device.index] = state
+
+    def seed(self, seed: int) -> None:
+        self.started = True
+        self.states = [torch.full((3,), float(seed % 1000) + number) for number in range(2)]
+
+
+def test_every_gpu_in_use_is_seeded_and_restored(monkeypatch) -> None:
+    gpus = Gpus(monkeypatch, started=True)
+    before = [state.clone() for state in gpus.states]
+    with randomness.untouched():
+        randomness.seed_globally(3, "x")
+        assert torch.initial_seed() == randomness.key(3, "x")
+        assert [state[0].item() for state in gpus.states] == [randomness.key(3, "x") % 1000 + n for n in range(2)]
+    assert all(torch.equal(*pair) for pair in zip(gpus.states, before, strict=True))
+
+
+def test_a_gpu_that_nothing_was_started_on_stays_so(monkeypatch) -> None:
+    gpus = Gpus(monkeypatch, started=False)
+    with randomness.untouched():
+        randomness.seed_globally(3, "x")
+        assert torch.initial_seed() == randomness.key(3, "x")
+    assert not gpus.started

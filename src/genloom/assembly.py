@@ -38,8 +38,12 @@ class Run:
 
 
 def build(config: DictConfig) -> Run:
-    """Build every part of a run from its configuration."""
-    torch.set_float32_matmul_precision("high")  # TF32 where the GPU has it
+    """Build every part of a run from its configuration.
+
+    Raises:
+        GenloomError: a part cannot be built, or the data not read.
+    """
+    _check_trainer(config.trainer)
     logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
     data = load_data(config.data)
     spec = data.describe()
@@ -91,6 +95,21 @@ def build(config: DictConfig) -> Run:
         enable_progress_bar=False,  # ours covers the run, Lightning's an epoch
     )
     return Run(data, model, judge, trainer)
+
+
+def _check_trainer(node: DictConfig) -> None:
+    """Refuse what would fail, or mislead, only after the data was read."""
+    accelerator, precision = node.get("accelerator"), str(node.get("precision"))
+    gpus = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not {**gpus, "gpu": any(gpus.values())}.get(accelerator, True):
+        raise ConfigError(
+            f"trainer.accelerator: {accelerator} is not available here; choose trainer=auto or trainer=cpu"
+        )
+    if precision.endswith("16-true") or precision.startswith("transformer-engine"):
+        raise ConfigError(
+            f"trainer.precision: {precision} rounds the weights themselves, and with them averages and statistics; "
+            "choose trainer.precision=bf16-mixed or 16-mixed, which compute as fast"
+        )
 
 
 def load_data(node: DictConfig | dict[str, Any], spec: Spec | None = None) -> InMemoryData:

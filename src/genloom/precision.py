@@ -7,6 +7,10 @@ precision can hold. So numbers leave a network through :func:`exact`, and matrix
 derivatives, are computed within :func:`exactly`. In single or double precision neither changes anything.
 """
 
+import contextlib
+from collections.abc import Iterator
+from typing import Literal
+
 import torch
 from torch import Tensor
 
@@ -19,3 +23,14 @@ def exact(x: Tensor) -> Tensor:
 def exactly(x: Tensor) -> torch.autocast:
     """Return a context in which nothing is computed in less precision than it is given, on the device of ``x``."""
     return torch.autocast(x.device.type, enabled=False)
+
+
+@contextlib.contextmanager
+def matrix_products(precision: Literal["high", "highest"]) -> Iterator[None]:
+    """Compute those of single precision by TF32, of 11 bits, where a GPU has it (high), or in full (highest)."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(precision)
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)

@@ -6,7 +6,6 @@ and an evaluation in between changes nothing.
 """
 
 import contextlib
-import functools
 import hashlib
 import random
 from collections.abc import Iterator
@@ -36,24 +35,26 @@ def seed_globally(*names: int | str) -> None:
     seed = key(*names)
     random.seed(seed)
     np.random.seed(seed % 2**32)
-    if _has_accelerator():
-        torch.manual_seed(seed)
-    else:  # which would note down the whole call stack for each kind of device that is not there: milliseconds
-        torch.default_generator.manual_seed(seed)
-
-
-@functools.cache
-def _has_accelerator() -> bool:
-    return torch.accelerator.is_available()
+    torch.default_generator.manual_seed(seed)
+    # not torch.manual_seed, which notes down the whole call stack for each kind of device that is not in use
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(seed)
+    elif torch.backends.mps.is_available():
+        torch.mps.manual_seed(seed)
 
 
 @contextlib.contextmanager
 def untouched() -> Iterator[None]:
     """Restore the global random state of Python, numpy and torch (all devices) on exit."""
     python_state, numpy_state = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng():
+    mps_state = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
+    # a GPU on which nothing was started yet has nothing to restore, and to ask it would start it
+    gpus = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
+    with torch.random.fork_rng(gpus):
         try:
             yield
         finally:
             random.setstate(python_state)
             np.random.set_state(numpy_state)
+            if mps_state is not None:
+                torch.mps.set_rng_state(mps_state)

@@ -24,6 +24,7 @@ from genloom.devices import peak_memory, reset_peak_memory
 from genloom.errors import ConfigError, GenloomError
 from genloom.metrics.candidate import candidates_of
 from genloom.metrics.judge import Verdict
+from genloom.precision import matrix_products
 from genloom.runs import checkpoint, directory, resume
 from genloom.runs.logs import without_tracebacks
 from genloom.runs.record import Record
@@ -99,7 +100,7 @@ def _train(config: DictConfig, record: Record) -> None:
 def _fit(built: Run, config: DictConfig) -> None:
     """Train and save; on every rank, since saving is collective."""
     trainer = built.trainer
-    with _quiet():
+    with _quiet(), matrix_products("high"):
         try:
             trainer.fit(built.model, built.data, ckpt_path=config.resume_from, weights_only=True)
         except MisconfigurationException as error:  # what Lightning finds out only now

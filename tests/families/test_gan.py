@@ -471,12 +471,14 @@ def test_half_precision_keeps_the_count_of_iterations(tiny_gan, tiny_data, fit):
 # What is not an image
 
 
+@pytest.mark.slow
 def test_wgan_gp_covers_all_modes_of_the_ring(fit):
     modes, slope = play_on_the_ring(fit, GradientPenalty(weight=1.0))
     assert modes == 8
     assert slope == pytest.approx(1.0, abs=0.25)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("broken", [GradientPenalty(weight=0.0), GradientPenalty(weight=-0.1)])
 def test_with_a_broken_penalty_the_same_checks_fail(fit, broken):
     modes, slope = play_on_the_ring(fit, broken)

@@ -159,8 +159,12 @@ class InMemoryData(LightningDataModule):
             collate_fn=_whole,  # pyright: ignore[reportArgumentType]  # a batch is fetched whole
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
-            pin_memory=torch.cuda.is_available(),
+            pin_memory=trainer is not None and trainer.strategy.root_device.type == "cuda",
         )
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """Return the batch on ``device``; a GPU takes it from page-locked memory while the program goes on."""
+        return batch.to(device, non_blocking=device.type == "cuda")
 
     def _trained_on(self, split: Split) -> Examples:
         """Return what batches are made of, before what is drawn anew each time."""

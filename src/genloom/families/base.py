@@ -108,7 +108,7 @@ class Family(GenerativeModel):
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[Any]]:
         """Build one optimizer per player, in the order of their factories, and the schedules."""
-        if not torch.cuda.is_available():  # Lightning has each step of Adam load the driver to look for a GPU
+        if self.device.type != "cuda":  # Lightning has each step of Adam load the driver to look for a GPU
             os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
         players = self.players()
         if set(players) != set(self._optimizer_factories):

@@ -245,10 +245,10 @@ class GAN(Family):
         """
         projection = self.weights_of(self.generator, weights).latent_projection()
         assert projection is not None
-        # the eigenvectors of the small Gram matrix, in double precision
-        matrix = projection.matrix.double()
+        # the eigenvectors of the small Gram matrix, in double precision, which not every GPU has
+        matrix = projection.matrix.cpu().double()
         _, vectors = torch.linalg.eigh(matrix.T @ matrix)
-        return projection.name, vectors.flip(1).T[:num].to(projection.matrix.dtype)
+        return projection.name, vectors.flip(1).T[:num].to(projection.matrix)
 
     def decode(self, latent: Latent, *, condition: Condition | None = None, weights: str | None = None) -> Batch:
         """Return the content of ``latent``, generated in evaluation mode."""

@@ -238,13 +238,13 @@ class VAE(Family):
         batch = batch.to(self.device)
         num_samples = 1 if self.autoencoder.bottleneck.certain else num_samples
         chunk = max(1, (max_draws or (1000 if self.device.type == "cpu" else 50_000)) // len(batch))
-        total = torch.full((len(batch),), -math.inf, dtype=torch.float64, device=self.device)
+        total = torch.full((len(batch),), -math.inf, dtype=torch.float64)  # on the CPU: not every GPU has these
         with self.evaluating(self.autoencoder, weights) as network:
             for first in range(0, num_samples, chunk):
                 inference = network.infer(batch, min(chunk, num_samples - first), rng)
                 log_weight = network.log_likelihood(inference, batch) + inference.log_ratio
-                total = torch.logaddexp(total, torch.logsumexp(log_weight.double(), dim=0))
-        return (total - math.log(num_samples)).float()
+                total = torch.logaddexp(total, torch.logsumexp(log_weight.cpu().double(), dim=0))
+        return (total - math.log(num_samples)).float().to(self.device)
 
 
 class _Denoising:

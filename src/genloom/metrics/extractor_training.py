@@ -63,7 +63,8 @@ def train(
     optimizer = torch.optim.AdamW(model.parameters(), recipe.lr, weight_decay=recipe.weight_decay)
     total = recipe.epochs * num_batches
     schedule = linear(optimizer, total_iterations=total, warmup_iterations=num_batches if recipe.epochs > 1 else 0)
-    with bar(recipe.epochs * len(images), "training", "images", shown=progress_bar, unit_scale=True) as progress:
+    same = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)  # the same file each time
+    with bar(recipe.epochs * len(images), "training", "images", shown=progress_bar, unit_scale=True) as progress, same:
         for epoch in range(recipe.epochs):
             rng = randomness.generator(recipe.seed, "extractor", "augmentation", epoch)
             order = randomness.permutation(len(images), recipe.seed, "extractor", epoch)

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from genloom.data.base import InMemoryData, resize
 from genloom.errors import CheckpointError
 from genloom.limits import Count, Counts
+from genloom.precision import matrix_products
 from genloom.spec import Content, ImageContent
 
 
@@ -119,7 +120,7 @@ class FeatureExtractor(ABC):
         """Return the features of all ``images``, computed on ``device`` (theirs by default), on the CPU."""
         device = torch.device(device or images.device)
         exact = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
-        with torch.inference_mode(), torch.autocast(device.type, enabled=False), exact:
+        with torch.inference_mode(), torch.autocast(device.type, enabled=False), exact, matrix_products("highest"):
             parts = [self.extract(chunk.to(device)) for chunk in images.split(self.chunk_size)]
             vectors, logits = torch.cat([p.vectors for p in parts]), torch.cat([p.logits for p in parts])
         return Features(vectors.cpu(), logits.cpu())
