@@ -27,6 +27,7 @@ VOCABULARY = {
     "running_mean",
     "precision",
     "bars",
+    "part",
 }
 MAY_IMPORT = {
     **dict.fromkeys(VOCABULARY, VOCABULARY),

@@ -54,10 +54,10 @@ def train(rows: Integer[Tensor, " rows"], spec: Spec, iterations: int, batch_siz
 
 
 if __name__ == "__main__":
-    from genloom.data.text import Text, of_characters
+    from genloom.data.text import FromCharacters, Text
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--iterations", type=int, default=100)
     options = parser.parse_args()
-    data = Text(vocabulary=of_characters, batch_size=16)
+    data = Text(vocabulary=FromCharacters(), batch_size=16)
     print(f"{train(data.read('train').rows, data.describe(), options.iterations):.0f} tokens/s")

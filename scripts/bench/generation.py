@@ -21,7 +21,7 @@ from environments import environment, rate
 from throughput import in_turns, rate_of, ratio
 
 from genloom.batch import Prompt
-from genloom.data.text import Text, of_characters
+from genloom.data.text import FromCharacters, Text
 from genloom.families.sequence import SequenceModel
 from genloom.networks.language import Language
 from genloom.objectives.sequence import NegativeLogLikelihood
@@ -70,7 +70,7 @@ def uncached(num_tokens: int, seed: int) -> float:
 
 def genloom(iterations: int, batch_size: int, seed: int) -> float:
     """Return tokens per second of training, of the family under Lightning."""
-    data = Text(vocabulary=of_characters, batch_size=batch_size, seed=seed)
+    data = Text(vocabulary=FromCharacters(), batch_size=batch_size, seed=seed)
     model = SequenceModel(
         data.describe(),
         network=bare_language.network,
@@ -105,7 +105,7 @@ def main() -> None:
     else:
         print(f"Hugging Face left out: {python}")
     rates = in_turns(drawn, options.pairs, "tokens/s")
-    data = Text(vocabulary=of_characters, batch_size=16)
+    data = Text(vocabulary=FromCharacters(), batch_size=16)
     rows, spec = data.read("train").rows, data.describe()
     trained = {
         "bare loop": partial(bare_language.train, rows, spec, options.iterations, 16),

@@ -22,7 +22,7 @@ from genloom.errors import CapabilityError, ConfigError, DataError
 from genloom.examples import Examples
 from genloom.families.base import Family
 from genloom.metrics.judge import Judge
-from genloom.runs import checkpoint
+from genloom.runs import checkpoint, stranger
 from genloom.runs.logs import careful
 from genloom.spec import HistoryCondition, ImageContent, Spec
 
@@ -145,10 +145,9 @@ def load_data_of(model: Family, file: Path, node: DictConfig | None, trust: Sequ
         ConfigError: its examples are not of the model's shape.
     """
     recorded = model.identity["data"]
-    if not node:
-        checkpoint.check_trust(recorded, trust, file)
+    own = node or stranger.checked(recorded, InMemoryData, "data", trust=trust, file=file)
     try:
-        data = load_data(node or recorded, model.spec)
+        data = load_data(own, model.spec)
     except DataError as error:
         if node:
             raise

@@ -16,7 +16,7 @@ from genloom.errors import ConfigError
 from genloom.examples import Images
 from genloom.metrics.candidate import Candidate, candidates_of
 from genloom.metrics.judge import Judge, Verdict
-from genloom.runs import checkpoint
+from genloom.runs import checkpoint, stranger
 from genloom.runs.directory import write_json
 from genloom.spec import ImageContent
 
@@ -59,12 +59,12 @@ def _of_checkpoint(config: DictConfig) -> tuple[Verdict, Path]:
     suite = config.metrics
     if not _chosen("metrics"):
         suite = model.identity["metrics"]
-        checkpoint.check_trust(suite, config.trust, file)
+        suite = suite and stranger.checked(suite, Judge, "metrics", trust=config.trust, file=file)
     judge = _judge(suite)
     data = load_data_of(model, file, config.data, config.trust)
     chosen = [config.weights] if config.weights else model.weight_sets
     candidates = candidates_of(model, chosen, seed=config.seed)
-    folder = file.parent / f"evaluation-{file.stem}-{data.name}"
+    folder = file.parent / f"evaluation-{file.stem}-{Path(data.name).name}"  # a stranger may call data ../..
     return judge.judge(data, candidates, device=model.device, progress_bar=True), folder
 
 

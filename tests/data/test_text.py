@@ -1,6 +1,5 @@
 """Text as tokens: what is read, how it is split, and that every token is scored once."""
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,7 @@ import pytest
 import torch
 
 from genloom.batch import Prompt
-from genloom.data.text import Text, of_bytes, of_characters, of_pieces
+from genloom.data.text import FromBytes, FromCharacters, FromPieces, Text
 from genloom.errors import ConfigError, DataError
 from genloom.examples import TextWindows
 from genloom.spec import Spec
@@ -25,7 +24,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def build(path: Path | None, **changes: Any) -> Text:
-    return Text(**{"path": path, "vocabulary": of_characters, "length": 16, "context": 5, **changes})
+    return Text(**{"path": path, "vocabulary": FromCharacters(), "length": 16, "context": 5, **changes})
 
 
 def scored(windows: TextWindows, data: Text) -> list[tuple[int, int, int]]:
@@ -105,7 +104,7 @@ def test_characters_of_the_test_part_are_known(tmp_path: Path) -> None:
     assert "é" in symbols(build(path))
 
 
-@pytest.mark.parametrize("vocabulary", [of_bytes, partial(of_pieces, size=300)])
+@pytest.mark.parametrize("vocabulary", [FromBytes(), FromPieces(300)])
 def test_splits_end_at_the_same_character_for_every_vocabulary(tmp_path: Path, vocabulary: Any) -> None:
     path = tmp_path / "text.txt"
     text = "der Hüne sägt übel, 漢字 auch\n" * 100
@@ -119,20 +118,20 @@ def test_splits_end_at_the_same_character_for_every_vocabulary(tmp_path: Path, v
 def test_pieces_are_learned_from_the_training_part_alone(tmp_path: Path) -> None:
     path = tmp_path / "text.txt"
     path.write_text("one two three four five\n" * 200 + "zwölfzwölfzwölfzwölf\n" * 8)
-    data = build(path, vocabulary=partial(of_pieces, size=270))
+    data = build(path, vocabulary=FromPieces(270))
     pieces = data.content().vocabulary
     assert isinstance(pieces, Pieces)
     assert pieces == Pieces.train(path.read_text()[: int(len(path.read_text()) * 0.9)], 270)
     with pytest.raises(DataError, match=r"data.vocabulary.size: 100 is below the limit of 256"):
-        build(path, vocabulary=partial(of_pieces, size=100)).content()
+        build(path, vocabulary=FromPieces(100)).content()
 
 
 def test_a_large_text_is_encoded_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "text.txt"
     path.write_text("some words on a line\n" * 200)
-    whole = build(path, vocabulary=partial(of_pieces, size=280)).modelled("test").rows
+    whole = build(path, vocabulary=FromPieces(280)).modelled("test").rows
     monkeypatch.setattr("genloom.data.text._CHUNK", 50)
-    assert torch.equal(build(path, vocabulary=partial(of_pieces, size=280)).modelled("test").rows, whole)
+    assert torch.equal(build(path, vocabulary=FromPieces(280)).modelled("test").rows, whole)
 
 
 def test_without_a_path_the_text_ships_with_python() -> None:

@@ -10,7 +10,7 @@ import torch
 from genloom.batch import History, Prompt
 from genloom.capabilities import Capability
 from genloom.data.series import Series
-from genloom.data.text import Text, of_characters
+from genloom.data.text import FromCharacters, Text
 from genloom.errors import ConfigError
 from genloom.families.drawing import batches_of, draw_examples
 from genloom.families.sequence import SequenceBaseline, SequenceModel
@@ -33,7 +33,7 @@ def text(tmp_path) -> Text:
     file = tmp_path / "text.txt"
     file.write_text("the cat sat on the mat.\n" * 60, encoding="utf-8")
     sizes = {"length": 16, "context": 8, "batch_size": 8, "val_fraction": 0.2, "test_fraction": 0.2}
-    return Text(name="tiny", vocabulary=of_characters, path=file, **sizes)
+    return Text(name="tiny", vocabulary=FromCharacters(), path=file, **sizes)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from torchmetrics.functional.text import bleu_score
 
 from genloom import randomness
 from genloom.batch import Prompt
-from genloom.data.text import Text, of_bytes, of_characters
+from genloom.data.text import FromBytes, FromCharacters, Text
 from genloom.errors import ConfigError
 from genloom.families.sequence import SequenceBaseline
 from genloom.metrics.candidate import Candidate, candidates_of
@@ -39,7 +39,7 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def data(file: Path) -> Text:
-    return Text(path=file, vocabulary=of_characters, length=20, context=10, batch_size=16)
+    return Text(path=file, vocabulary=FromCharacters(), length=20, context=10, batch_size=16)
 
 
 @pytest.fixture
@@ -62,20 +62,20 @@ def judged(data: Text, model: Any, *metrics: Any, tmp_path: Path, **candidates: 
     return judge.judge(data, candidates or candidates_of(model, model.weight_sets, seed=0))
 
 
-@pytest.mark.parametrize("vocabulary", [of_characters, of_bytes])
+@pytest.mark.parametrize("vocabulary", [FromCharacters, FromBytes])
 def test_uniform_predictions(file: Path, tmp_path: Path, build: Any, vocabulary: Any) -> None:
     file.write_text(file.read_text().replace("log", "läg"))  # ä is two bytes
-    data = Text(path=file, vocabulary=vocabulary, length=20, context=10)
+    data = Text(path=file, vocabulary=vocabulary(), length=20, context=10)
     size = data.content().vocabulary.size
     row = judged(data, build(data), TextLikelihood(batch_size=7), tmp_path=tmp_path)
     assert row["nats_per_token"].scores["raw"].value == pytest.approx(math.log(size))
     assert row["perplexity"].scores["raw"].value == pytest.approx(size)
     held = data.content().vocabulary.decode(data.modelled("test").text)
-    tokens = len(held) if vocabulary is of_characters else len(held.encode())
+    tokens = len(held) if vocabulary is FromCharacters else len(held.encode())
     bits = row["bits_per_character"].scores["raw"]
     assert bits.details == {"tokens": tokens, "characters": len(held)}
     assert bits.value == pytest.approx(math.log2(size) * tokens / len(held))
-    assert (vocabulary is of_characters) == (tokens == len(held))
+    assert (vocabulary is FromCharacters) == (tokens == len(held))
 
 
 def test_likelihood_counts_each_token_once_and_has_an_interval(

@@ -1,7 +1,6 @@
 """The n-gram model against a dictionary of counts, and as a network that is saved, loaded and sampled."""
 
 from collections import Counter
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ import pytest
 import torch
 
 from genloom.batch import Prompt
-from genloom.data.text import Text, of_characters, of_pieces
+from genloom.data.text import FromCharacters, FromPieces, Text
 from genloom.errors import ConfigError
 from genloom.families.drawing import batches_of
 from genloom.networks.ngram import NGram
@@ -23,7 +22,7 @@ TEXT = "the cat sat on the mat; the dog sat on the log.\n" * 3 + "a cat is not a
 def data(tmp_path: Path) -> Text:
     path = tmp_path / "text.txt"
     path.write_text(TEXT)
-    return Text(path=path, vocabulary=of_characters, length=12, context=5, val_fraction=0, test_fraction=0.1)
+    return Text(path=path, vocabulary=FromCharacters(), length=12, context=5, val_fraction=0, test_fraction=0.1)
 
 
 def solved(data: Text, **changes: Any) -> NGram:
@@ -161,7 +160,7 @@ def test_limits_are_named(data: Text) -> None:
 def test_pieces_are_counted_as_well(tmp_path: Path) -> None:
     path = tmp_path / "text.txt"
     path.write_text(TEXT * 5)
-    data = Text(path=path, vocabulary=partial(of_pieces, size=300), length=6, context=3)
+    data = Text(path=path, vocabulary=FromPieces(300), length=6, context=3)
     outputs, _ = solved(data, order=2).start(data.content().vocabulary.encode("the cat")[None], 9)
     assert outputs.exp().sum().item() == pytest.approx(1, abs=1e-5)
 
@@ -169,7 +168,7 @@ def test_pieces_are_counted_as_well(tmp_path: Path) -> None:
 def test_a_text_that_repeats_itself_is_continued(tmp_path: Path) -> None:
     path = tmp_path / "text.txt"
     path.write_text("abc" * 200)
-    data = Text(path=path, vocabulary=of_characters, length=12, context=5, val_fraction=0, test_fraction=0.1)
+    data = Text(path=path, vocabulary=FromCharacters(), length=12, context=5, val_fraction=0, test_fraction=0.1)
     network = solved(data)
     (logits, _) = network.start(torch.tensor([[0]]), 1)
     assert logits.argmax(1).tolist() == [1]  # b after a, although hardly any n-gram occurs once or twice

@@ -26,6 +26,7 @@ from genloom.data.order import EpochOrder, KeyedBatches
 from genloom.errors import ConfigError, DataError
 from genloom.examples import Examples, Images
 from genloom.limits import Count, Ge, Whole
+from genloom.part import Part
 from genloom.spec import Content, ImageContent, LabelCondition, Spec
 
 __all__ = ["Examples", "ImageData", "Images", "InMemoryData", "Split", "data_root", "resize"]
@@ -50,7 +51,7 @@ class _Batched(Dataset[Batch]):
         return self.examples.batch(torch.from_numpy(indices), self.content)
 
 
-class InMemoryData(LightningDataModule):
+class InMemoryData(LightningDataModule, Part):
     """Examples of one shape, in memory.
 
     Args:

@@ -25,32 +25,49 @@ from genloom.data.base import InMemoryData, Split
 from genloom.errors import ConfigError, DataError
 from genloom.examples import TextWindows
 from genloom.limits import Count, PartialShare
+from genloom.part import Part
 from genloom.spec import Spec, TextContent
 from genloom.vocabulary import Bytes, Characters, Pieces, Vocabulary
 
 _CHUNK = 2**20  # characters that are turned into tokens at once
 
 
-def of_characters(text: str, train: str) -> Characters:
-    """Return all characters of the whole text, not of its training part alone, in the order of their code points.
+class FromCharacters(Part):
+    """All characters of the whole text, not of its training part alone, in the order of their code points.
 
     So no character of the other parts is unknown: as in all published numbers of character models.
     """
-    return Characters("".join(sorted(set(text))))
+
+    def __call__(self, text: str, train: str) -> Characters:
+        """Return the vocabulary of ``text``."""
+        return Characters("".join(sorted(set(text))))
 
 
-def of_bytes(text: str, train: str) -> Bytes:
-    """Return the 256 bytes, whatever the text is."""
-    return Bytes()
+class FromBytes(Part):
+    """The 256 bytes, whatever the text is."""
+
+    def __call__(self, text: str, train: str) -> Bytes:
+        """Return the vocabulary."""
+        return Bytes()
 
 
-def of_pieces(text: str, train: str, *, size: Count) -> Pieces:
-    """Return at most ``size`` pieces learned from the training part: a short text has no more.
+class FromPieces(Part):
+    """Pieces learned from the training part.
 
-    Raises:
-        DataError: the size is below that of the byte alphabet.
+    Args:
+        size: how many at most; a short text has no more.
     """
-    return Pieces.train(train, size)
+
+    def __init__(self, size: Count) -> None:
+        self.size = size
+
+    def __call__(self, text: str, train: str) -> Pieces:
+        """Return the vocabulary learned from ``train``.
+
+        Raises:
+            DataError: the size is below that of the byte alphabet.
+        """
+        return Pieces.train(train, self.size)
 
 
 @dataclass(frozen=True)

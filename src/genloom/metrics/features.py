@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from genloom.data.base import InMemoryData, resize
 from genloom.errors import CheckpointError
 from genloom.limits import Count, Counts
+from genloom.part import Part
 from genloom.precision import matrix_products
 from genloom.spec import Content, ImageContent
 
@@ -44,7 +45,7 @@ class Features:
         return len(self.vectors)
 
 
-class FeatureExtractor(ABC):
+class FeatureExtractor(Part, ABC):
     """A frozen map from pictures to vectors.
 
     Attributes:

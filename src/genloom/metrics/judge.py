@@ -27,6 +27,7 @@ from genloom.metrics.metric import Comparison, Metric, Score
 from genloom.metrics.reference_cache import ReferenceCache, library_versions
 from genloom.metrics.trained_extractor import TrainedExtractor
 from genloom.metrics.verdict import NotApplicable, Row, Verdict
+from genloom.part import Part
 from genloom.spec import Content, ImageContent, TextContent
 
 FEW_IMAGES = 5000  # below this the bias of the Fréchet distance outweighs it
@@ -34,7 +35,7 @@ FEW_IMAGES = 5000  # below this the bias of the Fréchet distance outweighs it
 __all__ = ["Candidate", "Judge", "Verdict"]
 
 
-class Judge:
+class Judge(Part):
     """A suite of metrics and the extractors that they look through.
 
     Args:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from genloom.capabilities import Capability
 from genloom.metrics.evidence import Evidence, View
 from genloom.metrics.features import FeatureExtractor
+from genloom.part import Part
 
 
 class Direction(StrEnum):
@@ -52,7 +53,7 @@ class Score:
         return cls(math.nan if value is None else value, interval and (interval[0], interval[1]), plain["details"])
 
 
-class Metric(ABC):
+class Metric(Part, ABC):
     """What gives one or several quantities. Subclasses are frozen dataclasses of their parameters.
 
     Attributes:

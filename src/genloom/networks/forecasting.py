@@ -16,13 +16,14 @@ from genloom.batch import History
 from genloom.errors import ConfigError
 from genloom.limits import Count, PartialShare, Positive
 from genloom.networks.sequence import Backbone, SeriesNetwork
+from genloom.part import Part
 from genloom.spec import HistoryCondition, SeriesContent, Spec
 
 Past = Float[Tensor, "batch look_back channels"]
 Level = Float[Tensor, "batch 1 channels"]
 
 
-class Unchanged:
+class Unchanged(Part):
     """Leaves the past as the data scaled it."""
 
     def __call__(self, past: Past) -> tuple[Level, Level]:

@@ -8,9 +8,10 @@ from torch import Tensor
 from genloom.batch import Batch
 from genloom.objectives.loss import Loss
 from genloom.outputs.base import Prediction
+from genloom.part import Part
 
 
-class SequenceObjective:
+class SequenceObjective(Part):
     """Base of them.
 
     Attributes:

@@ -17,6 +17,7 @@ from genloom.bottlenecks.base import Inference
 from genloom.errors import ConfigError
 from genloom.limits import Count, NonNegative, Share, Whole
 from genloom.objectives.loss import Loss
+from genloom.part import Part
 
 
 @runtime_checkable
@@ -36,7 +37,7 @@ Weight = Callable[[int], float]  # of a term at an iteration
 
 
 @dataclass(frozen=True)
-class Constant:
+class Constant(Part):
     """The same weight throughout.
 
     Args:
@@ -51,7 +52,7 @@ class Constant:
 
 
 @dataclass(frozen=True)
-class LinearWarmup:
+class LinearWarmup(Part):
     """A weight that rises from 0. Bowman et al., 2016; Sønderby et al., Ladder VAE, 2016.
 
     Args:
@@ -68,7 +69,7 @@ class LinearWarmup:
 
 
 @dataclass(frozen=True)
-class CyclicalWarmup:
+class CyclicalWarmup(Part):
     """A weight that rises from 0 again and again. Fu et al., Cyclical Annealing Schedule, 2019.
 
     Args:
@@ -87,7 +88,7 @@ class CyclicalWarmup:
         return self.value * min(1.0, progress / max(self.rising_share, 1e-9))
 
 
-class VaeObjective:
+class VaeObjective(Part):
     """The contract: a loss of a model on a batch."""
 
     needs_densities: bool = True  # a bottleneck that is not stochastic has none

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from genloom.part import Part
 from genloom.spec import Spec
 
 
@@ -57,7 +58,7 @@ class Prediction:
         return (drawn - content).abs().mean(0) - apart
 
 
-class Output:
+class Output(Part):
     """Turns a network's numbers into a prediction. Built by ``output(spec)``.
 
     Attributes:

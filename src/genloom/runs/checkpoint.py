@@ -9,7 +9,7 @@ import hashlib
 import os
 import pickle
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,8 @@ from torch import Tensor
 from genloom.config.instantiate import instantiate
 from genloom.errors import CheckpointError
 from genloom.families.base import Family
+from genloom.runs import stranger
 from genloom.spec import Spec
-
-_OWN_PACKAGES = ("genloom", "torch.nn", "torch.optim", "zuko.flows")
 
 
 def digest(content: Any) -> str:
@@ -113,11 +112,15 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise CheckpointError(
             f"{file}: damaged, or holds objects that could execute code; genloom reads plain data only ({error})"
         ) from error
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError, IndexError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{file}: damaged or not a checkpoint ({error}); use an earlier one") from error
-    if not isinstance(content, dict) or "genloom" not in content or "digest" not in content:
+    if not isinstance(content, dict) or not isinstance(content.get("genloom"), dict) or "digest" not in content:
         raise CheckpointError(f"{file}: not a checkpoint of genloom: it does not say what it is made of")
-    if digest({name: value for name, value in content.items() if name != "digest"}) != content["digest"]:
+    try:
+        found = digest({name: value for name, value in content.items() if name != "digest"})
+    except (RecursionError, RuntimeError, TypeError) as error:  # nested without end, tensors of other kinds
+        raise CheckpointError(f"{file}: it holds what no checkpoint of genloom holds ({error})") from error
+    if found != content["digest"]:
         raise CheckpointError(f"{file}: damaged: the content does not match its digest; use an earlier one")
     return content
 
@@ -131,37 +134,6 @@ def position(path: str | os.PathLike[str]) -> tuple[int, int]:
     epochs, batches = loop["epoch_progress"]["current"], loop["epoch_loop.batch_progress"]["current"]
     between_epochs = epochs["completed"] == epochs["ready"]
     return epochs["completed"], 0 if between_epochs else batches["ready"]
-
-
-def _targets(node: Any) -> Iterator[str]:
-    if isinstance(node, Mapping):
-        if "_target_" in node:
-            yield str(node["_target_"])
-        for value in node.values():
-            yield from _targets(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from _targets(value)
-
-
-def check_trust(node: Any, trust: Sequence[str], file: Path) -> None:
-    """Refuse a configuration of a checkpoint that names classes of packages that nobody trusts.
-
-    Args:
-        node: the configuration, as plain data.
-        trust: packages of the user's.
-        file: the checkpoint.
-
-    Raises:
-        CheckpointError: naming the class and the remedy.
-    """
-    for target in _targets(node):
-        if not any(target == package or target.startswith(f"{package}.") for package in (*_OWN_PACKAGES, *trust)):
-            package = target.split(".")[0]
-            raise CheckpointError(
-                f"{file}: built of {target}, which is not part of genloom, torch or zuko; if you trust it, pass "
-                f"trust=[{package}] (loading imports and runs that package)"
-            )
 
 
 def load(path: str | os.PathLike[str], *, trust: list[str] | None = None, device: str | torch.device = "cpu") -> Family:
@@ -178,12 +150,21 @@ def load(path: str | os.PathLike[str], *, trust: list[str] | None = None, device
     file = find(path)
     content = read(file)
     own = content["genloom"]
-    check_trust(own["model"], trust or [], file)
-    factory = instantiate(own["model"], "model", _partial_=True)
-    model: Family = factory(spec=Spec.from_dict(own["spec"]), optimizer={}, seed=own["seed"])
     try:
-        model.load_state_dict(content["state_dict"], strict=True)
-    except RuntimeError as error:
+        node, weights = own["model"], content["state_dict"]
+        spec, seed = Spec.from_dict(own["spec"]), int(own["seed"])
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise CheckpointError(f"{file}: it does not say what was trained, and on what ({error!r})") from error
+    factory = instantiate(
+        stranger.checked(node, Family, "model", trust=trust or [], file=file), "model", _partial_=True
+    )
+    try:
+        model: Family = factory(spec=spec, optimizer={}, seed=seed)
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise CheckpointError(f"{file}: what it describes can't be built ({error})") from error
+    try:
+        model.load_state_dict(weights, strict=True)
+    except (RuntimeError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{file}: its weights do not fit the model that it describes ({error})") from error
     model.identity = own
     return model.to(device).eval()

@@ -11,6 +11,7 @@ from torch import Tensor
 from genloom.batch import Latent
 from genloom.errors import ConfigError
 from genloom.limits import Count, NonNegative, Whole
+from genloom.part import Part
 
 
 @runtime_checkable
@@ -51,7 +52,7 @@ def slerp(a: Float[Tensor, "num dim"], b: Float[Tensor, "num dim"], weight: floa
 
 
 @dataclass
-class StandardNormal:
+class StandardNormal(Part):
     """z ~ N(0, I).
 
     Args:
@@ -74,7 +75,7 @@ class StandardNormal:
 
 
 @dataclass
-class NormalWithCodes:
+class NormalWithCodes(Part):
     """z = [noise, one-hot category, continuous codes]: N(0, σ²I), uniform over the categories, U(-1, 1).
 
     Chen et al., InfoGAN, 2016, appendix C.1: 62 + 10 + 2 for MNIST, σ = 1. Mukherjee et al., ClusterGAN, 2019, take a

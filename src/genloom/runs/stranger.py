@@ -1,0 +1,134 @@
+"""What a configuration from a stranger may name: parts, judged by what they are and by where they are defined.
+
+A checkpoint says what its model, its data and its metrics are built of. Whoever wrote it may have written anything, so
+all of it is checked before anything of it is built, and no module is imported of a package that the user does not
+trust. A name is not judged by how it is spelt: every module leads, by what it imports, to every other.
+"""
+
+import functools
+import importlib
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import nn, optim
+
+from genloom.errors import CheckpointError
+from genloom.part import Part
+
+_OWN_PACKAGES = ("genloom", "torch.nn", "torch.optim", "zuko.flows")
+_PARTS = (Part, nn.Module, optim.Optimizer, optim.lr_scheduler.LRScheduler)
+_PLAIN = (str, int, float, bool, type(None))
+
+#: What else than ``_target_`` may begin with an underscore, and with which values.
+_INSTRUCTIONS = {"_partial_": (True, False), "_convert_": ("all", "none", "partial", "object")}
+
+#: Keys by which a part writes or fetches, and what stands there instead: where the user keeps such things.
+_PLACES = {"cache_dir": None, "download": False}
+
+
+def checked(node: Any, kind: type, key: str, *, trust: Sequence[str], file: Path) -> dict[str, Any]:
+    """Return a configuration that a file came with, once it is known to build nothing but parts.
+
+    Args:
+        node: the configuration, as the file holds it.
+        kind: what it must build.
+        key: what it is called in the file, for errors.
+        trust: packages of the user's whose parts it may name; they are imported.
+        file: where it came from.
+
+    Returns:
+        The configuration, without places to write to or to fetch from.
+
+    Raises:
+        CheckpointError: it names, or is, something else; nothing was built.
+    """
+    try:
+        if not isinstance(node, Mapping) or "_target_" not in node:
+            raise _Refusal(f"{key}: it describes no {kind.__name__}")
+        for where, inner in _walk(node, key):
+            found = _part(inner["_target_"], where, trust)
+            if inner is node and kind not in found.__mro__:
+                raise _Refusal(f"{where}: {inner['_target_']} is no {kind.__name__}")
+        return _without_places(node)
+    except RecursionError:
+        raise CheckpointError(
+            f"{file}: {key}: nested too deeply to be a configuration; nothing of it was built"
+        ) from None
+    except _Refusal as refusal:
+        raise CheckpointError(f"{file}: {refusal}; nothing of it was built") from None
+
+
+class _Refusal(Exception):
+    """Why a configuration is refused."""
+
+
+def _walk(node: Any, where: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield each description of an object in ``node``; refuse what is neither that nor plain."""
+    if isinstance(node, Mapping):
+        for name, value in node.items():
+            if not isinstance(name, str):
+                raise _Refusal(f"{where}: a key is {type(name).__name__}, not text")
+            if name.startswith("_") and name != "_target_" and value not in _INSTRUCTIONS.get(name, ()):
+                raise _Refusal(f"{where}.{name}: not for a file to say")
+            if name != "_target_":
+                yield from _walk(value, f"{where}.{name}")
+        if "_target_" in node:
+            yield where, node
+    elif isinstance(node, list):
+        for place, value in enumerate(node):
+            yield from _walk(value, f"{where}[{place}]")
+    elif type(node) not in _PLAIN:
+        raise _Refusal(f"{where}: {type(node).__name__} is no plain value")
+    elif isinstance(node, str) and "${" in node:
+        raise _Refusal(f"{where}: {node[:80]!r} would be computed; a file holds values")
+
+
+def _part(target: Any, where: str, trust: Sequence[str]) -> type:
+    """Return the class that ``target`` names.
+
+    Raises:
+        _Refusal: it is no part, or is defined where nobody trusts it.
+    """
+    shown = f"{where}: {str(target)[:120]!r}"
+    if not isinstance(target, str) or not all(name.isidentifier() for name in target.split(".")):
+        raise _Refusal(f"{shown} is no dotted name")
+    if any(name.startswith("_") for name in target.split(".")):
+        raise _Refusal(f"{shown} is nobody's to name from outside its package")
+    if not _is_within(target, trust):
+        package = target.split(".")[0]
+        raise _Refusal(
+            f"{shown} is not part of genloom, torch.nn, torch.optim or zuko.flows; if you trust it, pass "
+            f"trust=[{package}] (loading imports and runs that package)"
+        )
+    module, _, name = target.rpartition(".")
+    try:
+        # a module of its own: `package.module.os.system` fails here, because os is no module of that package
+        found = vars(importlib.import_module(module)).get(name)
+    except ImportError as error:
+        raise _Refusal(f"{shown} can't be imported ({error})") from error
+    if not isinstance(found, type):
+        raise _Refusal(f"{shown} is no class, and only classes are parts")
+    home = vars(sys.modules.get(found.__module__, object))
+    walked = functools.reduce(lambda owner, part: getattr(owner, part, None), target.split(".")[1:], _top(target))
+    at_home = home.get(found.__qualname__) is found and walked is found  # however one looks, the same class
+    if not _is_within(f"{found.__module__}.{found.__qualname__}", trust) or not at_home:
+        raise _Refusal(f"{shown} is {found.__module__}.{found.__qualname__}, which is defined elsewhere")
+    if not any(base in found.__mro__ for base in _PARTS):
+        raise _Refusal(f"{shown} is no part: it derives neither from genloom.part.Part nor from torch's bases")
+    return found
+
+
+def _top(target: str) -> Any:
+    return sys.modules.get(target.split(".")[0])
+
+
+def _is_within(name: str, trust: Sequence[str]) -> bool:
+    return any(name.startswith(f"{package}.") for package in (*_OWN_PACKAGES, *trust))
+
+
+def _without_places(node: Any) -> Any:
+    if isinstance(node, Mapping):
+        return {name: _PLACES[name] if name in _PLACES else _without_places(value) for name, value in node.items()}
+    return [_without_places(value) for value in node] if isinstance(node, list) else node
