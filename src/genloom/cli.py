@@ -135,6 +135,8 @@ def _hydra(command: str, arguments: list[str]) -> int:
             return outcome.exit_code if isinstance(outcome, Failure) else 0
     except composer.errors as error:
         raise composer.explain(error) from error
+    except OSError as error:  # of Hydra's own: a job reports its errors itself
+        raise ConfigError(f"run.root: {error.filename} cannot be written ({error.strerror}); set run.root") from error
     return 0
 
 
