@@ -188,7 +188,8 @@ class SeriesWindows(Windows):
         observed: false where a row's value was filled in; None if none was.
         past_covariates, future_covariates: beside the rows.
         static_covariates: of each series.
-        optimal_mse: expected squared error of the best forecast that there is, scaled; None if nobody knows it.
+        innovations: of each row what nobody could know one step before, scaled; None if nobody knows that.
+        response: how much of an innovation is left after 0, 1, … steps, up to the horizon; as well.
     """
 
     rows: Float32[Tensor, "rows channels"]
@@ -200,7 +201,8 @@ class SeriesWindows(Windows):
     past_covariates: Float32[Tensor, "rows covariates"] | None
     future_covariates: Float32[Tensor, "rows known"] | None
     static_covariates: Float32[Tensor, "all_series static"] | None
-    optimal_mse: Float32[Tensor, "all_series horizon channels"] | None = None
+    innovations: Float32[Tensor, "rows channels"] | None = None
+    response: Float32[Tensor, " length"] | None = None
 
     @cached_property
     def content_fingerprint(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -236,3 +238,15 @@ class SeriesWindows(Windows):
                 static_covariates=None if statics is None else content.encode(statics[series]),
             ),
         )
+
+    def optimal_errors(self, index: Int[Tensor, " chosen"]) -> Float32[Tensor, "chosen length channels"] | None:
+        """Return the errors of the best forecasts that there are for the windows at ``index``; None if unknown.
+
+        The error h steps ahead is Σ_{j<h} ψ_j ε_{h−j}, with the response ψ and the window's innovations ε.
+        """
+        if self.innovations is None or self.response is None:
+            return None
+        later = torch.arange(self.length)
+        lag = later.unsqueeze(1) - later
+        psi = torch.where(lag >= 0, self.response[lag.clamp_min(0)], 0.0)
+        return torch.einsum("hk,nkc->nhc", psi, self.taken(index, self.innovations, self.past, self.length))

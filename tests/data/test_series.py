@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 import torch
 
-from genloom.data.seasonal_process import SeasonalProcess
+from genloom.data.seasonal_process import SeasonalProcess, synthetic_panel
 from genloom.data.series import Series
 from genloom.errors import ConfigError, DataError
 from genloom.spec import Spec
@@ -391,12 +391,19 @@ def test_the_default_knows_its_optimum_in_scaled_units():
     assert data.describe().condition.series_id == "series" and data.content().season == 24
     assert len(windows) == 20 * (60 - 24 + 1)
     scalers = data.content().scalers
-    optimum = windows.optimal_mse
-    assert optimum.shape == (20, 24, 1) and (optimum.diff(dim=1) >= 0).all()
-    ratio = optimum[:, -1, 0] / optimum[:, 0, 0]
-    expected = SeasonalProcess().squared_errors(24)
-    torch.testing.assert_close(ratio, torch.full((20,), float(expected[-1] / expected[0])))
-    assert optimum[:, 0, 0].mean() < 0.6 and len({each.std for each in scalers}) == 20
+    assert len({each.std for each in scalers}) == 20
+    errors = windows.optimal_errors(torch.arange(len(windows)))
+    assert errors.shape == (len(windows), 24, 1)
+    process, (_, sigma) = SeasonalProcess(), synthetic_panel(SeasonalProcess(), 20, 300)
+    y = process.draw(20, 300)  # without levels and scales
+    for window in (0, 36, 37, 700):
+        row = int(windows.starts[window])
+        series, start = divmod(row, 300)
+        past, future = list(y[series, : start + 48]), y[series, start + 48 : start + 72]
+        for _ in range(24):  # the recursion without its noise, from the true past
+            past.append(0.6 * past[-1] + 0.7 * past[-24] - 0.42 * past[-25])
+        wanted = (future - past[-24:]) * sigma[series] / scalers[series].std[0]
+        assert errors[window, :, 0].tolist() == pytest.approx(wanted.tolist(), rel=1e-4, abs=1e-5)
     assert Series(num_series=20, length=300).fingerprint == data.fingerprint
 
 

@@ -47,6 +47,37 @@ def test_agrees_with_numpy(entries: int, monkeypatch: pytest.MonkeyPatch) -> Non
     assert vars(shares(real, fake, 3, 5)) == pytest.approx(vars(expected), rel=1e-5)
 
 
+GRID = torch.cartesian_prod(torch.arange(8.0), torch.arange(8.0))
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.1, 100.3])
+@pytest.mark.parametrize(
+    ("kind", "k", "expected"),
+    [
+        ("the same", 3, (1, 1, 0.375, 1)),
+        ("every other one, moved by one", 3, (1, 1, 0.375, 0.53125)),
+        ("copies", 5, (1, 1, 1, 1)),
+        ("half copies", 5, (0.9416667, 0.955, 0.9333333, 0.985)),
+        ("half copies", 3, (0.9083333, 0.93, 0.9555556, 0.86)),
+    ],
+)
+def test_what_lies_on_an_edge_is_not_inside_however_it_is_rounded(offset, kind, k, expected):
+    """The numbers of prdc 0.2, ``compute_prdc(real, fake, nearest_k=k)`` in double precision. Candidates that are
+    copies of real vectors lie on the edges of as many balls, and on a grid nearly all that is near does.
+    """
+    rng = np.random.default_rng(0)
+    cloud = torch.from_numpy(rng.standard_normal((200, 6)).astype(np.float32)) + 5
+    others = torch.from_numpy(rng.standard_normal((60, 6)).astype(np.float32)) + 5
+    real, fake = {
+        "the same": (GRID, GRID),
+        "every other one, moved by one": (GRID, GRID[::2] + torch.tensor([0.0, 1.0])),
+        "copies": (cloud, cloud),
+        "half copies": (cloud, torch.cat([cloud[:60], others])),
+    }[kind]
+    found = shares(real + offset, fake + offset, k, k)
+    assert tuple(vars(found).values()) == pytest.approx(expected, abs=1e-6)
+
+
 def test_refuses_a_k_that_small_sets_cannot_serve() -> None:
     with pytest.raises(ConfigError, match="k_precision_recall: 0 is not within 1 and 19"):
         Support(k_precision_recall=0)

@@ -2,7 +2,8 @@
 
 A seasonal autoregression; Box and Jenkins, Time Series Analysis, 1970, chapter 9. Written as a moving average,
 y_t − level = σ Σ_j ψ_j ε_{t−j}, with ψ_j = Σ_k b^k a^{j−kP} over k ≤ j/P. Who knows a, b, the level and the last
-P + 1 values forecasts y_{t+h} with the expected squared error σ² Σ_{j<h} ψ_j², and nobody with less.
+P + 1 values forecasts y_{t+h} with the error σ Σ_{j<h} ψ_j ε_{t+h−j}, whose expected square is σ² Σ_{j<h} ψ_j², and
+nobody with less.
 """
 
 from dataclasses import dataclass
@@ -44,15 +45,23 @@ class SeasonalProcess:
 
     def draw(self, num: int, length: int, *names: int | str) -> Float64[np.ndarray, "num length"]:
         """Return ``num`` stationary series for level 0 and σ = 1; the same for the same ``names``."""
-        warm = 20 * self.season
-        noise = np.random.Generator(np.random.PCG64(randomness.key("seasonal process", *names)))
-        y = np.zeros((warm + length, num))
+        noise = self._noise(num, length, *names)
+        y = np.zeros_like(noise)
         a, b, season = self.short, self.seasonal, self.season
-        for t, drawn in enumerate(noise.standard_normal((warm + length, num))):
+        for t, drawn in enumerate(noise):
             y[t] = drawn
             if t > season:
                 y[t] += a * y[t - 1] + b * y[t - season] - a * b * y[t - season - 1]
-        return y[warm:].T
+        return y[-length:].T
+
+    def innovations(self, num: int, length: int, *names: int | str) -> Float64[np.ndarray, "num length"]:
+        """Return the ε_t of what :meth:`draw` returns: what nobody could know one step before."""
+        return self._noise(num, length, *names)[-length:].T
+
+    def _noise(self, num: int, length: int, *names: int | str) -> Float64[np.ndarray, "steps num"]:
+        """Return the ε_t, and before them those of twenty seasons, after which no start shows."""
+        rng = np.random.Generator(np.random.PCG64(randomness.key("seasonal process", *names)))
+        return rng.standard_normal((20 * self.season + length, num))
 
 
 def synthetic_panel(

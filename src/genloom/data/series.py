@@ -31,7 +31,7 @@ class Series(InMemoryData):
     series' own training rows, numeric covariates by those of the training rows of all series.
 
     Without ``path``, ``num_series`` hourly series of ``length`` steps are made by
-    :class:`~genloom.data.seasonal_process.SeasonalProcess`, and the windows know the error of the best forecast.
+    :class:`~genloom.data.seasonal_process.SeasonalProcess`, and the windows know the errors of the best forecasts.
 
     Args:
         path: a .csv or .parquet file; its first line names the columns.
@@ -156,11 +156,11 @@ class Series(InMemoryData):
                     "data.splits, or leave the series out"
                 )
             starts.append(start + first + np.arange(num))
-        return series_windows(whole.panel, whole.spec, starts=np.concatenate(starts), optimal_mse=whole.optimal_mse)
+        return series_windows(whole.panel, whole.spec, starts=np.concatenate(starts), innovations=whole.innovations)
 
     @cached_property
     def _whole(self) -> "_Whole":
-        panel, sigma = self._panel()
+        panel, innovations = self._panel()
         targets = self._targets(panel)
         bounds = np.stack([self._divided(panel, series) for series in range(len(panel.names))])
         trained = np.arange(panel.bounds[-1]) < (panel.bounds[:-1] + bounds[:, 1])[panel.series]
@@ -192,20 +192,19 @@ class Series(InMemoryData):
             panel.series_id,
         )
         content = SeriesContent(self.horizon, targets, season, clock.frequency, tuple(scalers))
-        optimal = None
-        if sigma is not None:
-            std = np.array([each.std for each in scalers])
-            errors = SeasonalProcess().squared_errors(self.horizon)
-            optimal = ((sigma[:, None] / std) ** 2)[:, None] * errors[None, :, None]
-        return _Whole(panel, Spec(self.name, content, condition), bounds, optimal)
+        if innovations is not None:
+            innovations = innovations / np.array([each.std for each in scalers])[panel.series]
+        return _Whole(panel, Spec(self.name, content, condition), bounds, innovations)
 
     # Reading
 
-    def _panel(self) -> tuple[Panel, Float64[np.ndarray, " series"] | None]:
+    def _panel(self) -> tuple[Panel, Float64[np.ndarray, "rows channels"] | None]:
         if self.path is None:
             if self.past_covariates or self.future_covariates or self.static_covariates or self.series_id:
                 raise ConfigError("data.path: null makes series without covariates; name a file")
-            return synthetic_panel(SeasonalProcess(), self.num_series, self.length)
+            panel, sigma = synthetic_panel(SeasonalProcess(), self.num_series, self.length)
+            innovations = sigma[:, None] * SeasonalProcess().innovations(self.num_series, self.length)
+            return panel, innovations.reshape(-1, 1)
         table = Table(self.path, separator=self.separator)
         named = {
             "data.time": [self.time] if self.time else [],
@@ -287,7 +286,7 @@ class _Whole:
     panel: Panel
     spec: Spec
     bounds: Int64[np.ndarray, "series bounds"]
-    optimal_mse: Float64[np.ndarray, "series horizon channels"] | None
+    innovations: Float64[np.ndarray, "rows channels"] | None
 
 
 def _static_names(panel: Panel, column: str) -> list[str]:
@@ -320,7 +319,7 @@ def series_windows(
     *,
     starts: Int64[np.ndarray, " windows"],
     scalers: Mapping[str, Scaler] | None = None,
-    optimal_mse: Float64[np.ndarray, "series horizon channels"] | None = None,
+    innovations: Float64[np.ndarray, "rows channels"] | None = None,
 ) -> SeriesWindows:
     """Return windows of a panel, scaled as a spec says; what was not observed repeats the value before.
 
@@ -329,7 +328,7 @@ def series_windows(
         spec: of the data; the panel holds the columns that it names.
         starts: the first row of each window.
         scalers: of each series, by name; None are those of the spec.
-        optimal_mse: see :class:`~genloom.examples.SeriesWindows`.
+        innovations: scaled, of rows that :class:`~genloom.data.seasonal_process.SeasonalProcess` made.
     """
     content, condition = spec.content, spec.condition
     assert isinstance(content, SeriesContent) and isinstance(condition, HistoryCondition)
@@ -367,7 +366,10 @@ def series_windows(
         past_covariates=_stacked(past),
         future_covariates=_stacked(future),
         static_covariates=_stacked([_static(panel, scales, name) for name in condition.static_covariates]),
-        optimal_mse=None if optimal_mse is None else torch.from_numpy(optimal_mse).float(),
+        innovations=None if innovations is None else torch.from_numpy(innovations).float(),
+        response=None
+        if innovations is None
+        else torch.from_numpy(SeasonalProcess().moving_average(content.horizon)).float(),
     )
 
 

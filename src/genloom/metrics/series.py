@@ -33,8 +33,8 @@ class ForecastErrors(Measurement):
     of central intervals. In the user's units: ``smape``, |error| / (½ |value| + ½ |forecast|), a share up to 2;
     ``mase``, |error| by the seasonal naive forecast's mean |error| within the training rows, left out where that is 0
     (Hyndman and Koehler, Another Look at Measures of Forecast Accuracy, 2006). ``coverage_80`` is the share of values
-    within the central 80 % interval. ``mse_of_optimum`` is the expected error of the best forecast that there is, for
-    data made in code.
+    within the central 80 % interval. ``mse_of_optimum`` is the error, on the same windows, of the best forecast that
+    there is: of one who knows the process, for data made in code.
 
     Args:
         num_samples: draws of a distribution whose ranked probability score has no closed form.
@@ -80,9 +80,8 @@ class ForecastErrors(Measurement):
                 batch.content, batch.condition, prediction.mean, prediction.median
             ).items():
                 totals.add(name, values, observed & values.isfinite() if name == "mase" else observed)
-            if windows.optimal_mse is not None:
-                series = windows.series[windows.starts[batch.index.cpu()]]
-                totals.add("mse_of_optimum", windows.optimal_mse[series].to(model.device), observed)
+            if (errors := windows.optimal_errors(batch.index.cpu())) is not None:
+                totals.add("mse_of_optimum", errors.square().to(model.device), observed)
             if not prediction.has_quantiles:
                 continue
             totals.add("crps", prediction.crps(batch.content, rng=rng, num_samples=self.num_samples), observed)
