@@ -17,7 +17,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from genloom import randomness
 from genloom.batch import Label
 from genloom.bottlenecks.gaussian import Gaussian
-from genloom.callbacks.base import PictureLook
+from genloom.callbacks.base import Look, PictureLook
 from genloom.callbacks.classes import Classes
 from genloom.callbacks.directions import LatentDirections
 from genloom.callbacks.interpolation import Interpolation
@@ -380,3 +380,27 @@ def test_the_projector_gets_every_vector_its_class_and_its_thumbnail(tiny_vae, t
     assert (folder / "metadata.tsv").read_text().split() == [tiny_labelled.classes[label] for label in examples.labels]
     with Image.open(folder / "sprite.png") as sprite:
         assert sprite.size == (12, 12)  # three times three pictures of four pixels
+
+
+def test_a_look_that_fails_is_one_warning(tiny_gan, tiny_data, fit, capsys):
+    class Broken(Look):
+        tried = 0
+
+        def look(self, trainer: Any, model: Any) -> None:
+            torch.rand(3)
+            self.tried += 1
+            raise OSError("no space left\non device")
+
+    look, plain, watched = Broken(every_iterations=1), tiny_gan(), tiny_gan()
+    fit(plain, copy.deepcopy(tiny_data), max_steps=3)
+    trainer = fit(watched, tiny_data, max_steps=3, callbacks=[look])
+    assert (trainer.global_step, look.tried) == (3, 3)
+    assert capsys.readouterr().out.count("warning: Broken: no space left; training goes on without this look\n") == 1
+    for one, other in zip(plain.parameters(), watched.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_file_in_the_place_of_the_samples_costs_no_run(tiny_gan, tiny_data, fit, tmp_path, capsys):
+    (tmp_path / "samples").touch()
+    assert fit(tiny_gan(), tiny_data, max_steps=4, callbacks=[SampleGrid(num=4, every_iterations=2)]).global_step == 4
+    assert capsys.readouterr().out.count("warning: SampleGrid: ") == 1

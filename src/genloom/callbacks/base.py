@@ -20,6 +20,8 @@ from genloom.spec import Content, ImageContent
 class Look(Callback):
     """Looks at the model every so many iterations and once at the end, without disturbing the random state.
 
+    A look that fails is a warning; training goes on, and it is tried again the next time.
+
     Attributes:
         requires: what a model must offer; None asks for nothing.
 
@@ -35,6 +37,7 @@ class Look(Callback):
         self.every_iterations = every_iterations
         self.seconds = 0.0  # spent looking
         self._last = -1
+        self._warned = False  # that it failed; once is enough
 
     def check(self, model: Family) -> None:
         """Refuse a model that cannot be looked at so.
@@ -66,8 +69,14 @@ class Look(Callback):
         self._last = trainer.global_step
         assert isinstance(model, Family)
         start = time.perf_counter()
-        with randomness.untouched():
-            self.look(trainer, model)
+        try:
+            with randomness.untouched():
+                self.look(trainer, model)
+        except Exception as error:  # a picture is no reason to lose the weights
+            if not self._warned:
+                self._warned = True
+                reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+                print(f"warning: {type(self).__name__}: {reason}; training goes on without this look", flush=True)
         self.seconds += time.perf_counter() - start
 
 
