@@ -20,10 +20,8 @@ from genloom.data.base import ImageData, Images, InMemoryData, Split
 from genloom.families.base import Family
 from genloom.objectives.loss import Loss
 
-EXPERIMENTS = sorted(
-    str(path.relative_to(config_directory() / "experiment").with_suffix(""))
-    for path in (config_directory() / "experiment").rglob("*.yaml")
-)
+FOLDER = config_directory() / "experiment"
+EXPERIMENTS = ["default", *sorted(str(path.relative_to(FOLDER).with_suffix("")) for path in FOLDER.rglob("*.yaml"))]
 COLOURED = ("cifar10", "stacked_digits")
 
 
@@ -69,7 +67,7 @@ def small(node: DictConfig, size: int, text: Path) -> InMemoryData:
 
 
 def build(train: Composer, experiment: str, text: Path) -> tuple[Family, InMemoryData]:
-    config = train.compose(train.parse([f"experiment={experiment}"]))
+    config = train.compose(train.parse([] if experiment == "default" else [f"experiment={experiment}"]))
     attends = "attention_size" in config.model.get("generator", {})  # to a map of 16 pixels
     data = small(config.data, 32 if attends else 8, text)
     scheduler = instantiate(config.scheduler, "scheduler") if config.scheduler else None

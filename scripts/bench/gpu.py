@@ -16,12 +16,10 @@ import importlib
 import json
 import os
 import re
-import signal
 import sys
 import tempfile
 import time
-import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,6 +28,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 import numpy as np
 import torch
+from forked import Children, Command, file_name
 
 import genloom.cli
 from genloom.assembly import load_data
@@ -48,13 +47,29 @@ IMPORTED_ONCE = [
 OVERRIDES = {"digits/ada": ["model.augmentation.initial_probability=0.5"]}
 
 #: Judged at the end of their training, and by ``genloom evaluate``.
-JUDGED = ["digits/diffaugment", "digits/cvae", "digits/vq_vae", "ring_wgan_gp", "ett/gru", "tiny_shakespeare/lstm"]
+JUDGED = [
+    "default",
+    "digits/diffaugment",
+    "digits/cvae",
+    "digits/vq_vae",
+    "ring_wgan_gp",
+    "ett/gru",
+    "tiny_shakespeare/lstm",
+]
 
 #: How trained models are used: the recipes, and what the command is told.
 USES: dict[str, tuple[list[str], list[str]]] = {
     "sample": (
         [
-            *("digits/ada", "mnist/stylegan2", "mnist/projection", "mnist/sagan", "ring_wgan_gp", "digits/cvae"),
+            *(
+                "default",
+                "digits/ada",
+                "mnist/stylegan2",
+                "mnist/projection",
+                "mnist/sagan",
+                "ring_wgan_gp",
+                "digits/cvae",
+            ),
             *("digits/ladder_vae", "digits/vae_flow_prior", "digits/vq_vae", "mnist_vae/autoencoder"),
             *("tiny_shakespeare/transformer", "tiny_shakespeare/lstm", "tiny_shakespeare/kneser_ney"),
         ],
@@ -69,111 +84,24 @@ USES: dict[str, tuple[list[str], list[str]]] = {
 
 #: Trained twice from one seed.
 REPEATED = [
-    *("digits/diffaugment", "digits/ada", "mnist/wgan_gp", "mnist/stylegan2", "mnist/sagan", "mnist/infogan"),
+    *(
+        "default",
+        "digits/diffaugment",
+        "digits/ada",
+        "mnist/wgan_gp",
+        "mnist/stylegan2",
+        "mnist/sagan",
+        "mnist/infogan",
+    ),
     *("digits/cvae", "digits/vq_vae", "digits/vae_flow_posterior", "digits/vae_residual", "mnist_vae/convolutional"),
     *("ett/gru", "ett/periodic", "series/nlinear", "tiny_shakespeare/transformer", "tiny_shakespeare/lstm"),
 ]
 MOST_DIFFERENCE = 0.05  # between the devices, of the numbers' standard deviation, in half of the examples
 
 
-@dataclass(frozen=True)
-class Command:
-    """Something that a child does; ``do`` raises or exits with a code where it fails."""
-
-    name: str
-    do: Callable[[], None]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of a command.
-
-    Args:
-        name: the command's.
-        code: that it exited with; negative is a signal; None: there was no time to start it.
-        seconds: that it took.
-        text: what it printed.
-    """
-
-    name: str
-    code: int | None
-    seconds: float = 0.0
-    text: str = ""
-
-    @property
-    def fault(self) -> str:
-        """What was wrong, in a line."""
-        if self.code is None:
-            return f"{self.name}: no time was left to start it"
-        last = [line.strip()[:200] for line in self.text.splitlines() if line.strip()][-2:]
-        return f"{self.name}: exit {self.code} after {self.seconds:.0f} s: {' | '.join(last)}"
-
-
-@dataclass(frozen=True)
-class Children:
-    """Runs commands by forked children.
-
-    Args:
-        folder: their working directory, and where what they print is kept.
-        jobs: at once.
-        each: seconds after which one is ended.
-        end: when no further one starts and the running ones are ended, by :func:`time.monotonic`.
-    """
-
-    folder: Path
-    jobs: int
-    each: float
-    end: float
-
-    def run(self, commands: list[Command]) -> list[Outcome]:
-        """Return what came of each, in the order in which they ended."""
-        waiting, running, outcomes = list(commands), {}, []
-        while waiting or running:
-            now = time.monotonic()
-            if now >= self.end:
-                outcomes += [Outcome(command.name, None) for command in waiting]
-                waiting = []
-            while waiting and len(running) < self.jobs:
-                command = waiting.pop(0)
-                running[self._start(command)] = (command, time.monotonic())
-            pid, status = os.waitpid(-1, os.WNOHANG) if running else (0, 0)
-            if pid:
-                command, began = running.pop(pid)
-                text = self._log(command).read_text(encoding="utf-8", errors="replace")
-                code = os.waitstatus_to_exitcode(status)
-                outcomes.append(Outcome(command.name, code, time.monotonic() - began, text))
-            elif running:
-                for late, (_, began) in running.items():
-                    if now - began > self.each or now > self.end + 5:
-                        os.killpg(late, signal.SIGKILL)
-                time.sleep(0.02)
-        return outcomes
-
-    def _log(self, command: Command) -> Path:
-        return self.folder / "logs" / f"{_file_name(command.name)}.log"
-
-    def _start(self, command: Command) -> int:
-        if pid := os.fork():
-            return pid
-        code = 1
-        try:
-            os.setsid()
-            log = os.open(self._log(command), os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
-            os.dup2(log, 1)
-            os.dup2(log, 2)
-            sys.stdout = os.fdopen(1, "w", buffering=1, encoding="utf-8", closefd=False)
-            sys.stderr = os.fdopen(2, "w", buffering=1, encoding="utf-8", closefd=False)
-            os.chdir(self.folder)
-            command.do()
-            code = 0
-        except SystemExit as ended:
-            code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
+def chosen(experiment: str) -> list[str]:
+    """Return the overrides that choose an experiment; the default run is called ``default``."""
+    return [] if experiment == "default" else [f"experiment={experiment}"]
 
 
 def genloom_command(name: str, *arguments: str) -> Command:
@@ -202,22 +130,30 @@ class Recipes:
 
     def run_of(self, experiment: str, kind: str) -> Path:
         """Return the directory of a run."""
-        return self.folder / "runs" / f"{_file_name(experiment)}-{kind}"
+        return self.folder / "runs" / f"{file_name(experiment)}-{kind}"
 
     def out(self, command: str, experiment: str, device: str) -> Path:
         """Return where a command writes: a folder or a file."""
         suffix = {"encode": ".npz", "forecast": ".csv"}.get(command, "")
-        return self.folder / "out" / f"{command}-{_file_name(experiment)}-{device}{suffix}"
+        return self.folder / "out" / f"{command}-{file_name(experiment)}-{device}{suffix}"
 
     def training(self, experiment: str, kind: str, *overrides: str, judged: bool = False) -> Command:
         """Return the command that trains an experiment."""
         return genloom_command(
             f"train {experiment} {kind}",
-            *("train", f"experiment={experiment}", f"trainer={'gpu' if self.device == 'cuda' else 'cpu'}"),
+            *("train", *chosen(experiment), f"trainer={'gpu' if self.device == 'cuda' else 'cpu'}"),
             *(f"trainer.max_steps={self.steps}", "trainer.log_every_n_steps=2", "progress_bar=false"),
             *(f"run.dir={self.run_of(experiment, kind)}", *OVERRIDES.get(experiment, [])),
             *([] if judged else ["metrics=none"]),
             *overrides,
+        )
+
+    def extractor(self, folder: Path) -> Command:
+        """Return the command that trains a feature extractor."""
+        return genloom_command(
+            f"extractor {folder.name}",
+            *("extractor", "data=digits", "name=digits", "epochs=1", "num_samples=100", "progress_bar=false"),
+            *(f"device={self.device}", f"out={folder}"),
         )
 
     def uses(self, experiments: list[str]) -> Iterator[tuple[str, str]]:
@@ -254,10 +190,6 @@ class Recipes:
         return ", ".join(words) or "none", too_far
 
 
-def _file_name(text: str) -> str:
-    return re.sub(r"[^a-zA-Z0-9.-]+", "_", text)
-
-
 def _contents(path: Path) -> dict[str, np.ndarray]:
     """Return the numbers of what a command wrote, by name."""
     files = sorted(path.rglob("*")) if path.is_dir() else [path] if path.exists() else []
@@ -290,7 +222,7 @@ def without_data(children: Children, experiments: list[str]) -> dict[str, str]:
     def look(experiment: str) -> None:
         composer = Composer("train", config_directory())
         try:
-            load_data(composer.compose(composer.parse([f"experiment={experiment}"])).data)
+            load_data(composer.compose(composer.parse(chosen(experiment))).data)
         except DataError as error:
             print(f"no data: {error}")
 
@@ -343,6 +275,13 @@ def check(children: Children, recipes: Recipes, experiments: list[str], precisio
             if too_far:
                 faults.append(f"{command} {name}: too far from the CPU: {words}")
 
+    extractors = [recipes.folder / f"extractor-{which}" for which in "AB"]
+    commands = [recipes.extractor(folder) for folder in extractors]
+    if len(run("extractor twice", commands)) == 2:
+        apart = len({(folder / "digits.safetensors").read_bytes() for folder in extractors}) - 1
+        print(f"  {'files differ' if apart else 'equal bit for bit'}")
+        faults.extend(["extractor: two files of one seed differ"] * apart)
+
     repeated = [name for name in REPEATED if name in experiments]
     kinds = {"deterministic": ["trainer.deterministic=true"], "free": []}
     repeats = [(name, "deterministic") for name in repeated] + [(name, "free") for name in repeated[::4]]
@@ -369,27 +308,27 @@ def main() -> None:
     parser.add_argument("--each", type=float, default=100, help="seconds of one command")
     parser.add_argument("--jobs", type=int, default=max(1, len(os.sched_getaffinity(0)) - 1), help="at once")
     parser.add_argument("--folder", type=Path, help="where runs and logs are kept; by default nowhere")
-    chosen = parser.parse_args()
+    options = parser.parse_args()
     began = time.monotonic()
     torch.set_num_threads(1)
     for module in IMPORTED_ONCE:
         importlib.import_module(module)
-    if chosen.device == "cuda" and not torch.cuda.is_available():
+    if options.device == "cuda" and not torch.cuda.is_available():
         sys.exit("there is no GPU here; --device cpu runs the same on the CPU")
-    precisions = ["32-true", "bf16-mixed", *(["16-mixed"] if chosen.device == "cuda" else [])]
-    if chosen.precisions:
-        precisions = chosen.precisions.split(",")
+    precisions = ["32-true", "bf16-mixed", *(["16-mixed"] if options.device == "cuda" else [])]
+    if options.precisions:
+        precisions = options.precisions.split(",")
     root = config_directory() / "experiment"
-    experiments = sorted(str(path.relative_to(root).with_suffix("")) for path in root.rglob("*.yaml"))
-    patterns = chosen.only.split(",")
+    experiments = ["default", *sorted(str(path.relative_to(root).with_suffix("")) for path in root.rglob("*.yaml"))]
+    patterns = options.only.split(",")
     experiments = [name for name in experiments if any(fnmatch.fnmatch(name, pattern) for pattern in patterns)]
     if not experiments:
-        sys.exit(f"--only: no experiment is called {chosen.only}")
+        sys.exit(f"--only: no experiment is called {options.only}")
     with tempfile.TemporaryDirectory() as temporary:
-        folder = (chosen.folder or Path(temporary)).resolve()
+        folder = (options.folder or Path(temporary)).resolve()
         (folder / "logs").mkdir(parents=True, exist_ok=True)
-        children = Children(folder, chosen.jobs, chosen.each, began + chosen.limit - 5)
-        faults = check(children, Recipes(folder, chosen.device, chosen.steps), experiments, precisions)
+        children = Children(folder, options.jobs, options.each, began + options.limit - 5)
+        faults = check(children, Recipes(folder, options.device, options.steps), experiments, precisions)
     print(f"{len(faults)} not ok, {time.monotonic() - began:.0f} s")
     for fault in faults:
         print(f"NOT OK  {fault}")

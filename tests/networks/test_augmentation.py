@@ -12,7 +12,17 @@ from torch import Tensor
 
 from genloom.errors import ConfigError
 from genloom.networks.ada import AdaptiveAugment
-from genloom.networks.augmentation import NEAREST, ZERO, Augmentation, DiffAugment, resample, translation
+from genloom.networks.augmentation import (
+    BILINEAR,
+    NEAREST,
+    REFLECTION,
+    ZERO,
+    Augmentation,
+    DiffAugment,
+    resample,
+    spread,
+    translation,
+)
 from genloom.spec import ImageContent, Spec, VectorContent
 
 NO_ADA: dict[str, Any] = {
@@ -517,3 +527,14 @@ def test_a_resumed_controller_goes_on_as_if_nothing_had_happened():
     assert all(logged[name].equal(expected[name]) for name in ("augmentation_probability", "r_t"))
     assert all(value.equal(whole.state_dict()[name]) for name, value in resumed.state_dict().items())
     assert 0 < resumed.p < 0.8
+
+
+@pytest.mark.parametrize("beyond", [ZERO, REFLECTION])
+@pytest.mark.parametrize("interpolation", [BILINEAR, NEAREST])
+def test_sums_in_a_fixed_order_are_the_transpose_of_sampling(interpolation, beyond):
+    rng = torch.Generator().manual_seed(0)
+    values = torch.randn(3, 2, 5, 7, generator=rng, dtype=torch.float64)
+    grid = 4 * torch.rand(3, 5, 7, 2, generator=rng, dtype=torch.float64) - 2  # also far beyond the border
+    back = torch.ops.aten.grid_sampler_2d_backward
+    expected = back(values, torch.zeros_like(values), grid, interpolation, beyond, False, [True, False])[0]
+    torch.testing.assert_close(spread(values, grid, interpolation, beyond), expected, rtol=1e-12, atol=1e-12)

@@ -208,6 +208,8 @@ class _Transposed(torch.autograd.Function):
     def forward(ctx: Any, gradient: Tensor, grid: Tensor, interpolation: int, beyond: int) -> Tensor:
         ctx.save_for_backward(grid)
         ctx.how = interpolation, beyond
+        if gradient.is_cuda and torch.are_deterministic_algorithms_enabled():  # for which PyTorch has none
+            return spread(gradient, grid, interpolation, beyond)
         unused = torch.zeros_like(gradient)  # the content, of which only the grid's gradient depends
         back = torch.ops.aten.grid_sampler_2d_backward
         return back(gradient, unused, grid, interpolation, beyond, False, [True, False])[0]
@@ -215,3 +217,35 @@ class _Transposed(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
         return _Resampled.apply(gradients[0], *ctx.saved_tensors, *ctx.how), None, None, None  # pyright: ignore
+
+
+def spread(
+    values: Float[Tensor, "batch channels height width"],
+    grid: Float[Tensor, "batch height width 2"],
+    interpolation: int,
+    beyond: int,
+) -> Float[Tensor, "batch channels height width"]:
+    """Return the transpose of grid sampling, by scattered sums, which PyTorch can do in the same order each time.
+
+    Args:
+        values: to be distributed: each to the pixels that a sample at its point would be made of.
+        grid: the points; the edges of the image lie at ±1.
+        interpolation: ``BILINEAR`` or ``NEAREST``.
+        beyond: what lies beyond the border: ``ZERO`` or ``REFLECTION``.
+    """
+    height, width = values.shape[-2:]
+    axes = []
+    for number, size in enumerate((width, height)):
+        at = ((grid[..., number] + 1) * size - 1) / 2
+        if beyond == REFLECTION:  # at the edges, half a pixel beyond the outermost pixels' centres
+            at = (at + 0.5).remainder(2 * size)
+            at = (torch.minimum(at, 2 * size - at) - 0.5).clamp(0, size - 1)
+        low = at.round() if interpolation == NEAREST else at.floor()
+        parts = [(low, torch.ones_like(at))] if interpolation == NEAREST else [(low, 1 - at + low), (low + 1, at - low)]
+        axes.append([(place.clamp(0, size - 1), share * ((place >= 0) & (place < size))) for place, share in parts])
+    back = torch.zeros_like(values).flatten(2)
+    for x, share_x in axes[0]:
+        for y, share_y in axes[1]:
+            index = (y * width + x).long().flatten(1).unsqueeze(1).expand(-1, values.shape[1], -1)
+            back.scatter_add_(2, index, (values * (share_x * share_y).unsqueeze(1)).flatten(2))
+    return back.view_as(values)
