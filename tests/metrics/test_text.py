@@ -94,6 +94,13 @@ def test_likelihood_counts_each_token_once_and_has_an_interval(
     assert score.value < math.log(model.network.size) / 2
 
 
+def test_a_hopeless_model_has_an_infinite_perplexity_and_no_traceback(data: Text, tmp_path: Path, build: Any) -> None:
+    model = build(data)
+    model.log_prob = lambda batch, **_: torch.full((len(batch),), -1e6)
+    row = judged(data, model, TextLikelihood(), tmp_path=tmp_path)
+    assert row["perplexity"].scores["raw"].value == math.inf and row["nats_per_token"].scores["raw"].value > 1e4
+
+
 def words(*texts: str) -> list[list[str]]:
     return [text.split() for text in texts]
 

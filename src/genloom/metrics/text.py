@@ -74,9 +74,11 @@ class TextLikelihood(_OfText):
         per_character, half_character = (value / math.log(2) for value in _ratio(windows, torch.tensor(characters)))
         details = {"tokens": sum(tokens), "characters": sum(characters)}
         interval = per_token - half, per_token + half
+        # infinite, not an error, of a model that is hopeless
+        perplexity, lower, upper = torch.tensor([per_token, *interval]).double().exp().tolist()
         return {
             "nats_per_token": Score(per_token, interval, details),
-            "perplexity": Score(math.exp(per_token), (math.exp(interval[0]), math.exp(interval[1]))),
+            "perplexity": Score(perplexity, (lower, upper)),
             "bits_per_character": Score(
                 per_character, (per_character - half_character, per_character + half_character), details
             ),
