@@ -19,7 +19,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train evaluate sample forecast encode reconstruct explore report extractor sweep tensorboard test test-integration check format bench results-gan results-vae results-sequence lock clean
+.PHONY: help setup train evaluate sample forecast encode reconstruct explore report extractor sweep tensorboard test test-integration check format mutants bench results-gan results-vae results-sequence lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -82,6 +82,9 @@ check: $(STAMP) ## format, lint and types, as they must be
 
 format: $(STAMP) ## put the code into shape
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+mutants: $(STAMP) ## change one thing in the code at a time and see whether the tests notice: ARGS="--num 200 --jobs 2"
+	@$(BIN)/python scripts/tools/mutate.py $(ARGS)
 
 bench: $(STAMP) ## measure the speed against reference loops
 	@$(BIN)/python scripts/bench/throughput.py $(ARGS)

@@ -214,6 +214,32 @@ def test_the_codebook_moves_to_the_means_and_unused_codes_to_where_content_is():
     assert torch.equal(bottleneck.codebooks[::2], others)
 
 
+def test_the_codebook_follows_the_moving_averages_of_the_paper():
+    """Appendix A.1: N ← γ N + (1 − γ) n, m ← γ m + (1 − γ) Σ z, e = m / N."""
+    bottleneck = quantised(decay=0.9, revive_below=0.0, num_codes=3)
+    bottleneck.uses[0] = torch.tensor([4.0, 1.0, 2.0])
+    uses = bottleneck.uses[0].double()
+    sums = bottleneck.codebooks[0].double() * uses.unsqueeze(1)
+    for _ in range(3):
+        vectors, codes = torch.randn(8, 2), torch.randint(3, (8,))
+        bottleneck._follow(0, vectors, codes, rng())
+        of_code = nn.functional.one_hot(codes, 3).double()
+        uses, sums = 0.9 * uses + 0.1 * of_code.sum(0), 0.9 * sums + 0.1 * of_code.T @ vectors.double()
+        torch.testing.assert_close(bottleneck.uses[0].double(), uses, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(bottleneck.codebooks[0].double(), sums / uses.unsqueeze(1), atol=1e-5, rtol=1e-4)
+
+
+def test_a_code_is_put_elsewhere_where_it_is_used_less_than_the_stated_share_of_a_uniform_use():
+    bottleneck = quantised(decay=0.5, revive_below=0.2, num_codes=4)  # 8 vectors: 2 a code, the limit is 0.4
+    bottleneck.uses[0] = torch.tensor([9.0, 0.78, 0.82, 9.0])  # of which half remains: 0.39 and 0.41
+    before = bottleneck.codebooks[0].clone()
+    vectors = torch.randn(8, 2) + 50
+    bottleneck._follow(0, vectors, torch.tensor([0, 0, 0, 0, 3, 3, 3, 3]), rng())
+    assert any(torch.equal(bottleneck.codebooks[0][1], vector) for vector in vectors)
+    torch.testing.assert_close(bottleneck.codebooks[0][2], before[2])
+    torch.testing.assert_close(bottleneck.uses[0], torch.tensor([6.5, 2.0, 0.41, 6.5]))
+
+
 def test_evaluation_leaves_the_codebook_alone():
     bottleneck = quantised()
     before = bottleneck.codebooks.clone()

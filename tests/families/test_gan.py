@@ -153,6 +153,21 @@ def test_average_has_the_stated_half_life(tiny_gan):
     assert all(torch.allclose(p, torch.full_like(p, 0.5)) for p in model.generator_ema.parameters())
 
 
+@pytest.mark.parametrize(("iteration", "half_life"), [(0, 0.5), (7, 4.0), (199, 100.0), (200, 100.0), (10_000, 100.0)])
+def test_the_half_life_ramps_up_to_a_twentieth_of_what_was_seen(tiny_gan, iteration, half_life):
+    """Karras et al., 2020: min(half-life, 0.05 of the examples so far), these 10 among them."""
+    model = tiny_gan(ema_half_life_examples=100)
+    with torch.no_grad():
+        for parameter in model.generator_ema.parameters():
+            parameter.zero_()
+        for parameter in model.generator.parameters():
+            parameter.fill_(1.0)
+    model.iteration = iteration
+    model.average_weights(10)
+    for parameter in model.generator_ema.parameters():
+        torch.testing.assert_close(parameter, torch.full_like(parameter, 1 - 0.5 ** (10 / half_life)))
+
+
 def test_average_includes_statistics_and_is_never_trained(tiny_gan, tiny_data, fit):
     from genloom.networks.dense import DenseGenerator
 

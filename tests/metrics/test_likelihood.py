@@ -1,14 +1,22 @@
+import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+import scipy.stats
+import torch
 
 from genloom.errors import ConfigError
 from genloom.families.vae import VAE
+from genloom.likelihoods.logistic_mixture import DiscretisedLogisticMixture
 from genloom.metrics.candidate import candidates_of
 from genloom.metrics.judge import Judge
-from genloom.metrics.likelihood import Likelihood
+from genloom.metrics.likelihood import LatentActivity, Likelihood
+from genloom.metrics.measuring import Held
+from genloom.metrics.metric import Score
+from genloom.metrics.reference_cache import ReferenceCache
 
 
 def test_the_limit_of_draws_is_named() -> None:
@@ -29,3 +37,52 @@ def test_a_check_during_training_draws_no_importance_samples(
     assert {row.metric for row in full.rows} == parts | {"nll_bound"}  # a density has no bits per dimension
     assert full["nll_bound"].scores["raw"].details["importance_samples"] == 50
     assert full["nll_bound"].scores["raw"].value < full["negative_elbo"].scores["raw"].value
+
+
+def test_bits_per_dimension_are_the_bound_per_value_in_bits(
+    tiny_data: Any, tiny_vae: Callable[..., VAE], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A distribution over 16 values that gives each of them one of eight levels: three bits."""
+    model = tiny_vae(likelihood=partial(DiscretisedLogisticMixture, components=2))
+    monkeypatch.setattr(model, "log_prob", lambda batch, **_: torch.full((len(batch),), -16 * math.log(8)))
+    held = Held("test", tiny_data.split("test"), lambda: tiny_data.split("train"), ReferenceCache(tmp_path))
+    scores = Likelihood(num_importance=1).measure(model, held, weights="raw")
+    assert scores["bits_per_dim"].value == pytest.approx(3)
+    assert scores["nll_bound"].value == pytest.approx(16 * math.log(8))
+    assert scores["nll_bound"].details["measure"] == "probability"
+
+
+def test_the_interval_of_the_bound_is_that_of_a_mean(
+    tiny_data: Any, tiny_vae: Callable[..., VAE], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    model = tiny_vae()
+    bound = torch.randn(100, generator=torch.Generator().manual_seed(0)).double() * 3 - 40
+    monkeypatch.setattr(model, "log_prob", lambda batch, **_: bound[batch.index])
+    held = Held("test", tiny_data.split("test"), lambda: tiny_data.split("train"), ReferenceCache(tmp_path))
+    score = Likelihood(num_importance=1, batch_size=30).measure(model, held, weights="raw")["nll_bound"]
+    error = scipy.stats.sem(bound.numpy())
+    assert score.value == pytest.approx(-bound.mean().item())
+    assert score.interval == pytest.approx((score.value - 1.96 * error, score.value + 1.96 * error))
+    assert score.details["examples"] == 100
+
+
+def test_a_unit_is_active_by_the_variance_of_its_mean(
+    tiny_data: Any, tiny_vae: Callable[..., VAE], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Burda et al., 2016: above 0.01; standard deviations of 0.09 and 0.11 are on its two sides."""
+    model = tiny_vae()
+    noise = torch.randn(100, 1, generator=torch.Generator().manual_seed(0))
+    noise = (noise - noise.mean()) / noise.std()
+    means = noise * torch.tensor([0.0, 0.09, 0.11, 2.0]) + 5
+    monkeypatch.setattr(model, "encode", lambda batch, weights: {"z": means[batch.index]})
+    held = Held("test", tiny_data.split("test"), lambda: tiny_data.split("train"), ReferenceCache(tmp_path))
+    score = LatentActivity(batch_size=30).measure(model, held, weights="raw")["active_units"]
+    assert score.value == 2
+    assert score.details["variances"] == pytest.approx([0, 0.0081, 0.0121, 4.0], rel=1e-4, abs=1e-9)
+
+
+@pytest.mark.parametrize(("active", "said"), [(0, "collapsed"), (1, "only 1 of 11 units"), (2, None)])
+def test_a_latent_that_says_nothing_is_warned_of(active: int, said: str | None) -> None:
+    warnings = LatentActivity().warnings({"active_units": Score(active, details={"of": 11})})
+    assert len(warnings) == (said is not None)
+    assert said is None or said in warnings[0]

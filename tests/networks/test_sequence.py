@@ -135,6 +135,17 @@ def test_rotation_turns_pairs_by_angles_that_depend_on_the_distance_only():
     torch.testing.assert_close(pair, expected)
 
 
+@pytest.mark.parametrize("dim", [2, 8])
+def test_rotation_is_that_of_the_paper(dim):
+    """Su et al., 2021, equation 15, with pairs as complex numbers: θ_i = 10000^(−2(i − 1)/d), i = 1 … d/2."""
+    x = torch.randn(1, 30, 3, 2, dim)
+    turned = rotate(x, *rotation(30, dim)).double().numpy()
+    angles = np.arange(30)[:, None] * np.array([10_000 ** (-2 * (i - 1) / dim) for i in range(1, dim // 2 + 1)])
+    pairs = x.double().numpy()[..., : dim // 2] + 1j * x.double().numpy()[..., dim // 2 :]
+    expected = pairs * np.exp(1j * angles)[:, None, None]
+    np.testing.assert_allclose(turned[..., : dim // 2] + 1j * turned[..., dim // 2 :], expected, atol=1e-5)
+
+
 @pytest.mark.parametrize("causal", [True, False])
 def test_the_fused_attention_is_the_softmax(causal):
     backbone = lively(Transformer(width=8, layers=1, heads=2, context=16, causal=causal))

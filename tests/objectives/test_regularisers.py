@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from genloom.batch import Label
 from genloom.networks.base import Critique
 from genloom.objectives.gan import R1, R2, Dragan, GradientPenalty, LeCam, PathLength, WeightClipping
 from objectives.games import Linear, Quadratic, first_pixel, game, images
@@ -36,6 +37,29 @@ def test_gradient_penalty_of_a_linear_critic(term, k):
     loss.total.backward()
     expected = 20 * (norm - k) * critic.w.detach() / norm
     torch.testing.assert_close(critic.w.grad, expected, rtol=1e-4, atol=1e-5)
+
+
+class ByClass(Linear):
+    """D(x, y) = (y + 1) w·x, whose gradient differs from class to class."""
+
+    def forward(self, content: torch.Tensor, condition: Label) -> Critique:
+        return Critique((condition.index + 1) * super().forward(content).score)
+
+
+@pytest.mark.parametrize(
+    ("term", "of_norm"),
+    [
+        (R1(gamma=3.0), lambda norm: 1.5 * norm.square()),
+        (R2(gamma=3.0), lambda norm: 1.5 * norm.square()),
+        (GradientPenalty(weight=10.0, norm=2.0), lambda norm: 10 * (norm - 2).square()),
+        (Dragan(weight=10.0, norm=2.0), lambda norm: 10 * (norm - 2).square()),
+    ],
+    ids=["r1", "r2", "gradient_penalty", "dragan"],
+)
+def test_every_penalty_of_a_gradient_asks_the_critic_of_the_class_at_hand(term, of_norm):
+    critic, labels = ByClass(), torch.tensor([0, 1, 2, 2, 3, 0])
+    loss = term.discriminator(game(critic, REAL, FAKE, labels=labels)).total
+    assert loss.item() == pytest.approx(of_norm((labels + 1) * critic.w.detach().norm()).mean().item(), rel=1e-5)
 
 
 def test_one_sided_gradient_penalty_leaves_flat_critics_alone():

@@ -120,6 +120,19 @@ def test_the_three_parts_of_the_total_correlation_objective_add_up_to_the_diverg
     assert loss.total.item() == pytest.approx((terms["reconstruction"] + parts).item())
 
 
+@pytest.mark.parametrize(
+    ("weight", "term"), [("alpha", "information"), ("beta", "total_correlation"), ("gamma", "dimension_wise_kl")]
+)
+def test_each_weight_of_the_total_correlation_objective_is_that_of_its_term(weight, term):
+    model = LinearGaussian(widen=1.3)
+    batch = model.examples(64)
+    ones = {"alpha": 1.0, "beta": Constant(1.0), "gamma": 1.0}
+    plain = loss_of(BetaTc(**ones), model, batch)
+    heavy = loss_of(BetaTc(**ones | {weight: Constant(4.0) if weight == "beta" else 4.0}), model, batch)
+    assert abs(plain.terms()[term].item()) > 0.01
+    assert (heavy.total - plain.total).item() == pytest.approx(3 * plain.terms()[term].item())
+
+
 def test_the_weight_of_the_total_correlation_follows_the_iteration():
     model = LinearGaussian(widen=1.3)
     batch = model.examples(64)
