@@ -15,6 +15,7 @@ from pytorch_lightning.loggers import Logger
 from genloom import randomness
 from genloom.callbacks.base import Look
 from genloom.callbacks.progress import Progress, Throughput
+from genloom.config.advice import pasted
 from genloom.config.instantiate import instantiate
 from genloom.data.base import Images, InMemoryData
 from genloom.data.sample_files import read_pictures
@@ -228,7 +229,8 @@ def _check_looks(callbacks: dict[str, Callback], model: Family) -> None:
                 callback.check(model)
             except CapabilityError as error:
                 raise CapabilityError(
-                    f"callbacks.{name}: {error}; choose another model, or leave the look out by ~callbacks.{name}"
+                    f"callbacks.{name}: {error}; choose another model, or leave the look out by "
+                    + pasted(f"~callbacks.{name}")
                 ) from error
 
 

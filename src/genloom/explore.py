@@ -29,7 +29,7 @@ def run(config: DictConfig) -> None:
         GenloomError: the checkpoint or the data that was named cannot be used, or no look applies.
     """
     if not config.callbacks:
-        raise ConfigError("callbacks: none leaves nothing to look at; choose some, as in callbacks=[directions]")
+        raise ConfigError("callbacks: none leaves nothing to look at; choose some, as in callbacks=directions")
     file = checkpoint.find(config.checkpoint)
     model = checkpoint.load(file, trust=list(config.trust), device=device(config.device))
     if config.seed is not None:

@@ -13,13 +13,17 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import Trainer
-from pytorch_lightning.utilities.exceptions import MisconfigurationException, SIGTERMException
+from pytorch_lightning.utilities.exceptions import (
+    MisconfigurationException,  # pyright: ignore[reportPrivateImportUsage]
+    SIGTERMException,
+)
 from pytorch_lightning.utilities.model_summary.model_summary import ModelSummary
 
 from genloom import randomness
 from genloom.assembly import Run, build
 from genloom.callbacks.progress import Throughput
 from genloom.capabilities import Capability
+from genloom.config.advice import pasted, setting
 from genloom.devices import peak_memory, reset_peak_memory
 from genloom.errors import ConfigError, GenloomError
 from genloom.metrics.candidate import candidates_of
@@ -162,13 +166,13 @@ def _conclude(
     pictures = sorted(file for name in ("samples", "forecasts") for file in (place / "samples").glob(f"{name}-*"))
     relative = Path(os.path.relpath(place))
     has_curves = "tensorboard" in (config.logger or {}) and (place / "tensorboard").is_dir()
-    curves = f"tensorboard --logdir {relative.parent}" if has_curves else None
+    curves = f"tensorboard --logdir {pasted(str(relative.parent))}" if has_curves else None
     usable = {"sample": Capability.SAMPLE, "reconstruct": Capability.RECONSTRUCT, "forecast": Capability.FORECAST}
     lines = {
         "looks": os.path.relpath(pictures[-1]) if pictures else None,
         "metrics": relative / "metrics.json" if results is not None else None,
         **{
-            command: f"genloom {command} checkpoint={relative / 'checkpoints' / 'final.ckpt'}"
+            command: f"genloom {command} {setting('checkpoint', relative / 'checkpoints' / 'final.ckpt')}"
             + (" data.path=NEW.csv" if needed is Capability.FORECAST else "")
             for command, needed in usable.items()
             if needed in capabilities

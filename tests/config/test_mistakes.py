@@ -50,7 +50,7 @@ MISTAKES: dict[str, tuple[list[str], list[str]]] = {
         ["train", "trainer.lr=1"],
         ["trainer.lr:", "unknown key; did you mean optimizer.generator.lr"],
     ),
-    "number for a list": (["forecast", "checkpoint=a", "levels=0.5"], ["levels:", "written levels=[…]"]),
+    "number for a list": (["forecast", "checkpoint=a", "levels=0.5"], ["levels:", "written 'levels=[…]'"]),
     "added typed key": (["train", "+run.nam=x"], ["run.nam:", "did you mean run.name?"]),
     "key without its path": (["train", "batch_size=3"], ["batch_size:", "did you mean data.batch_size?"]),
     "key that is ambiguous without its path": (
@@ -114,7 +114,7 @@ MISTAKES: dict[str, tuple[list[str], list[str]]] = {
     "unknown literal": (["train", "trainer.precision=bf16-mxed"], ["trainer.precision:", "did you mean bf16-mixed?"]),
     "word for a list of words": (
         ["train", "data=series", "data.targets=units"],
-        ["data.targets:", "did you mean data.targets=[units]?"],
+        ["data.targets:", "did you mean 'data.targets=[units]'?"],
     ),
     "unknown literal in a list": (
         ["train", "data=series", "data.calendar=[year]"],

@@ -177,7 +177,7 @@ def test_a_trusted_package_gives_parts_and_nothing_else(package: str) -> None:
     ]:  # fmt: skip
         with pytest.raises(CheckpointError, match=why):
             check(name)
-    with pytest.raises(CheckpointError, match=rf"pass trust=\[{package}\]"):
+    with pytest.raises(CheckpointError, match=rf"pass 'trust=\[{package}\]'"):
         stranger.checked(MODEL | {"latent": {"_target_": f"{package}.parts.Net"}}, Family, "model", trust=[], file=FILE)
 
 

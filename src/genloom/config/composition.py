@@ -29,6 +29,7 @@ from omegaconf._utils import split_key
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from genloom.config import schema
+from genloom.config.advice import pasted
 from genloom.config.libraries import unused
 from genloom.config.near import did_you_mean
 from genloom.config.validation import accepts
@@ -206,7 +207,7 @@ class Composer:
         listed = f"; its options are {', '.join(options)}"
         for option in value if isinstance(value, list) else [value]:
             if option is None:
-                raise ConfigError(f"{key}: null is no option; ~{key} chooses none{listed}")
+                raise ConfigError(f"{key}: null is no option; {pasted(f'~{key}')} chooses none{listed}")
             if not isinstance(option, str) or ("${" not in option and option not in options):
                 raise ConfigError(f"{key}: there is no option {option!r}{did_you_mean(str(option), options)}{listed}")
 
@@ -342,7 +343,7 @@ def _type(parent: Any, name: str) -> str:
     kind = OmegaConf.get_type(parent) if isinstance(parent, DictConfig) else None
     kinds = {field.name: field.type for field in fields(kind)} if is_dataclass(kind) else {}
     found = kinds.get(name)
-    written = f", written {name}=[…]" if get_origin(found) is list else ""
+    written = f", written {pasted(f'{name}=[…]')}" if get_origin(found) is list else ""
     return f"; it takes {found.__name__ if type(found) is type else found}{written}" if found else ""
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
 
+from genloom.config.advice import pasted
 from genloom.config.annotations import broken_limit, fits, kinds, literals
 from genloom.config.libraries import unused
 from genloom.config.near import did_you_mean
@@ -113,7 +114,9 @@ def _check_objects(node: DictConfig, key: str, *, by_name: bool) -> None:
         raise ConfigError(f"{key}: it has no _target_, which says what to build")
     for name in node:
         if not isinstance(node._get_node(name), DictConfig) or "_target_" not in node[name]:
-            raise ConfigError(f"{key}.{name}: it has no _target_, which says what to build; ~{key}.{name} removes it")
+            raise ConfigError(
+                f"{key}.{name}: it has no _target_, which says what to build; {pasted(f'~{key}.{name}')} removes it"
+            )
 
 
 def _check_target(node: DictConfig, path: str, is_partial: bool) -> None:
@@ -181,5 +184,5 @@ def _check_value(value: Any, parameter: Parameter, key: str, taker: str) -> None
     options = literals(parameter)
     wanted = ", ".join(options) if options else kinds(parameter)
     is_item = value is not None and fits([value], parameter)
-    hint = f"; did you mean {key}=[{value}]?" if is_item else did_you_mean(str(value), options)
+    hint = f"; did you mean {pasted(f'{key}=[{value}]')}?" if is_item else did_you_mean(str(value), options)
     raise ConfigError(f"{key}: {shown} does not fit; {taker} {wanted}{hint}")

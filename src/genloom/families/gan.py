@@ -66,7 +66,7 @@ class GAN(Family):
         if critic_iterations < 1:
             raise ConfigError(f"model.critic_iterations: {critic_iterations} is below the limit of 1")
         if not objective:
-            raise ConfigError("model.objective: no term given; choose objective/gan@model.objective=[non_saturating]")
+            raise ConfigError("model.objective: no term given; choose 'objective/gan@model.objective=[non_saturating]'")
         self.critic_iterations = critic_iterations
         self.latent = latent
         self.generator = generator(spec, latent_dim=latent.dim).to(memory_format=torch.channels_last)

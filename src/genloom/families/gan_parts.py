@@ -74,7 +74,7 @@ def _check_players(objective: Mapping[str, GanTerm]) -> None:
             terms = ",".join(["non_saturating", *objective])
             raise ConfigError(
                 f"model.objective: {', '.join(objective)} give the {player} no loss in every iteration; add an "
-                f"adversarial objective, as in objective/gan@model.objective=[{terms}]"
+                f"adversarial objective, as in 'objective/gan@model.objective=[{terms}]'"
             )
 
 

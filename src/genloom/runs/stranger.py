@@ -100,7 +100,7 @@ def _part(target: Any, where: str, trust: Sequence[str]) -> type:
         package = target.split(".")[0]
         raise _Refusal(
             f"{shown} is not part of genloom, torch.nn, torch.optim or zuko.flows; if you trust it, pass "
-            f"trust=[{package}] (loading imports and runs that package)"
+            f"'trust=[{package}]' (loading imports and runs that package)"
         )
     module, _, name = target.rpartition(".")
     try:
