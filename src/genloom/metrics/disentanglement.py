@@ -1,6 +1,7 @@
 """Whether single units of a latent stand for single factors of the data, where those are known."""
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -109,12 +110,14 @@ def _boosted_trees(
     from sklearn.ensemble import GradientBoostingClassifier
 
     half = len(units) // 2
-    importances, accuracies = [], []
-    for factor in factors.T:
+
+    def of_factor(factor: Int[np.ndarray, " num"]) -> tuple[Float[np.ndarray, " units"], float]:
         classifier = GradientBoostingClassifier(n_estimators=rounds, random_state=0)
         classifier.fit(units[:half], factor[:half])
-        importances.append(classifier.feature_importances_)
-        accuracies.append(classifier.score(units[half:], factor[half:]))
+        return classifier.feature_importances_, float(classifier.score(units[half:], factor[half:]))
+
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:  # trees grow without Python's lock
+        importances, accuracies = zip(*pool.map(of_factor, factors.T), strict=True)
     return np.stack(importances, axis=1), np.asarray(accuracies)
 
 
