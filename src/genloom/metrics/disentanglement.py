@@ -114,7 +114,7 @@ def _boosted_trees(
     def of_factor(factor: Int[np.ndarray, " num"]) -> tuple[Float[np.ndarray, " units"], float]:
         classifier = GradientBoostingClassifier(n_estimators=rounds, random_state=0)
         classifier.fit(units[:half], factor[:half])
-        return classifier.feature_importances_, float(classifier.score(units[half:], factor[half:]))
+        return np.asarray(classifier.feature_importances_), float(classifier.score(units[half:], factor[half:]))
 
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:  # trees grow without Python's lock
         importances, accuracies = zip(*pool.map(of_factor, factors.T), strict=True)
