@@ -18,7 +18,7 @@ from genloom.bottlenecks.posteriors import FlowPosterior
 from genloom.bottlenecks.priors import FlowPrior, StandardNormal, VampPrior
 from genloom.bottlenecks.vector_quantised import VectorQuantised
 from genloom.errors import ConfigError
-from genloom.networks.autoregressive import AutoregressivePrior
+from genloom.networks.autoregressive import AutoregressivePrior, _scale
 from genloom.networks.conditioning import Concatenation
 from genloom.normal import Normal
 
@@ -267,6 +267,19 @@ def test_probabilities_of_all_sequences_sum_to_one_and_draws_follow_them():
     assert (independent.flatten() - probabilities).abs().max() > 0.02  # the second code depends on the first
     seen = torch.bincount(drawn[:, 0] * 3 + drawn[:, 1], minlength=9) / len(drawn)
     torch.testing.assert_close(seen, probabilities, atol=0.01, rtol=0)
+
+
+def test_what_a_prior_of_codes_sees_has_a_mean_variance_of_one_and_so_has_what_it_makes_of_it():
+    """Sums of codes that are chosen independently; the first codes' vectors are largest."""
+    prior = AutoregressivePrior(50, 4, 30, width=400)
+    vectors = torch.randn(4, 50, 30) * torch.tensor([8.0, 4.0, 2.0, 1.0]).view(4, 1, 1) + 3
+    codes = torch.randint(50, (4000, 4))
+    sums = torch.stack([vectors[place][codes[:, place]] for place in range(4)]).sum(0) * _scale(vectors)
+    assert sums.var(0).mean().item() == pytest.approx(1, rel=0.05)
+    assert _scale(torch.zeros(2, 3, 4)).isfinite()
+    assert prior.first.std().item() == pytest.approx(30**-0.5, rel=0.05)
+    assert prior.logits.std().item() == pytest.approx(0.3 / 20, rel=0.05)
+    assert not prior.first_bias.any() and not prior.hidden_bias.any() and not prior.logits_bias.any()
 
 
 def test_a_later_code_does_not_change_what_is_known_of_an_earlier_one():

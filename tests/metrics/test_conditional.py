@@ -2,7 +2,9 @@
 
 import math
 
+import numpy as np
 import pytest
+import scipy.stats
 import torch
 
 from genloom.data.base import Images
@@ -85,3 +87,23 @@ def test_they_apply_only_where_something_was_asked() -> None:
     assert "no categorical code" in reason(CodeMeaning(), plain)
     assert reason(AskedClass(), asked) is None
     assert reason(CodeMeaning(), asked) is None
+
+
+def test_a_class_counts_where_both_sides_have_enough_of_it(nothing: Evidence) -> None:
+    """Point masses: the distance is the squared one of the means, averaged over the classes that are left."""
+    labels = torch.tensor([0] * 20 + [1] * 30 + [2] * 19)
+    real = view(labels, torch.zeros(69, 2), labels=labels)
+    ours = view(labels, torch.stack([labels * 3.0 + 1, torch.zeros(69)], 1), labels=labels)
+    found = FrechetWithinClass().compare(real, ours, nothing)["fd_within_class"]
+    assert found.details["by_class"] == pytest.approx({"0": 1.0, "1": 16.0})
+    assert found.value == pytest.approx(17 / 2)
+    assert found.details["left_out"] == list("23456789")
+
+
+def test_the_divergence_of_modes_is_from_the_samples_to_the_reference(nothing: Evidence) -> None:
+    """A class that the reference lacks has half a count there."""
+    real, ours = view(torch.tensor([0] * 30 + [1] * 10)), view(torch.tensor([0] * 10 + [1] * 20 + [2] * 10))
+    scores = Modes().compare(real, ours, nothing)
+    q = np.array([30, 10, *[0.5] * 8]) / 44
+    assert scores["mode_kl"].value == pytest.approx(scipy.stats.entropy([10, 20, 10, *[0] * 7], q))
+    assert scores["modes"].value == 3 and scores["modes"].details == {"of": 10}

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import scipy.stats
 import torch
 from torchmetrics.image.kid import KernelInceptionDistance, poly_mmd
 
@@ -78,3 +79,15 @@ def test_the_interval_covers_zero_for_one_distribution_and_not_for_two(view: Vie
 
     assert sum(low <= 0 for low in lowest(0.3)) >= 9
     assert sum(low > 0 for low in lowest(1.0)) >= 9
+
+
+@pytest.mark.parametrize("features", [5, 70])  # by the embedding, by pairs
+def test_the_interval_is_that_of_the_jackknife_over_ten_blocks(view: ViewOf, features: int) -> None:
+    x, y = vectors(104, features, 0), vectors(57, features, 1, 0.5)
+    blocks = [[part.numpy() for part in np.array_split(each, 10)] for each in (x, y)]
+    without = [
+        by_numpy(*(torch.tensor(np.concatenate(parts[:b] + parts[b + 1 :])) for parts in blocks)) for b in range(10)
+    ]
+    half = scipy.stats.t.ppf(0.975, 9) * np.sqrt(9 / 10 * ((without - np.mean(without)) ** 2).sum())
+    score = compare(view(x), view(y))
+    assert score.interval == pytest.approx((score.value - half, score.value + half), rel=1e-3)

@@ -7,8 +7,10 @@ from scipy.spatial.distance import cdist
 
 from genloom.errors import ConfigError
 from genloom.metrics import pairs
+from genloom.metrics.evidence import Evidence
 from genloom.metrics.pairs import squared_radii
 from genloom.metrics.support import Overlap, Support, overlap
+from genloom.spec import ImageContent
 
 
 def shares(real: torch.Tensor, fake: torch.Tensor, k_pr: int, k_dc: int) -> Overlap:
@@ -81,3 +83,16 @@ def test_what_lies_on_an_edge_is_not_inside_however_it_is_rounded(offset, kind, 
 def test_refuses_a_k_that_small_sets_cannot_serve() -> None:
     with pytest.raises(ConfigError, match="k_precision_recall: 0 is not within 1 and 19"):
         Support(k_precision_recall=0)
+    with pytest.raises(ConfigError, match="k_density_coverage: 20 is not within 1 and 19"):
+        Support(k_density_coverage=20)
+    Support(k_precision_recall=1, k_density_coverage=19)
+
+
+def test_the_metric_takes_each_k_for_its_own_balls(view) -> None:
+    rng = torch.Generator().manual_seed(0)
+    real, fake = torch.randn(150, 3, generator=rng), 0.8 * torch.randn(90, 3, generator=rng) + 0.5
+    nothing = Evidence(ImageContent(1, 4, 4), {}, {})
+    for k_pr, k_dc in ((3, 5), (6, 2)):
+        metric = Support(k_precision_recall=k_pr, k_density_coverage=k_dc)
+        found = {name: score.value for name, score in metric.compare(view(real), view(fake), nothing).items()}
+        assert found == pytest.approx(vars(shares(real, fake, k_pr, k_dc)))

@@ -141,6 +141,52 @@ def test_attention_starts_as_the_identity_and_then_sees_every_position():
     assert (gradient.abs().sum((0, 1)) > 0).float().mean() > 0.2  # far more than its own position
 
 
+def test_attention_is_that_of_the_paper():
+    """Equations 1 to 3 in double precision: s_ij = q_i·k_j without a scale, over keys at half the resolution."""
+    torch.manual_seed(0)
+    layer = SelfAttention(16).double()
+    with torch.no_grad():
+        layer.gamma.fill_(0.7)
+    assert [each.weight.shape[0] for each in (layer.query, layer.key, layer.value, layer.out)] == [2, 2, 8, 16]
+    x = torch.randn(2, 16, 5, 4, dtype=torch.float64)
+    query, key, value, out = (each.weight[:, :, 0, 0] for each in (layer.query, layer.key, layer.value, layer.out))
+    for image, made in zip(x, layer(x), strict=True):
+        places = [(slice(i, i + 2), slice(j, j + 2)) for i in range(0, 5, 2) for j in range(0, 4, 2)]
+
+        def pooled(weight: torch.Tensor, image=image, places=places) -> torch.Tensor:
+            whole = torch.einsum("oc,chw->ohw", weight, image)
+            return torch.stack([whole[:, rows, columns].amax((1, 2)) for rows, columns in places])
+
+        scores = (query @ image.flatten(1)).T @ pooled(key).T
+        attended = scores.exp() / scores.exp().sum(1, keepdim=True) @ pooled(value)
+        torch.testing.assert_close(made, image + 0.7 * (out @ attended.T).view(16, 5, 4))
+
+
+def test_a_joined_head_and_a_recognising_one_against_their_formulas():
+    features = 3 * torch.randn(4, 6)
+    leaky = lambda x: torch.where(x > 0, x, 0.2 * x)  # noqa: E731
+    head = ConcatenationHead(LABELLED, 6)
+    joined = torch.cat([features, head.embedding.weight[LABELS.index]], 1)
+    hidden = leaky(joined @ head.hidden.weight.T + head.hidden.bias)
+    torch.testing.assert_close(head(features, LABELS).score, hidden @ head.score.weight[0] + head.score.bias)
+    codes = Codes(LABELLED, 6, categories=4, continuous=2)
+    first, _, last = codes.recognise
+    expected = leaky(features @ first.weight.T + first.bias) @ last.weight.T + last.bias
+    critique = codes(features)
+    torch.testing.assert_close(torch.cat([critique.aux["category"], critique.aux["continuous"]], 1), expected)
+    assert Codes(LABELLED, 6, continuous=0).aux == {"category": 10}
+    assert Projection(LABELLED, 400).embedding.weight.std().item() == pytest.approx(1 / 20, rel=0.1)
+
+
+def test_a_class_is_told_beside_z_as_a_one_hot_vector():
+    z = torch.randn(4, 5)
+    conditioning = Concatenation(LABELLED)
+    assert conditioning.extra_dim == 3
+    assert torch.equal(conditioning.input(z, LABELS), torch.cat([z, torch.eye(3)[LABELS.index]], 1))
+    free = Concatenation(UNLABELLED, required=False)
+    assert not free.conditional and free.extra_dim == 0 and torch.equal(free.input(z, None), z)
+
+
 def test_attention_at_a_size_that_is_not_there_is_refused():
     with pytest.raises(ConfigError, match=r"model.generator.attention_size: 7 .* they are 8, 16 pixels"):
         ResNetGenerator(UNLABELLED, 3, width=4, attention_size=7)

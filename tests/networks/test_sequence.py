@@ -164,6 +164,44 @@ def test_the_fused_attention_is_the_softmax(causal):
     torch.testing.assert_close(weights[0], (exact / exact.sum(-1, keepdim=True)).mean(1).float())
 
 
+def test_a_transformer_starts_with_the_weights_of_the_paper():
+    """Radford et al., 2019: 0.02, and of what is added to the stream less by the root of the number of additions."""
+    backbone = Transformer(width=64, layers=8, heads=2)
+    for block in backbone.blocks:
+        for module, std in (
+            (block.qkv, 0.02),
+            (block.gate_up, 0.02),
+            (block.out, 0.02 / 16**0.5),
+            (block.down, 0.02 / 16**0.5),
+        ):
+            assert module.weight.std().item() == pytest.approx(std, rel=0.05)
+    assert backbone.blocks[0].down.in_features == 192  # 8/3 of 64 is 170.7
+    assert Transformer(width=12, layers=1, heads=2).blocks[0].down.in_features == 32  # exactly 8/3 of 12
+    assert Transformer(width=12, layers=1, heads=2, hidden=5).blocks[0].down.in_features == 5
+    with pytest.raises(ConfigError, match="width: 12"):
+        Transformer(width=12, heads=4)
+    Transformer(width=1 * 2, heads=1, layers=1, context=1)
+
+
+def test_a_block_is_its_equations():
+    """x + W_o a, then + W_down (SiLU(gate) · up) of the normalised."""
+    block = lively(Transformer(width=8, layers=1, heads=2)).blocks[0]
+    x, attended = torch.randn(2, 5, 8), torch.randn(2, 2, 5, 4)
+    x_a = x + attended.permute(0, 2, 1, 3).reshape(2, 5, 8) @ block.out.weight.T
+    gate, up = (nn.functional.rms_norm(x_a, (8,)) @ block.gate_up.weight.T).split(block.down.in_features, -1)
+    expected = x_a + (gate / (1 + (-gate).exp()) * up) @ block.down.weight.T
+    torch.testing.assert_close(block.add(x, attended), expected)
+
+
+@pytest.mark.parametrize("build", [partial(LSTM, dropout=0.5), partial(Transformer, heads=2, layers=2, dropout=0.5)])
+def test_dropout_is_of_training_alone(build):
+    backbone = build(width=8)
+    x = torch.randn(2, 6, 8)
+    assert not torch.equal(backbone(x), backbone(x))
+    backbone.eval()
+    assert torch.equal(backbone(x), backbone(x))
+
+
 def test_normalisation_is_by_the_root_of_the_mean_square():
     x = torch.randn(3, 8)
     torch.testing.assert_close(normalise(x, torch.tensor(8**0.5)), x / x.square().mean(-1, keepdim=True).sqrt())
