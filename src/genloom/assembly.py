@@ -19,7 +19,7 @@ from genloom.config.advice import pasted
 from genloom.config.instantiate import instantiate
 from genloom.data.base import Images, InMemoryData
 from genloom.data.sample_files import read_pictures
-from genloom.errors import CapabilityError, ConfigError, DataError
+from genloom.errors import CapabilityError, ConfigError, DataError, NeedsLabelsError
 from genloom.examples import Examples
 from genloom.families.base import Family
 from genloom.metrics.judge import Judge
@@ -49,14 +49,17 @@ def build(config: DictConfig) -> Run:
     data = load_data(config.data)
     spec = data.describe()
     randomness.seed_globally(config.seed, "initial weights")
-    model: Family = instantiate(
-        config.model,
-        "model",
-        spec=spec,
-        optimizer=instantiate(config.optimizer, "optimizer"),
-        scheduler=instantiate(config.scheduler, "scheduler") if config.scheduler else None,
-        seed=config.seed,
-    )
+    try:
+        model: Family = instantiate(
+            config.model,
+            "model",
+            spec=spec,
+            optimizer=instantiate(config.optimizer, "optimizer"),
+            scheduler=instantiate(config.scheduler, "scheduler") if config.scheduler else None,
+            seed=config.seed,
+        )
+    except NeedsLabelsError as error:
+        raise NeedsLabelsError(f"{error}" + (f" ({data.why_unlabelled})" if data.why_unlabelled else "")) from error
     model.identity = {
         "model": OmegaConf.to_container(config.model, resolve=True),
         "data": OmegaConf.to_container(config.data, resolve=True),

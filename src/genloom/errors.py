@@ -15,6 +15,10 @@ class ConfigError(GenloomError):
     """A configuration cannot be used; the message starts with the key."""
 
 
+class NeedsLabelsError(ConfigError):
+    """A part is told classes, and the data has none."""
+
+
 class DataError(GenloomError):
     """Data is missing, damaged or of the wrong kind; the message names the file or the row."""
 

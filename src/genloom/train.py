@@ -24,6 +24,7 @@ from genloom.assembly import Run, build
 from genloom.callbacks.progress import Throughput
 from genloom.capabilities import Capability
 from genloom.config.advice import pasted, setting
+from genloom.data.base import ImageData, InMemoryData
 from genloom.devices import peak_memory, reset_peak_memory
 from genloom.errors import ConfigError, GenloomError
 from genloom.metrics.candidate import candidates_of
@@ -77,7 +78,7 @@ def _train(config: DictConfig, record: Record) -> None:
     record.environment(str(device), data.fingerprint)
     record.skipped(data.skipped)
     parameters = ModelSummary(model, max_depth=1)
-    print(f"{model.spec.name}: {len(data.split('train'))} examples of {model.spec.content.shape}")
+    print(f"{model.spec.name}: {len(data.split('train'))} examples of {model.spec.content.shape}{_classes(data)}")
     print(
         f"{config.model._target_.split('.')[-1]} on {device}: {parameters.trainable_parameters:,} trainable parameters"
     )
@@ -99,6 +100,15 @@ def _train(config: DictConfig, record: Record) -> None:
     record.metrics({"efficiency": efficiency, "evaluation": results.to_dict() if results else None})
     _log_results(config, trainer, efficiency, results, model.weight_sets[0])
     _conclude(record.directory, efficiency, results, config, model.capabilities)
+
+
+def _classes(data: InMemoryData) -> str:
+    """Say how many classes there are, where examples may have some."""
+    if not isinstance(data, ImageData):
+        return ""
+    if data.classes:
+        return f", {len(data.classes)} classes"
+    return ", no classes" + (f": {data.why_unlabelled}" if data.why_unlabelled else "")
 
 
 def _fit(built: Run, config: DictConfig) -> None:

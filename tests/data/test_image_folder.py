@@ -14,6 +14,7 @@ from PIL import Image
 
 from genloom.data.base import ImageData
 from genloom.data.image_folder import ImageFolder
+from genloom.data.split_folders import split_named
 from genloom.errors import ConfigError, DataError
 
 SPLITS = ("train", "val", "test")
@@ -31,7 +32,7 @@ def fill(root: Path, num: int = 40, folders: Iterable[str] = ("",), **options: A
     for folder in folders:
         (root / folder).mkdir(parents=True, exist_ok=True)
         for i in range(num):
-            picture(zlib.crc32(f"{folder}/{i}".encode()), **options).save(root / folder / f"{i:03d}.png")
+            picture(zlib.crc32(os.fsencode(f"{folder}/{i}")), **options).save(root / folder / f"{i:03d}.png")
     return root
 
 
@@ -45,7 +46,7 @@ def everything(data: ImageData) -> torch.Tensor:
     return torch.cat([data.split(split).content for split in SPLITS])
 
 
-def names(data: ImageFolder, root: Path) -> dict[str, list[str]]:
+def names_of(data: ImageFolder, root: Path) -> dict[str, list[str]]:
     """Which file each image came from, told by its pixels."""
     known = {np.asarray(Image.open(p)).tobytes(): p.relative_to(root).as_posix() for p in sorted(root.rglob("*.png"))}
     return {
@@ -179,11 +180,11 @@ def test_no_root() -> None:
 def test_missing_and_empty_folders(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nowhere does not exist; set data\.root"):
         read(tmp_path / "nowhere")
-    with pytest.raises(DataError, match=r"holds no files and no image \(png .*set data\.root"):
+    with pytest.raises(DataError, match=r"holds no files; set data\.root"):
         read(tmp_path)
     (tmp_path / "notes.csv").touch()
     (tmp_path / ".hidden.png").touch()
-    with pytest.raises(DataError, match=r"holds only other files \(notes.csv\) and no image"):
+    with pytest.raises(DataError, match=r"holds no image \(passed over 1 files of other kinds \(1 .csv\)\)"):
         read(tmp_path)
     with pytest.raises(DataError, match=r"notes.csv is not a folder; set data\.root"):
         read(tmp_path / "notes.csv")
@@ -215,11 +216,107 @@ def test_impossible_arguments(options: dict[str, Any], message: str, tmp_path: P
         ImageFolder(root=tmp_path, **options)
 
 
-def test_folder_of_split_folders_is_refused(tmp_path: Path) -> None:
-    fill(tmp_path, 8, ["train/cat", "train/dog", "test/cat", "test/dog"])
-    with pytest.raises(DataError, match=r"splits rather than classes; set data.root=.*train"):
+SPLIT_FOLDERS = [
+    ("train", "val", "test"), ("Training", "Testing"), ("train2017", "val2017"), ("seg_train", "seg_test"),
+    ("training_set", "test_set"), ("train", "dev", "test"), ("TRAIN", "TEST"), ("train_images", "holdout"),
+    ("train", "valid"), ("train", "validation", "eval"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("names", "inside"),
+    [
+        *((names, "{}/cat {}/dog") for names in SPLIT_FOLDERS),
+        *((("train", "test"), inside) for inside in ("{}", "images/{}", "{}/images", "cat/{} dog/{}")),
+    ],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value),
+)
+def test_folders_named_after_splits_are_never_classes(tmp_path: Path, names: tuple[str, ...], inside: str) -> None:
+    folders = [f.format(name) for name in names for f in inside.split()]
+    fill(tmp_path, 20, folders)
+    with pytest.raises(DataError, match=rf"{names[0]}.*splits_by_folder=true.*splits_by_folder=false"):
         read(tmp_path)
-    assert read(tmp_path / "train", val_fraction=0.3, test_fraction=0.3).classes == ("cat", "dog")
+    data = read(tmp_path, splits_by_folder=True, val_fraction=0.4)
+    assert data.classes == (("cat", "dog") if "cat" in inside else None)
+    found = {split: {split_named(part) for path in paths for part in Path(path).parts[:-1]} - {None}
+             for split, paths in names_of(data, tmp_path).items()}  # fmt: skip
+    assert found["train"] == {"train"}
+    assert found["test"] == ({"test"} if any(split_named(name) == "test" for name in names) else {"val"})
+    assert found["val"] == ({"val"} if {split_named(name) for name in names} == set(SPLITS) else {"train"})
+    assert len(everything(data)) == 20 * len(folders)
+
+
+def test_folders_that_only_sound_like_splits_are_classes(tmp_path: Path) -> None:
+    fill(tmp_path, 20, ["train", "bus", "car"])
+    assert read(tmp_path).classes == ("bus", "car", "train")
+    fill(tmp_path / "b", 20, ["valley", "testate", "training wheels"])
+    assert read(tmp_path / "b").classes == ("testate", "training wheels", "valley")
+
+
+def test_two_sides_of_a_split_are_classes(tmp_path: Path) -> None:
+    fill(tmp_path, 20, ["trainA", "trainB", "testA", "testB"])
+    data = read(tmp_path, splits_by_folder=True)
+    assert data.classes == ("A", "B")
+    assert torch.bincount(data.split("test").labels).tolist() == [20, 20]
+    mixed = read(tmp_path, splits_by_folder=False)
+    assert mixed.classes == ("testA", "testB", "trainA", "trainB")
+
+
+def test_what_is_wrong_with_splits_by_folder(tmp_path: Path) -> None:
+    fill(tmp_path / "a", 20, ["train", "test"])
+    picture(1).save(tmp_path / "a" / "cover.png")
+    with pytest.raises(DataError, match=r"divided into test and train"):
+        read(tmp_path / "a")
+    with pytest.raises(DataError, match=r"cover.png is in none of test and train"):
+        read(tmp_path / "a", splits_by_folder=True)
+    with pytest.raises(DataError, match=r"no folders of pictures that are all named after splits"):
+        read(fill(tmp_path / "b", 20, ["cat", "dog"]), splits_by_folder=True)
+    with pytest.raises(DataError, match=r"test and val, and none to train on"):
+        read(fill(tmp_path / "c", 20, ["test", "val"]), splits_by_folder=True)
+
+
+def test_lost_classes_are_explained(tmp_path: Path) -> None:
+    fill(tmp_path / "stray", 20, ["cat", "dog"])
+    assert read(tmp_path / "stray").why_unlabelled is None
+    picture(1).save(tmp_path / "stray" / "cover.png")
+    data = read(tmp_path / "stray")
+    assert data.classes is None
+    assert data.why_unlabelled == "cover.png lies beside the folders cat, dog; move it into one, or away"
+    fill(tmp_path / "wrapped", 20, ["deep/er/cat", "deep/er/dog"])
+    assert read(tmp_path / "wrapped").why_unlabelled == (
+        f"all lie in one folder, deep/er; set data.root={tmp_path}/wrapped/deep/er for the folders in it"
+    )
+    assert read(fill(tmp_path / "flat")).why_unlabelled is None
+
+
+def test_names_that_are_no_utf8_are_shown_escaped(tmp_path: Path) -> None:
+    for name in (b"dog", b"caf\xe9"):
+        fill(tmp_path, 20, [os.fsdecode(name)])
+    data = read(tmp_path)
+    assert data.classes == ("caf\\xe9", "dog")
+    Path(tmp_path, os.fsdecode(b"ni\xf1o.png")).touch()
+    with pytest.raises(DataError, match=r"ni\\xf1o.png: empty file"):
+        read(tmp_path)
+    assert len(read(tmp_path, on_bad="skip").skipped) == 1
+
+
+def test_other_pictures_are_read_or_named_and_other_files_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fill(tmp_path)
+    for number, ending in enumerate((".jfif", ".PPM", ".tga", ".jp2", ".JPE")):
+        kind = {".jfif": "JPEG", ".JPE": "JPEG", ".PPM": "PPM", ".tga": "TGA", ".jp2": "JPEG2000"}[ending]
+        picture(900 + number).save(tmp_path / f"x{ending}", format=kind)
+    for name in ("Thumbs.db", "desktop.ini", "a.json", "b.JSON", "labels"):
+        (tmp_path / name).write_text("x")
+    (tmp_path / "__MACOSX").mkdir()
+    (tmp_path / "__MACOSX" / "a.png").write_text("x")
+    with caplog.at_level(logging.WARNING):
+        assert len(everything(read(tmp_path))) == 45
+    assert "passed over 3 files of other kinds (2 .json, 1 without an ending)" in caplog.text
+    (tmp_path / "photo.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
+    with pytest.raises(DataError, match=r"photo.HEIC: .HEIC is not read here; convert it to png or jpg"):
+        read(tmp_path)
 
 
 def test_differing_sizes_are_named(tmp_path: Path) -> None:
@@ -244,7 +341,7 @@ def test_classes(tmp_path: Path) -> None:
     spec = data.describe()
     assert spec.condition is not None
     assert spec.condition.classes == data.classes
-    origins = names(data, tmp_path)
+    origins = names_of(data, tmp_path)
     for split in SPLITS:
         labels = data.split(split).labels
         assert labels is not None
@@ -268,14 +365,14 @@ def test_a_class_of_skipped_files_is_no_class(tmp_path: Path) -> None:
 
 def test_splits_partition_the_files_in_sorted_order_and_stay(tmp_path: Path) -> None:
     fill(tmp_path, 100)
-    before = names(read(tmp_path), tmp_path)
+    before = names_of(read(tmp_path), tmp_path)
     assert sorted(chain(*before.values())) == [f"{i:03d}.png" for i in range(100)]
     assert all(found == sorted(found) for found in before.values())
     assert 10 < len(before["val"]) < 30  # 20 expected
     assert 10 < len(before["test"]) < 30
     fill(tmp_path, 20, ["added"])
     (tmp_path / "050.png").unlink()
-    after = names(read(tmp_path), tmp_path)
+    after = names_of(read(tmp_path), tmp_path)
     for split in SPLITS:
         assert [name for name in after[split] if "/" not in name] == [n for n in before[split] if n != "050.png"]
 
@@ -383,7 +480,7 @@ def test_size_is_antialiased(suffix: str, tmp_path: Path) -> None:
 def test_a_pixel_a_name_and_the_size_change_the_fingerprint(tmp_path: Path) -> None:
     fill(tmp_path)
     prints = [read(tmp_path).fingerprint, read(tmp_path, size=16).fingerprint, read(tmp_path, channels=1).fingerprint]
-    (trained,) = names(read(tmp_path), tmp_path)["train"][:1]
+    (trained,) = names_of(read(tmp_path), tmp_path)["train"][:1]
     image = Image.open(tmp_path / trained)
     image.putpixel((0, 0), (1, 2, 3))
     image.save(tmp_path / trained)

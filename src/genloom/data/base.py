@@ -104,6 +104,11 @@ class InMemoryData(LightningDataModule, Part):
         """Class names, or None for unlabelled data."""
 
     @property
+    def why_unlabelled(self) -> str | None:
+        """Why data that looks as if it had classes has none, and what would give some; else None."""
+        return None
+
+    @property
     def skipped(self) -> list[tuple[Path, str]]:
         """Files that were left out, each with the reason."""
         return []

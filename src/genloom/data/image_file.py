@@ -3,7 +3,8 @@
 import re
 import stat
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cache
+from pathlib import Path, PurePath
 
 import numpy as np
 from jaxtyping import UInt8
@@ -11,9 +12,34 @@ from PIL import Image, ImageFile, ImageOps
 
 from genloom.limits import Count
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif")
-_FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF", "GIF")  # recognised by content, whatever the suffix says
+#: Pillow's names. EPS is not among them, because it would start another program.
+_FORMATS = (
+    "PNG", "JPEG", "MPO", "BMP", "DIB", "WEBP", "TIFF", "GIF", "AVIF", "JPEG2000", "PPM", "TGA", "PCX", "SGI", "QOI",
+    "DDS", "ICO", "PSD",
+)  # fmt: skip
+#: Pictures, too, which other programs read; named, so that they are not missed without a word.
+_FOREIGN = {
+    ".heic", ".heif", ".jxl", ".svg", ".exr", ".hdr", ".eps", ".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf",
+    ".rw2", ".raf",
+}  # fmt: skip
 _SIXTEEN_BITS = re.compile(r"\b(L|LA|I|RGB|RGBA|RGBX|CMYK);16")  # Pillow's names for 16 bits per channel in a file
+
+
+@cache
+def _readable() -> tuple[str, ...]:
+    """Return the formats that the installed Pillow can read, which are recognised by content."""
+    Image.init()
+    return tuple(name for name in _FORMATS if name in Image.OPEN)
+
+
+@cache
+def _endings() -> frozenset[str]:
+    return frozenset(ending for ending, name in Image.registered_extensions().items() if name in _readable())
+
+
+def is_picture(path: PurePath) -> bool:
+    """Return whether a file calls itself a picture by its ending, in letters of either case."""
+    return path.suffix.lower() in _endings() or path.suffix.lower() in _FOREIGN
 
 
 class UnusableFileError(Exception):
@@ -45,6 +71,8 @@ class Decoder:
         except UnusableFileError:
             raise
         except Image.UnidentifiedImageError:
+            if path.suffix.lower() in _FOREIGN:
+                raise UnusableFileError(f"{path.suffix} is not read here; convert it to png or jpg") from None
             raise UnusableFileError("not an image of a known format") from None
         except (Image.DecompressionBombError, Image.DecompressionBombWarning):
             raise UnusableFileError(f"more than {Image.MAX_IMAGE_PIXELS:,} pixels; make it smaller") from None
@@ -59,7 +87,7 @@ class Decoder:
             raise UnusableFileError("not a regular file")
         if status.st_size == 0:
             raise UnusableFileError("empty file (0 bytes)")
-        with Image.open(path, formats=_FORMATS) as image:
+        with Image.open(path, formats=_readable()) as image:
             self._check_mode(image)
             if self.size is not None:
                 image.draft(None, (2 * self.size, 2 * self.size))  # JPEG decodes large photographs at reduced size

@@ -1,17 +1,19 @@
 """A user's own folder of images: any tree, with or without class folders.
 
 A hash of its path below the root, u in [0, 1), assigns each file to a split: test where u < t, validation where
-t ≤ u < t + v, else training. So a file stays in its split whatever else is added. Within a split the order is that of
-the sorted paths. Every file is decoded once, into one tensor whose slices are the splits.
+t ≤ u < t + v, else training. So a file stays in its split whatever else is added. Or folders named after splits do, of
+which one without a folder is cut from training by the same hash. Within a split the order is that of the sorted paths.
+Every file is decoded once, into one tensor whose slices are the splits.
 """
 
 import logging
 import os
+import shlex
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
@@ -20,15 +22,17 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from genloom import randomness
+from genloom.data import split_folders
 from genloom.data.base import ImageData, Images, Split
-from genloom.data.image_file import SUFFIXES, Decoder, UnusableFileError
+from genloom.data.files import shown, walk
+from genloom.data.image_file import Decoder, UnusableFileError, is_picture
+from genloom.data.split_folders import SplitFolders
 from genloom.errors import ConfigError, DataError
 from genloom.limits import Count, Ge, PartialShare
 from genloom.spec import ImageContent, Spec
 
 OnBad = Literal["error", "skip"]
 
-_SPLIT_FOLDERS = {"train", "training", "val", "valid", "validation", "test"}
 _MIN_IMAGES = 2 * len(get_args(Split))
 
 _log = logging.getLogger(__name__)
@@ -41,14 +45,15 @@ class _Folder:
     images: Images
     bounds: dict[Split, slice]
     classes: tuple[str, ...] | None
+    why_unlabelled: str | None
     skipped: list[tuple[Path, str]]
 
 
 class ImageFolder(ImageData):
-    """A tree of images (png, jpg, jpeg, bmp, webp, tif, tiff, gif; of several pictures in one file, the first).
+    """A tree of images (png, jpg, webp and what else Pillow reads; of several pictures in one file, the first).
 
     If every image lies in one of at least two folders directly below the root, those folders are the classes; else the
-    data is unlabelled. EXIF orientation is honoured. Hidden files and files of other kinds are ignored.
+    data is unlabelled. EXIF orientation is honoured. Hidden files are no data; files of other kinds are counted.
 
     Args:
         root: the folder.
@@ -58,8 +63,12 @@ class ImageFolder(ImageData):
             one channel if all are grey, else three.
         on_bad: what to do with files that cannot be used: ``error``, or ``skip`` to leave them out and list them in
             :attr:`skipped`.
-        val_fraction: expected share of the validation split.
-        test_fraction: expected share of the test split.
+        splits_by_folder: where folders are named after splits (``train`` and ``test``, ``Training``, ``train2017`` …),
+            True makes them the splits, and what else their files' paths say the classes; False makes them classes or
+            nothing, like any other folders. None refuses such a tree, since official test images are not to be
+            trained on unnoticed.
+        val_fraction: expected share of the validation split; of the training folder where there is none for it.
+        test_fraction: expected share of the test split; of no use where folders are the splits.
         **image_data: see :class:`~genloom.data.base.ImageData`.
 
     Raises:
@@ -75,6 +84,7 @@ class ImageFolder(ImageData):
         size: Annotated[int, Ge(4)] | None = None,
         channels: Count | None = None,
         on_bad: OnBad = "error",
+        splits_by_folder: bool | None = None,
         val_fraction: PartialShare = 0.1,
         test_fraction: PartialShare = 0.1,
         **image_data: Any,
@@ -94,6 +104,7 @@ class ImageFolder(ImageData):
         self.root = Path(root).expanduser().absolute()
         self.channels = channels
         self.on_bad = on_bad
+        self.splits_by_folder = splits_by_folder
         self.val_fraction = val_fraction
         self.test_fraction = test_fraction
 
@@ -107,6 +118,11 @@ class ImageFolder(ImageData):
         """The files that were left out, each with the reason; empty under ``on_bad=error``."""
         return self._folder.skipped
 
+    @property
+    def why_unlabelled(self) -> str | None:
+        """Why there are no classes, and what would give some; None if there are classes, or no sign of any."""
+        return self._folder.why_unlabelled
+
     def follow(self, spec: Spec) -> None:
         """Take the size and the channels of a model of pictures."""
         super().follow(spec)
@@ -117,62 +133,108 @@ class ImageFolder(ImageData):
         """Return one split, a view of the one tensor that holds them all."""
         return self._folder.images[self._folder.bounds[split]]
 
-    def _split_of(self, path: Path) -> Split:
-        u = randomness.key("image_folder", self._relative(path)) / 2**63
-        if u < self.test_fraction:
+    def _split_of(self, path: PurePath, folders: SplitFolders | None) -> Split:
+        u = randomness.key("image_folder", shown(path.as_posix())) / 2**63
+        if folders is None:
+            if u < self.test_fraction:
+                return "test"
+            return "val" if u < self.test_fraction + self.val_fraction else "train"
+        # a folder that is only called validation is what others are compared on: the test split
+        named, given = folders.split_of(path), set(folders.names.values())
+        if named == "val" and "test" not in given:
             return "test"
-        return "val" if u < self.test_fraction + self.val_fraction else "train"
+        return "val" if named == "train" and given != set(get_args(Split)) and u < self.val_fraction else named
 
-    def _relative(self, path: Path) -> str:
-        return path.relative_to(self.root).as_posix()
+    def _relative(self, path: Path) -> PurePath:
+        return PurePath(path.relative_to(self.root))
 
     @cached_property
     def _folder(self) -> _Folder:
         found, bad = self._find()
+        folders = self._split_folders([self._relative(path) for path in found])
         order = get_args(Split)
-        found.sort(key=lambda path: (order.index(self._split_of(path)), path.relative_to(self.root).parts))
-        _refuse_split_folders(self.root, found)
+        splits = {path: self._split_of(self._relative(path), folders) for path in found}
+        found.sort(key=lambda path: (order.index(splits[path]), path.relative_to(self.root).parts))
         paths, pixels, damaged = self._decode(found)
         bad += damaged
         if bad and self.on_bad == "error":
             listing = "".join(f"\n  {line}" for line in self._listing(bad))
             raise DataError(
-                f"{len(bad)} of the images in {self.root} cannot be used:{listing}\n"
+                f"{len(bad)} of the images in {shown(self.root)} cannot be used:{listing}\n"
                 "Repair or remove them, or set data.on_bad=skip to leave them out."
             )
-        bounds = self._bounds(paths, bad)
+        bounds = self._bounds([splits[path] for path in paths], bad)
         if bad:
             _log.warning(
-                f"left out {len(bad)} of the images in {self.root}: {'; '.join(self._listing(bad))}. "
+                f"left out {len(bad)} of the images in {shown(self.root)}: {'; '.join(self._listing(bad))}. "
                 "All are listed in skipped.txt of the run's directory."
             )
-        classes = _class_folders(self.root, paths)
+        inner = [self._relative(path) for path in paths]
+        inner = [path if folders is None else folders.without(path) for path in inner]
+        classes = _class_folders(inner)
         number = {name: index for index, name in enumerate(classes or ())}
-        labels = torch.tensor([number[path.relative_to(self.root).parts[0]] for path in paths]) if classes else None
-        return _Folder(Images(torch.from_numpy(_stack(pixels)), labels), bounds, classes, bad)
+        labels = torch.tensor([number[shown(path.parts[0])] for path in inner]) if classes else None
+        why = None if classes else self._why_unlabelled(inner, folders)
+        return _Folder(Images(torch.from_numpy(_stack(pixels)), labels), bounds, classes, why, bad)
+
+    def _split_folders(self, paths: list[PurePath]) -> SplitFolders | None:
+        """Return the folders that are the splits; refuse such as nobody has decided on."""
+        if self.splits_by_folder is False:
+            return None
+        folders = split_folders.find(paths)
+        root = shown(self.root)
+        if folders is None and self.splits_by_folder:
+            raise DataError(
+                f"data.splits_by_folder: {root} has no folders of pictures that are all named after splits, such as "
+                "train and test; leave it out"
+            )
+        if folders is None:
+            return None
+        names = " and ".join(map(shown, folders.names))
+        if self.splits_by_folder is None:
+            raise DataError(
+                f"{root} is divided into {names}, which are called as splits are; set data.splits_by_folder=true to "
+                "train on the one and be judged by the other, or data.splits_by_folder=false to take all as one set"
+            )
+        if folders.strays:
+            raise DataError(
+                f"data.splits_by_folder: {shown(folders.strays[0])} is in none of {names} of {root}; move it into "
+                "one, or away, or set data.splits_by_folder=false to take all as one set"
+            )
+        if "train" not in folders.names.values():
+            raise DataError(
+                f"data.splits_by_folder: {root} has {names}, and none to train on; set data.splits_by_folder=false to "
+                "take all as one set"
+            )
+        return folders
+
+    def _why_unlabelled(self, paths: list[PurePath], folders: SplitFolders | None) -> str | None:
+        names = sorted({path.parts[0] for path in paths if len(path.parts) > 1})
+        stray = [path for path in paths if len(path.parts) == 1]
+        if len(names) > 1 and stray:
+            more = f" and {len(stray) - 1} more" if len(stray) > 1 else ""
+            lie = "lie" if more else "lies"
+            return f"{shown(stray[0])}{more} {lie} beside the folders {_few(names)}; move it into one, or away"
+        if len(names) == 1 and not stray and folders is None:
+            common = PurePath(os.path.commonpath([path.parent for path in paths]))
+            if any(len(path.parts) > len(common.parts) + 1 for path in paths):
+                root = shlex.quote(shown(self.root / common))
+                return f"all lie in one folder, {shown(common)}; set data.root={root} for the folders in it"
+        return None
 
     def _find(self) -> tuple[list[Path], list[tuple[Path, str]]]:
         """Return the files that look like images, and the folders that cannot be read."""
+        root = shown(self.root)
         if not self.root.is_dir():
             problem = "is not a folder" if self.root.exists() else "does not exist"
-            raise DataError(f"{self.root} {problem}; set data.root to the folder that holds the images")
-        found: list[Path] = []
-        others: list[str] = []
-        unreadable: list[OSError] = []
-        for folder, subfolders, names in os.walk(self.root, onerror=unreadable.append, followlinks=True):
-            subfolders[:] = [s for s in subfolders if s[0] != "." and not _leads_back(Path(folder, s))]
-            for name in names:
-                if name[0] != ".":
-                    is_image = name.lower().endswith(SUFFIXES)
-                    found.append(Path(folder, name)) if is_image else others.append(name)
-        bad = [(Path(error.filename), error.strerror or str(error)) for error in unreadable]
-        if not found and not bad:
-            holds = f"only other files ({', '.join(sorted(others)[:3])})" if others else "no files"
-            raise DataError(
-                f"{self.root} holds {holds} and no image ({' '.join(s[1:] for s in SUFFIXES)}); "
-                "set data.root to the folder that holds the images"
-            )
-        return found, bad
+            raise DataError(f"{root} {problem}; set data.root to the folder that holds the images")
+        found = walk(self.root, is_picture)
+        if not found.files and not found.unreadable:
+            holds = f"no image ({found.passed_over})" if found.others else "no files"
+            raise DataError(f"{root} holds {holds}; set data.root to the folder that holds the images")
+        if found.passed_over:
+            _log.warning(f"{root}: {found.passed_over}")
+        return found.files, found.unreadable
 
     def _decode(self, paths: list[Path]) -> tuple[list[Path], list[np.ndarray], list[tuple[Path, str]]]:
         """Decode all files; return the usable ones, their pixels, and the others with the reason."""
@@ -190,8 +252,9 @@ class ImageFolder(ImageData):
                     self._check_memory(len(paths) * pixels.nbytes)
                 elif pixels.shape[:2] != decoded[0].shape[:2]:
                     raise DataError(
-                        f"images in {self.root} differ in size: {_sized(self._relative(usable[0]), decoded[0])}, "
-                        f"{_sized(self._relative(path), pixels)}; set data.size=64 to scale and crop all"
+                        f"images in {shown(self.root)} differ in size: "
+                        f"{_sized(shown(self._relative(usable[0])), decoded[0])}, "
+                        f"{_sized(shown(self._relative(path)), pixels)}; set data.size=64 to scale and crop all"
                     )
                 usable.append(path)
                 decoded.append(pixels)
@@ -201,20 +264,19 @@ class ImageFolder(ImageData):
         memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         if num_bytes > memory:
             raise DataError(
-                f"the images in {self.root} need {num_bytes / 1e9:.1f} GB, and this machine has {memory / 1e9:.1f} GB "
-                "of memory; set a smaller data.size"
+                f"the images in {shown(self.root)} need {num_bytes / 1e9:.1f} GB, and this machine has "
+                f"{memory / 1e9:.1f} GB of memory; set a smaller data.size"
             )
 
-    def _bounds(self, paths: list[Path], bad: list[tuple[Path, str]]) -> dict[Split, slice]:
-        """Return where each split lies in ``paths``."""
+    def _bounds(self, splits: list[Split], bad: list[tuple[Path, str]]) -> dict[Split, slice]:
+        """Return where each split lies among the files, whose splits are in order."""
         left_out = f" ({len(bad)} left out, e.g. {self._listing(bad)[0]})" if bad else ""
-        if len(paths) < _MIN_IMAGES:
+        if len(splits) < _MIN_IMAGES:
             raise DataError(
-                f"{self.root} holds {len(paths)} usable images{left_out}; at least {_MIN_IMAGES} are needed, two each "
-                "for training, validation and test; add images or set data.root to another folder (genloom encode and "
-                "genloom reconstruct take pictures without splits: images=FOLDER)"
+                f"{shown(self.root)} holds {len(splits)} usable images{left_out}; at least {_MIN_IMAGES} are needed, "
+                "two each for training, validation and test; add images or set data.root to another folder (genloom "
+                "encode and genloom reconstruct take pictures without splits: images=FOLDER)"
             )
-        splits = [self._split_of(path) for path in paths]
         bounds: dict[Split, slice] = {}
         start = 0
         for split in get_args(Split):
@@ -222,8 +284,8 @@ class ImageFolder(ImageData):
             if num < 2:
                 remedy = "lower the other fractions" if split == "train" else f"raise data.{split}_fraction"
                 raise DataError(
-                    f"{self.root} holds {len(paths)} usable images{left_out}, of which {num} fall into the {split} "
-                    f"split; at least 2 are needed; add images or {remedy}"
+                    f"{shown(self.root)} holds {len(splits)} usable images{left_out}, of which {num} fall into the "
+                    f"{split} split; at least 2 are needed; add images or {remedy}"
                 )
             bounds[split] = slice(start, start + num)
             start += num
@@ -231,13 +293,8 @@ class ImageFolder(ImageData):
 
     def _listing(self, bad: list[tuple[Path, str]]) -> list[str]:
         """Name the first three."""
-        shown = [f"{self._relative(path)}: {reason}" for path, reason in bad[:3]]
-        return [*shown, f"and {len(bad) - 3} more"] if len(bad) > 3 else shown
-
-
-def _leads_back(folder: Path) -> bool:
-    # A link to a folder on the way to it would be walked for ever.
-    return folder.is_symlink() and folder.resolve() in {parent.resolve() for parent in folder.parents}
+        few = [f"{shown(self._relative(path))}: {reason}" for path, reason in bad[:3]]
+        return [*few, f"and {len(bad) - 3} more"] if len(bad) > 3 else few
 
 
 def _sized(name: str, pixels: np.ndarray) -> str:
@@ -252,20 +309,14 @@ def _pixels_or_reason(decode: Decoder, path: Path) -> np.ndarray | str:
         return str(problem)
 
 
-def _class_folders(root: Path, paths: list[Path]) -> tuple[str, ...] | None:
+def _class_folders(paths: list[PurePath]) -> tuple[str, ...] | None:
     """Return the sorted first-level folders if all paths lie in one and there are at least two, else None."""
-    parts = [path.relative_to(root).parts for path in paths]
-    names = sorted({p[0] for p in parts})
-    return tuple(names) if len(names) > 1 and all(len(p) > 1 for p in parts) else None
+    names = sorted({path.parts[0] for path in paths})
+    return tuple(map(shown, names)) if len(names) > 1 and all(len(path.parts) > 1 for path in paths) else None
 
 
-def _refuse_split_folders(root: Path, paths: list[Path]) -> None:
-    names = _class_folders(root, paths)
-    if names and _SPLIT_FOLDERS.issuperset(name.lower() for name in names):
-        raise DataError(
-            f"{root} is divided into {' and '.join(names)}, which are splits rather than classes; "
-            f"set data.root={root / names[-1]} or another one of them"
-        )
+def _few(names: list[str]) -> str:
+    return ", ".join(map(shown, names[:3])) + (", …" if len(names) > 3 else "")
 
 
 def _stack(decoded: list[np.ndarray]) -> UInt8[np.ndarray, "num channels height width"]:

@@ -10,7 +10,9 @@ every token of the split is scored exactly once, with at least ``context`` token
 training split; there the first ``context`` tokens are not scored.)
 """
 
+import logging
 import os
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +24,7 @@ from jaxtyping import Integer
 from torch import Tensor
 
 from genloom.data.base import InMemoryData, Split
+from genloom.data.files import matching, shown, walk
 from genloom.errors import ConfigError, DataError
 from genloom.examples import TextWindows
 from genloom.limits import Count, PartialShare
@@ -29,6 +32,7 @@ from genloom.part import Part
 from genloom.spec import Spec, TextContent
 from genloom.vocabulary import Bytes, Characters, Pieces, Vocabulary
 
+_log = logging.getLogger(__name__)
 _CHUNK = 2**20  # characters that are turned into tokens at once
 
 
@@ -87,7 +91,7 @@ class Text(InMemoryData):
             ends in the order of their paths. None is the reference that ships inside Python (``pydoc_data.topics``,
             the help on the language's statements, operators and types), about 0.4 million characters; it differs a
             little between Python's versions.
-        files: which files of a folder, by a glob pattern.
+        files: which files of a folder, by a glob pattern in letters of either case; hidden ones are passed over.
         vocabulary: called as ``vocabulary(text, training_part)``.
         length: tokens of an example.
         context: tokens of each window that are only read when a model is measured.
@@ -238,23 +242,33 @@ def _read(path: Path, files: str) -> str:
     if not path.is_dir():
         return _decoded(path)
     try:
-        found = sorted(file for file in path.glob(files) if file.is_file())
-    except (ValueError, NotImplementedError) as error:
+        found = walk(path, matching(files))
+    except ValueError as error:
         raise ConfigError(f"data.files: {files!r} is no pattern of files ({error}), such as **/*.txt") from error
-    if not found:
-        raise DataError(f"{path}: no file in this folder matches {files}; set data.files to what your texts are called")
-    return "\n".join(_decoded(file) for file in found)
+    if found.unreadable:
+        folder, reason = found.unreadable[0]
+        raise DataError(f"data.path: {shown(folder)} cannot be read ({reason})")
+    if not found.files:
+        others = f": {found.passed_over}" if found.others else ""
+        raise DataError(
+            f"{path}: no file in this folder matches {files}{others}; set data.files to what your texts are called"
+        )
+    if found.passed_over:
+        _log.warning(f"{shown(path)}: {found.passed_over}; data.files={files} reads {len(found.files)}")
+    return "\n".join(map(_decoded, found.files))
 
 
 def _decoded(file: Path) -> str:
+    if file.exists() and not file.is_file():  # a pipe or a device might never end
+        raise DataError(f"data.path: {shown(file)} is no regular file; name a UTF-8 file or a folder of them")
     try:
         return file.read_bytes().decode("utf-8").removeprefix("\ufeff")
     except FileNotFoundError as error:
-        raise DataError(f"data.path: {file} does not exist; name a UTF-8 file or a folder of them") from error
+        raise DataError(f"data.path: {shown(file)} does not exist; name a UTF-8 file or a folder of them") from error
     except OSError as error:
-        raise DataError(f"data.path: {file} cannot be read ({error.strerror})") from error
+        raise DataError(f"data.path: {shown(file)} cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
         raise DataError(
-            f"{file}: byte 0x{error.object[error.start]:02x} at offset {error.start} is not UTF-8; convert the file, "
-            f"as by iconv -f latin1 -t utf-8 {file.name}"
+            f"{shown(file)}: byte 0x{error.object[error.start]:02x} at offset {error.start} is not UTF-8; convert the "
+            f"file, as by iconv -f latin1 -t utf-8 {shlex.quote(shown(file.name))}"
         ) from error

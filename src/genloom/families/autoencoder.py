@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from genloom.batch import Batch, Condition, Latent
 from genloom.bottlenecks.base import Bottleneck, Inference
-from genloom.errors import ConfigError
+from genloom.errors import ConfigError, NeedsLabelsError
 from genloom.likelihoods.base import Likelihood
 from genloom.networks.base import Decoder, Encoder
 from genloom.networks.conditioning import ConditionalEncoder, Conditioning
@@ -42,7 +42,10 @@ class Autoencoder(nn.Module):
         sampler: Callable[[int], Mixture] | None = None,
     ) -> None:
         super().__init__()
-        self.conditioning = conditioning(spec)
+        try:
+            self.conditioning = conditioning(spec)
+        except NeedsLabelsError as error:  # the part is a generator's, too, and calls its key so
+            raise NeedsLabelsError(str(error).replace("model.generator.", "model.", 1)) from error
         self.likelihood = likelihood(spec)
         seen = encoder(spec).to(memory_format=torch.channels_last)
         self.bottleneck = bottleneck(ConditionalEncoder(spec, seen, self.conditioning))

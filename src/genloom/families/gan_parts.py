@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import torch
 
-from genloom.errors import ConfigError
+from genloom.errors import ConfigError, NeedsLabelsError
 from genloom.networks.base import Discriminator, Generator
 from genloom.objectives.gan import GanTerm
 from genloom.samplers.latents import CodedLatent, LatentDistribution
@@ -29,7 +29,7 @@ def check_parts(
     for name, term in objective.items():
         key = f"model.objective.{name}"
         if term.needs_labels and spec.labels is None:
-            raise ConfigError(f"{key}: it needs labels, and data.name={spec.name} has none; choose labelled data")
+            raise NeedsLabelsError(f"{key}: it needs labels, and data.name={spec.name} has none; choose labelled data")
         for aux in term.needs_aux:
             if aux not in discriminator.aux:
                 head = "codes" if aux == "category" else "classifier"

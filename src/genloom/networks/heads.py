@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from genloom.batch import Condition, Label
-from genloom.errors import ConfigError
+from genloom.errors import ConfigError, NeedsLabelsError
 from genloom.limits import Count, Whole
 from genloom.networks.base import Critique, Head
 from genloom.spec import Spec
@@ -129,10 +129,12 @@ def num_classes(spec: Spec, who: str) -> int:
     """Return the number of the data's classes.
 
     Raises:
-        ConfigError: the data has none; ``who`` names the key that needs them.
+        NeedsLabelsError: the data has none; ``who`` names the key that needs them.
     """
     if spec.labels is None:
-        raise ConfigError(f"{who} needs labels, and data.name={spec.name} has none; choose labelled data or another")
+        raise NeedsLabelsError(
+            f"{who} needs labels, and data.name={spec.name} has none; choose labelled data or another"
+        )
     return len(spec.labels.classes)
 
 

@@ -1,5 +1,6 @@
 """What a run writes down about itself: configuration, environment, status, metrics."""
 
+import os
 import platform
 import subprocess
 import sys
@@ -78,7 +79,10 @@ class Record:
     def skipped(self, files: list[tuple[Path, str]]) -> None:
         """Write skipped.txt, the files that were left out and why, if there are any."""
         if files:
-            write_text(self.directory / "skipped.txt", "".join(f"{path}: {reason}\n" for path, reason in files))
+            write_text(
+                self.directory / "skipped.txt",
+                "".join(f"{os.fsencode(path).decode(errors='backslashreplace')}: {reason}\n" for path, reason in files),
+            )
 
     def status(self, state: Literal["running", "finished", "failed"], **details: Any) -> None:
         """Write status.json: the state, the seconds since the start, and why a run failed."""

@@ -1,0 +1,96 @@
+"""The files of a user's folder: which are wanted, which are passed over, and what that is said of.
+
+Hidden files and folders are no data, nor is what systems and programs leave behind (copies that notebooks keep,
+previews, the second halves that macOS writes). Everything else is either wanted or counted.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePath
+
+_LEFT_BEHIND = {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "@eadir", "$recycle.bin", "lost+found"}
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a folder holds.
+
+    Args:
+        files: the wanted ones, in the order of their paths' parts.
+        others: how many files there are of each other ending, as ``.json``; without one, the empty text.
+        unreadable: folders that can't be listed, each with the reason.
+    """
+
+    files: list[Path]
+    others: Counter[str]
+    unreadable: list[tuple[Path, str]]
+
+    @property
+    def passed_over(self) -> str | None:
+        """How many files of which other kinds there are, in words; None if there are none."""
+        if not self.others:
+            return None
+        kinds = [f"{number} {ending or 'without an ending'}" for ending, number in self.others.most_common(5)]
+        more = ", …" if len(self.others) > 5 else ""
+        return f"passed over {self.others.total()} files of other kinds ({', '.join(kinds)}{more})"
+
+
+def walk(root: Path, wanted: Callable[[PurePath], bool]) -> Found:
+    """Look through a folder and all below it, along links, but for those that lead back.
+
+    Args:
+        root: the folder; its own name may be hidden.
+        wanted: whether a file is, by its path below ``root``.
+    """
+    files: list[Path] = []
+    others: Counter[str] = Counter()
+    errors: list[OSError] = []
+    for folder, subfolders, names in os.walk(root, onerror=errors.append, followlinks=True):
+        subfolders[:] = [name for name in subfolders if _is_data(name) and not _leads_back(Path(folder, name))]
+        for name in filter(_is_data, names):
+            file = Path(folder, name)
+            if wanted(file.relative_to(root)):
+                files.append(file)
+            else:
+                others[shown(file.suffix.lower())] += 1
+    files.sort(key=lambda file: file.relative_to(root).parts)
+    return Found(files, others, [(Path(error.filename), error.strerror or str(error)) for error in errors])
+
+
+def shown(path: str | PurePath) -> str:
+    """Return a name that any file and terminal takes: bytes that are no UTF-8, as of an old archive, are escaped."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def matching(glob: str) -> Callable[[PurePath], bool]:
+    """Return whether a path is what ``glob`` means, in letters of either case; ``**/`` is any folders, or none.
+
+    Raises:
+        ValueError: it is empty or absolute, or ``**`` does not stand for folders.
+    """
+    pattern = PurePath(glob.lower()).parts
+    if not pattern or PurePath(glob).is_absolute():
+        raise ValueError("a path below the folder is needed")
+    if any("**" in part and part != "**" for part in pattern) or pattern[-1] == "**":
+        raise ValueError("** stands for whole folders")
+    return lambda path: _matches(PurePath(str(path).lower()).parts, pattern)
+
+
+def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
+    if not pattern:
+        return not parts
+    if pattern[0] == "**":
+        return any(_matches(parts[first:], pattern[1:]) for first in range(len(parts)))
+    return bool(parts) and fnmatchcase(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:])
+
+
+def _is_data(name: str) -> bool:
+    return not name.startswith(".") and name.lower() not in _LEFT_BEHIND
+
+
+def _leads_back(folder: Path) -> bool:
+    # a link to a folder on the way to it would be walked for ever
+    return folder.is_symlink() and folder.resolve() in {parent.resolve() for parent in folder.parents}
