@@ -28,6 +28,7 @@ VOCABULARY = {
     "precision",
     "bars",
     "part",
+    "intervals",
 }
 MAY_IMPORT = {
     **dict.fromkeys(VOCABULARY, VOCABULARY),

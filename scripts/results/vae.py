@@ -17,8 +17,8 @@ TABLES = {  # folder of recipes: seeds, columns, the column by which rows are so
         (0,),
         [
             "nll_bound", "bits_per_dim", "negative_elbo", "kl_nats", "active_units", "mse", "mse_of_pca", "psnr",
-            "ssim", "rfd", "fd", "times_floor", "codebook_use", "examples_per_second", "training_seconds",
-            "peak_memory_mb", "trainable_parameters",
+            "ssim", "rfd", "fd_reconstructed", "fd", "times_floor", "codebook_use", "examples_per_second",
+            "training_seconds", "peak_memory_mb", "trainable_parameters",
         ],
         "mse",
     ),

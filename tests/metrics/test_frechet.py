@@ -1,16 +1,26 @@
 """Golden values 1 of the metrics' design: closed forms, an independent computation, invariances."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import scipy.linalg
+import scipy.stats
 import torch
 from torchmetrics.image.fid import FrechetInceptionDistance
 
-from genloom.metrics.frechet import Moments, distance, frechet_distance, moments, symmetric_root
+from genloom.intervals import half_width
+from genloom.metrics.evidence import Evidence, View
+from genloom.metrics.frechet import FrechetDistance, Moments, distance, frechet_distance, moments
+from genloom.metrics.metric import Score
+from genloom.spec import ImageContent
+
+ViewOf = Callable[..., View]
+NOTHING = Evidence(ImageContent(1, 4, 4), {}, {})
 
 
-def exact(first: Moments, second: Moments) -> float:
-    return distance(first, second, symmetric_root(first.covariance))
+def of(mean: torch.Tensor, covariance: torch.Tensor) -> Moments:
+    return Moments(2, mean, covariance)  # of two vectors the covariance is the scatter
 
 
 def vectors(num: int, features: int, seed: int) -> torch.Tensor:
@@ -22,7 +32,7 @@ def vectors(num: int, features: int, seed: int) -> torch.Tensor:
 def test_equal_covariances_leave_the_distance_of_the_means() -> None:
     covariance = torch.from_numpy(np.cov(vectors(50, 6, 0).numpy().T)).double()
     mean = torch.arange(6.0, dtype=torch.float64)
-    assert exact(Moments(mean, covariance), Moments(mean + 2, covariance)) == pytest.approx(24, rel=1e-9)
+    assert distance(of(mean, covariance), of(mean + 2, covariance)) == pytest.approx(24, rel=1e-9)
 
 
 def test_commuting_covariances_have_a_closed_form() -> None:
@@ -31,7 +41,7 @@ def test_commuting_covariances_have_a_closed_form() -> None:
     zero = torch.zeros(5, dtype=torch.float64)
     expected = 5 * 9 + (a.sqrt() - b.sqrt()).square().sum().item()
     first, second = (rotation @ v.diag() @ rotation.T for v in (a, b))
-    assert exact(Moments(zero, first), Moments(zero + 3, second)) == pytest.approx(expected, rel=1e-9)
+    assert distance(of(zero, first), of(zero + 3, second)) == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize("num", [30, 500])  # fewer and more than the features
@@ -65,6 +75,59 @@ def test_moments_equal_numpys() -> None:
     gathered = moments(x)
     np.testing.assert_allclose(gathered.mean, x.double().numpy().mean(0), rtol=1e-12)
     np.testing.assert_allclose(gathered.covariance, np.cov(x.double().numpy().T), rtol=1e-9)
+
+
+def test_moments_add_and_subtract() -> None:
+    x = vectors(50, 4, 8)
+    whole, part, rest = moments(x), moments(x[:13]), moments(x[13:])
+    for found, expected in ((part + rest, whole), (whole - part, rest)):
+        assert found.num == expected.num
+        torch.testing.assert_close(found.mean, expected.mean, rtol=1e-10, atol=1e-12)
+        torch.testing.assert_close(found.covariance, expected.covariance, rtol=1e-10, atol=1e-10)
+
+
+def test_the_jackknife_leaves_out_a_block_of_both(view: ViewOf) -> None:
+    x, y = vectors(210, 5, 9), vectors(103, 5, 10)
+    found = FrechetDistance().compare(view(x), view(y), NOTHING)["fd"]
+    assert found.value == pytest.approx(frechet_distance(x, y), rel=1e-9)
+
+    def without(block: int) -> float:
+        kept = [torch.cat([part for b, part in enumerate(z.tensor_split(20)) if b != block]) for z in (x, y)]
+        return frechet_distance(*kept)
+
+    roots = np.sqrt([without(block) for block in range(20)])
+    half = scipy.stats.t.ppf(0.975, 19) * np.sqrt(19 * roots.var())
+    root = found.value**0.5
+    assert found.interval == pytest.approx(((root - half) ** 2, (root + half) ** 2), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("shift", "widest"),
+    [
+        (0.0, 2.2),  # a floor: where the distance is quadratic the jackknife gives twice the variance
+        (0.5, 1.3),
+    ],
+)
+def test_the_interval_holds_the_distance_of_so_many_images(view: ViewOf, shift: float, widest: float) -> None:
+    """Against the spread of the distance over independent draws of both sets."""
+    rng = torch.Generator().manual_seed(0)
+    scales = torch.linspace(2, 0.5, 6)
+
+    def draw() -> Score:
+        x, y = torch.randn(400, 6, generator=rng) * scales, torch.randn(300, 6, generator=rng) * scales + shift
+        return FrechetDistance().compare(view(x), view(y), NOTHING)["fd"]
+
+    scores = [draw() for _ in range(60)]
+    values = np.array([score.value for score in scores])
+    held = [low <= values.mean() <= high for low, high in (score.interval or (0, 0) for score in scores)]
+    assert np.mean(held) >= 0.92
+    relative = np.mean([half_width(score.interval or (0, 0)) for score in scores]) / (1.96 * values.std())
+    assert 0.85 < relative < widest
+
+
+def test_fewer_vectors_than_features_have_an_interval(view: ViewOf) -> None:
+    score = FrechetDistance().compare(view(vectors(30, 50, 11)), view(vectors(25, 50, 12)), NOTHING)["fd"]
+    assert score.interval is not None and 0 <= score.interval[0] < score.value < score.interval[1]
 
 
 def test_falls_with_the_number_of_images() -> None:

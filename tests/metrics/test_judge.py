@@ -17,11 +17,17 @@ from genloom.data.base import ImageData, Images
 from genloom.data.digits import Digits
 from genloom.errors import ConfigError, DataError
 from genloom.examples import Examples
+from genloom.intervals import half_width, of_ratio
 from genloom.metrics import ladder
 from genloom.metrics.classes import ClassBalance, ClassifierScore
 from genloom.metrics.diversity import FeatureDiversity, StructuralSimilarity
 from genloom.metrics.features import DigitsExtractor, FeatureExtractor, Features, Pixels
-from genloom.metrics.frechet import FrechetDistance, frechet_distance
+from genloom.metrics.frechet import (
+    FrechetDistance,
+    FrechetDistanceOfReconstructions,
+    FrechetDistanceOfReconstructionsToTrain,
+    frechet_distance,
+)
 from genloom.metrics.judge import Candidate, Judge
 from genloom.metrics.kernel import KernelDistance
 from genloom.metrics.memorisation import Memorisation
@@ -92,20 +98,50 @@ def test_every_metric_stands_beside_its_floor(judge: JudgeOf, digits: Digits, no
     for row in verdict.rows:  # the candidate "ema" is the held-out set itself, in another order
         assert row.floor is not None
         assert row.scores["ema"].value == pytest.approx(row.floor.value, rel=1e-5, abs=1e-9)
-    assert verdict[f"fd_{D}"].ratio("ema") == pytest.approx(1)
-    assert (verdict[f"fd_{D}"].ratio("raw") or 0) > 2
+    same, worse = (verdict[f"fd_{D}"].ratio(name) for name in ("ema", "raw"))
+    assert same is not None and worse is not None
+    assert same.value == pytest.approx(1) and worse.value > 2
+    assert same.interval is not None and same.interval[0] < 1 < same.interval[1]
+    row = verdict[f"fd_{D}"]
+    score, floor = row.scores["raw"], row.floor
+    assert floor is not None
+    assert worse.interval == of_ratio(score.value, score.interval, floor.value, floor.interval)
     assert verdict[f"precision_{D}"].ratio("raw") is None  # no distance, no ratio
 
     train, test = (DigitsExtractor()(digits.split(split).content).vectors for split in ("train", "test"))
     assert verdict.scalars("ema")[f"fd_{D}"] == pytest.approx(frechet_distance(train, test), rel=1e-6)
 
+    written = verdict.to_dict()["metrics"][f"fd_{D}"]["candidates"]["raw"]
+    assert (written["ratio_to_floor"], tuple(written["ratio_interval"])) == (worse.value, worse.interval)
     text = printed(verdict)
+    assert worse.interval is not None
+    assert f"{worse.value:.3g} ± {half_width(worse.interval):.2g}" in text
     assert verdict.headline == f"kd_{D}"  # too few images for the Fréchet distance
     assert "1,097 real and 500 judged images, below the 5,000" in " ".join(text.split())
     assert "Not applicable: ms_ssim: five scales" in " ".join(text.split())
     assert "fid" not in text.lower()
     plain = verdict.to_dict()
     assert json.loads(json.dumps(plain, allow_nan=False)) == plain
+
+
+def test_reconstructions_are_held_against_their_originals_and_against_training_images(
+    judge: JudgeOf, digits: Digits
+) -> None:
+    metrics = [FrechetDistance(), FrechetDistanceOfReconstructions(), FrechetDistanceOfReconstructionsToTrain()]
+    faithful = Candidate(None, lambda originals: originals)
+    blurred = Candidate(
+        None, lambda originals: Examples(torch.nn.functional.avg_pool2d(originals.content.float(), 3, 1, 1).byte())
+    )
+    verdict = judge(metrics=metrics).judge(digits, {"faithful": faithful, "blurred": blurred})
+    originals, training = verdict[f"rfd_{D}"], verdict[f"fd_reconstructed_{D}"]
+    assert originals.floor is None and originals.ratio("blurred") is None
+    assert originals.scores["faithful"].value == pytest.approx(0, abs=1e-6)
+    assert training.floor is not None
+    assert training.scores["faithful"].value == pytest.approx(training.floor.value, rel=1e-6)
+
+    given = digits.split("test").content
+    test, ours = (DigitsExtractor()(part).vectors for part in (given, blurred.reconstruct(Examples(given)).content))  # type: ignore[misc]
+    assert originals.scores["blurred"].value == pytest.approx(frechet_distance(test, ours), rel=1e-6)
 
 
 def test_distances_climb_the_ladder(judge: JudgeOf, digits: Digits) -> None:
@@ -249,7 +285,20 @@ def test_mnists_floor_is_low(judge: JudgeOf, mnist_root: Path, num: int) -> None
         data, {"val": given(data.split("val").content), "blurred": given(blurred)}
     )
     row = verdict[f"fd_{D}"]
-    assert (row.ratio("val") or 9) < 2 and (row.ratio("blurred") or 0) > 20
+    near, far = (row.ratio(name) for name in ("val", "blurred"))
+    assert near is not None and far is not None and near.value < 2 and far.value > 20
+
+
+def test_the_ratio_stands_with_its_interval_for_each_candidate():
+    row = Row("fd", Direction.LOWER, {"ema": Score(40.0, (38, 42)), "raw": Score(4.0)}, floor=Score(0.4, (0.05, 1.0)))
+    text = printed(Verdict([row], {"n_fake": 0, "measured": None}))
+    assert all(part in text for part in ("ema, raw", "100 ± 120", "10 ± 12", "0.4 ± 0.47"))
+
+
+def test_a_floor_that_may_be_zero_gives_no_ratio():
+    row = Row("kd", Direction.LOWER, {"raw": Score(2.0, (1.9, 2.1))}, floor=Score(0.4, (-0.1, 0.9)))
+    assert row.ratio("raw") is None
+    assert row.to_dict()["candidates"]["raw"]["ratio_interval"] is None
 
 
 def test_a_column_that_is_empty_is_not_shown():

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import os
 import random
 import statistics
@@ -15,12 +16,12 @@ from typing import Any
 import pytest
 import yaml
 from omegaconf import DictConfig
-from scipy import stats
 
 from genloom import cli, report
 from genloom.errors import ConfigError
+from genloom.intervals import of_ratio
 from genloom.reports import terminal
-from genloom.reports.estimate import Estimate, t_quantile
+from genloom.reports.estimate import Estimate
 from genloom.reports.finished import LeftOut, read
 from genloom.reports.tables import TIMES_FLOOR, Layout, Table
 
@@ -122,11 +123,6 @@ def test_the_interval_of_three_numbers() -> None:
     assert estimate.half_width == pytest.approx(3.794583, abs=1e-6)  # 4.302653 * 1.527525 / sqrt(3)
 
 
-@pytest.mark.parametrize("degrees", [1, 2, 3, 4, 5, 6, 9, 10, 29, 100])
-def test_quantiles_are_scipy_s(degrees: int) -> None:
-    assert t_quantile(degrees) == pytest.approx(stats.t.ppf(0.975, degrees), rel=1e-10)
-
-
 def test_an_interval_covers_the_mean_as_often_as_it_says() -> None:
     rng = random.Random(0)
     samples = [Estimate(tuple(rng.gauss(0, 1) for _ in range(3))) for _ in range(4000)]
@@ -138,6 +134,36 @@ def test_one_value_has_no_interval_and_an_undefined_one_no_mean() -> None:
     assert Estimate((3.0,)).half_width is None
     assert Estimate((3.0, None)).mean is None
     assert Estimate((3.0, None, 4.0)).half_width is None
+
+
+def test_one_seed_has_the_interval_of_its_images(tmp_path: Path) -> None:
+    with_floor(make(tmp_path / "a", evaluation(1.0)), [0.8, 1.2], [0.02, 0.08])
+    ((table,), _) = tables(tmp_path)
+    (row,) = table.rows
+    assert row.estimates[FD].interval == (0.8, 1.2)
+    assert row.ratios[FD].mean == pytest.approx(20)
+    assert row.ratios[FD].interval == of_ratio(1.0, (0.8, 1.2), 0.05, (0.02, 0.08))
+    assert row.ratios[FD].half_width == pytest.approx(20 * math.hypot(0.2, 0.6))
+
+
+def test_several_seeds_have_the_floor_s_error_in_the_ratio_only(tmp_path: Path) -> None:
+    for seed, value in enumerate((1.0, 2.0, 4.0)):
+        with_floor(make(tmp_path / str(seed), evaluation(value), seed=seed), [value - 0.1, value + 0.1], [0.02, 0.08])
+    ((table,), _) = tables(tmp_path)
+    (row,) = table.rows
+    seeds = Estimate((1.0, 2.0, 4.0)).interval
+    assert row.estimates[FD].interval == seeds  # not of the images of one seed
+    assert row.ratios[FD].interval == of_ratio(7 / 3, seeds, 0.05, (0.02, 0.08))
+
+
+def with_floor(folder: Path, interval: list[float], floor: list[float]) -> None:
+    """Give the Fréchet distances of a run and its floor these intervals."""
+    metrics = json.loads((folder / "metrics.json").read_text())
+    fd = metrics["evaluation"]["metrics"][FD]
+    fd["floor"]["interval"] = floor
+    for each in fd["candidates"].values():
+        each["interval"] = interval
+    (folder / "metrics.json").write_text(json.dumps(metrics))
 
 
 # Finding runs
@@ -393,6 +419,44 @@ def test_rows_are_sorted_by_what_is_better(tmp_path: Path) -> None:
     names = [row.label for row in tables(tmp_path)[0][0].rows]
     assert names == ["2", "0", "3", "1"]
     assert [row.label for row in tables(tmp_path, sort="precision")[0][0].rows] == ["3", "1", "0", "2"]
+
+
+def test_rows_whose_intervals_overlap_that_of_the_best_share_its_rank(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    intervals = {"a": (1.0, 0.9, 1.1), "b": (1.05, 1.0, 1.1), "c": (2.0, 1.0, 3.0), "d": (1.5, 1.4, 1.6),
+                 "e": (3.0, 2.9, 3.1), "f": (1.55, 1.5, 1.6)}  # fmt: skip
+    for place, (name, (value, *ends)) in enumerate(intervals.items()):
+        with_floor(make(tmp_path / name, evaluation(value), name=name, lr=place + 1.0), ends, [0.04, 0.06])
+    make(tmp_path / "none", evaluation(None), name="none", lr=9.0)
+    ranks = {row.label: row.rank for row in tables(tmp_path)[0][0].rows}
+    assert list(ranks.items()) == [("a", 1), ("b", 1), ("c", 1), ("d", 4), ("f", 4), ("e", 6), ("none", None)]
+    # the floor's error is common to all rows, so by their ratios fewer can be told apart
+    by_ratio = {row.label: row.rank for row in tables(tmp_path, sort="times_floor")[0][0].rows}
+    assert (by_ratio["a"], by_ratio["d"], by_ratio["e"]) == (1, 1, 6)
+    show(tmp_path, out=str(tmp_path / "out"))
+    text = capsys.readouterr().out
+    assert "share its rank" in text and "±0.10" in text
+    assert "| 4 | f [5] |" in (tmp_path / "out/report.md").read_text()
+    rows = csv.DictReader(io.StringIO((tmp_path / "out/report.csv").read_text()))
+    assert {(row["name"], row["rank"]) for row in rows} >= {("c", "1"), ("f", "4"), ("none", "")}
+
+
+def test_a_rank_by_what_is_higher_or_nearest_to_real_images(tmp_path: Path) -> None:
+    for place, (low, high) in enumerate(((0.80, 0.90), (0.88, 0.96), (0.5, 0.6), (1.05, 1.15))):
+        folder = make(tmp_path / str(place), evaluation(1.0), name=str(place), lr=place + 1.0)
+        metrics = json.loads((folder / "metrics.json").read_text())
+        for name in ("precision_digits_cnn_v1", "train_distance_digits_cnn_v1"):
+            metrics["evaluation"]["metrics"][name]["candidates"]["ema"] |= {
+                "value": (low + high) / 2, "interval": [low, high]
+            }  # fmt: skip
+        (folder / "metrics.json").write_text(json.dumps(metrics))
+
+    def ranks(column: str) -> dict[str, int | None]:
+        return {row.label: row.rank for row in tables(tmp_path, sort=column)[0][0].rows}
+
+    assert ranks("precision") == {"3": 1, "1": 2, "0": 2, "2": 4}
+    assert ranks("train_distance") == {"1": 1, "3": 1, "0": 1, "2": 4}  # 0.08, 0.10, 0.15 and 0.45 away from 1
 
 
 def test_the_terminal_s_table_fits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

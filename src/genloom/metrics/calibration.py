@@ -8,6 +8,7 @@ import torch
 
 from genloom import randomness
 from genloom.data.base import Images, InMemoryData, Split, resize
+from genloom.intervals import half_width
 from genloom.metrics.evidence import Evidence, View
 from genloom.metrics.extractor_card import Card
 from genloom.metrics.features import StridedCNN
@@ -55,12 +56,14 @@ def calibrate(
         if len(pictures) < Comparison.min_images:  # of two classes, one dropped may leave too few
             continue
         damaged = view(Images(pictures))
+        fd = FrechetDistance().compare(seen, damaged, evidence)["fd"]
         kd = KernelDistance().compare(seen, damaged, evidence)["kd"]
-        assert kd.interval is not None
+        assert fd.interval is not None and kd.interval is not None
         ladder[rung] = {
-            "fd": FrechetDistance().compare(seen, damaged, evidence)["fd"].value,
+            "fd": fd.value,
+            "fd_half_width": half_width(fd.interval),
             "kd": kd.value,
-            "kd_half_width": (kd.interval[1] - kd.interval[0]) / 2,
+            "kd_half_width": half_width(kd.interval),
             "num": len(pictures),
         }
     sizes = {"n_reference": len(reference), "n_heldout": len(heldout)}

@@ -1,15 +1,17 @@
 """Whether samples are what they were asked to be, and as varied; what a learned code means; how many modes appear."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from statistics import fmean
+from typing import Annotated, ClassVar
 
 import torch
 from jaxtyping import Float64, Int
 from torch import Tensor
 
-from genloom.limits import Count
+from genloom.intervals import NUM_BLOCKS, jackknife
+from genloom.limits import Ge
 from genloom.metrics.evidence import Evidence, View
-from genloom.metrics.frechet import frechet_distance
+from genloom.metrics.frechet import distance, distances_without_blocks, moments
 from genloom.metrics.metric import Comparison, Direction, Score
 
 
@@ -44,20 +46,27 @@ class FrechetWithinClass(Comparison):
     needs_classes: ClassVar[bool] = True
     needs_labels: ClassVar[bool] = True
 
-    min_per_class: Count = 20
+    min_per_class: Annotated[int, Ge(3)] = 20
 
     def compare(self, reference: View, candidate: View, evidence: Evidence) -> dict[str, Score]:
         """Return ``fd_within_class``, with the distance per class as details."""
         distances: dict[str, float] = {}
+        without: list[list[float]] = []
+        num_blocks = min(NUM_BLOCKS, self.min_per_class)
         left_out: list[str] = []
         for index, name in enumerate(reference.extractor.classes):
             real, ours = (view.features.vectors[view.labels == index] for view in (reference, candidate))
             if min(len(real), len(ours)) < self.min_per_class:
                 left_out.append(name)
             else:
-                distances[name] = frechet_distance(real, ours)
-        mean = sum(distances.values()) / len(distances) if distances else float("nan")
-        return {"fd_within_class": Score(mean, details={"by_class": distances, "left_out": left_out})}
+                first, second = moments(real), moments(ours)
+                distances[name] = distance(first, second)
+                without.append(distances_without_blocks(real, ours, first, second, num_blocks))
+        details = {"by_class": distances, "left_out": left_out}
+        if not distances:
+            return {"fd_within_class": Score(float("nan"), details=details)}
+        mean, means = fmean(distances.values()), [fmean(each) for each in zip(*without, strict=True)]
+        return {"fd_within_class": Score(mean, jackknife(mean, means, is_square=True), details)}
 
 
 @dataclass(frozen=True)
@@ -105,9 +114,21 @@ class Modes(Comparison):
     def compare(self, reference: View, candidate: View, evidence: Evidence) -> dict[str, Score]:
         """Return both; classes that the reference lacks are given half a count there."""
         num = len(reference.extractor.classes)
-        real, ours = (torch.bincount(view.predicted, minlength=num).double() for view in (reference, candidate))
-        q = real.clamp_min(0.5) / real.clamp_min(0.5).sum()
-        p = ours / ours.sum()
-        divergence = torch.special.xlogy(p, p / q).sum().item()
-        modes = int((ours > 0).sum())
-        return {"modes": Score(modes, details={"of": num}), "mode_kl": Score(divergence)}
+        real, ours = (
+            torch.stack([torch.bincount(part, minlength=num) for part in view.predicted.tensor_split(NUM_BLOCKS)])
+            for view in (reference, candidate)
+        )
+        divergence = mode_divergence(real.sum(0), ours.sum(0))
+        without = [mode_divergence(real.sum(0) - a, ours.sum(0) - b) for a, b in zip(real, ours, strict=True)]
+        modes = int((ours.sum(0) > 0).sum())
+        return {
+            "modes": Score(modes, details={"of": num}),
+            "mode_kl": Score(divergence, jackknife(divergence, without, is_square=True)),
+        }
+
+
+def mode_divergence(reference: Int[Tensor, " classes"], candidate: Int[Tensor, " classes"]) -> float:
+    """Return KL(candidate ‖ reference) of the frequencies behind two sets of counts, in nats."""
+    q = reference.double().clamp_min(0.5) / reference.double().clamp_min(0.5).sum()
+    p = candidate.double() / candidate.sum()
+    return torch.special.xlogy(p, p / q).sum().item()

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from genloom.intervals import Interval, half_width, of_ratio
 from genloom.limits import Count
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class Card:
         training: the settings of the training.
         accuracy: share of images classified rightly by split, and ``chance``: that of always naming the commonest.
         floor: ``fd``, ``kd``, ``n_reference`` and ``n_heldout`` of real held-out images against training images.
-        ladder: ``fd``, ``kd``, half the width of ``kd``'s interval and ``num`` by rung, against the same reference.
+        ladder: ``fd``, ``kd``, half the width of their intervals and ``num`` by rung, against the same reference.
         warnings: why its numbers may mean little.
         genloom: the version that made it.
     """
@@ -48,12 +49,21 @@ class Card:
         return [
             (
                 rung,
-                f"{found['fd']:.4g}",
-                f"{found['fd'] / self.floor['fd']:.1f}" if self.floor["fd"] > 0 else "-",
-                f"{found['kd']:.3g} ± {found['kd_half_width']:.2g}",
+                _written(found["fd"], _interval(found, "fd")),
+                self._times_floor(rung),
+                _written(found["kd"], _interval(found, "kd")),
             )
             for rung, found in self.ladder.items()
         ]
+
+    def _times_floor(self, rung: str) -> str:
+        if rung == "real":
+            return "1"
+        value, floor = self.ladder[rung]["fd"], self.ladder["real"]["fd"]
+        if not floor > 0:
+            return "-"
+        ours, real = (_interval(self.ladder[name], "fd") for name in (rung, "real"))
+        return _written(value / floor, of_ratio(value, ours, floor, real))
 
     def table(self) -> "Table":
         """Return what a person reads in a terminal."""
@@ -113,3 +123,12 @@ class Card:
         """The accuracies."""
         train, val, test, chance = (f"{self.accuracy[name]:.1%}" for name in ("train", "val", "test", "chance"))
         return f"accuracy {val} on validation images, {test} on test images, {train} on its own; by chance {chance}."
+
+
+def _interval(found: dict[str, float], quantity: str) -> Interval | None:
+    half = found.get(f"{quantity}_half_width")  # files of earlier versions have none of fd
+    return None if half is None else (found[quantity] - half, found[quantity] + half)
+
+
+def _written(value: float, interval: Interval | None) -> str:
+    return f"{value:.4g}" if interval is None else f"{value:.3g} ± {half_width(interval):.2g}"

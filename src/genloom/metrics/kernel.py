@@ -20,11 +20,10 @@ import torch
 from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
+from genloom.intervals import NUM_BLOCKS, jackknife
 from genloom.metrics.evidence import Evidence, View
 from genloom.metrics.metric import Comparison, Direction, Score
 
-NUM_BLOCKS = 10
-_STUDENT_95 = 2.262  # two-sided 95 % quantile of Student's t with NUM_BLOCKS - 1 degrees of freedom
 _MAX_EMBEDDED = 64  # features up to which φ, of d³ numbers, is the cheaper way
 
 Blocks = tuple[Float[Tensor, "_num features"], ...]
@@ -80,12 +79,7 @@ class BlockSums:
         """Return MMD² of all blocks, and its 95 % interval by the delete-one-block jackknife."""
         num_blocks = len(self.num_x)
         value = self.mmd(torch.ones(num_blocks, dtype=torch.bool))
-        without = torch.tensor(
-            [self.mmd(torch.arange(num_blocks) != b) for b in range(num_blocks)], dtype=torch.float64
-        )
-        variance = (num_blocks - 1) * without.var(correction=0).item()
-        half_width = _STUDENT_95 * variance**0.5
-        return Score(value, (value - half_width, value + half_width))
+        return Score(value, jackknife(value, [self.mmd(torch.arange(num_blocks) != b) for b in range(num_blocks)]))
 
 
 class _Summed:
@@ -124,7 +118,7 @@ class _Summed:
 
 @dataclass(frozen=True)
 class KernelDistance(Comparison):
-    """MMD² on all images, with a 95 % interval from 10 disjoint blocks."""
+    """MMD² on all images, with a 95 % interval from 20 disjoint blocks."""
 
     quantities: ClassVar = {"kd": Direction.LOWER}
 

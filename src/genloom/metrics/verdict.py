@@ -5,14 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from genloom.intervals import half_width, of_ratio
 from genloom.metrics.metric import Direction, Score
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-
-def _finite(number: float) -> float | None:
-    return number if math.isfinite(number) else None
 
 
 @dataclass(frozen=True)
@@ -31,22 +28,32 @@ class Row:
     scores: dict[str, Score]
     floor: Score | None
 
-    def ratio(self, candidate: str) -> float | None:
-        """Return value / floor; None where it means nothing: no distance, or a floor that may be zero."""
+    def ratio(self, candidate: str) -> Score | None:
+        """Return value / floor; None where it means nothing: no distance, or a floor that may be zero.
+
+        Its interval holds the errors of both. They are taken for independent; since both are distances to one
+        reference, that makes it rather too wide.
+        """
         if self.direction is not Direction.LOWER or self.floor is None:
             return None
-        lowest = self.floor.value if self.floor.interval is None else self.floor.interval[0]
-        return _finite(self.scores[candidate].value / self.floor.value) if lowest > 0 else None
+        score, floor = self.scores[candidate], self.floor
+        lowest = floor.value if floor.interval is None else floor.interval[0]
+        if not lowest > 0 or not math.isfinite(score.value / floor.value):
+            return None
+        return Score(score.value / floor.value, of_ratio(score.value, score.interval, floor.value, floor.interval))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data without NaN."""
         return {
             "better": self.direction.value,
             "floor": self.floor.to_dict() if self.floor else None,
-            "candidates": {
-                name: score.to_dict() | {"ratio_to_floor": self.ratio(name)} for name, score in self.scores.items()
-            },
+            "candidates": {name: score.to_dict() | self._ratio_to_dict(name) for name, score in self.scores.items()},
         }
+
+    def _ratio_to_dict(self, candidate: str) -> dict[str, Any]:
+        ratio = self.ratio(candidate)
+        interval = None if ratio is None or ratio.interval is None else list(ratio.interval)
+        return {"ratio_to_floor": None if ratio is None else ratio.value, "ratio_interval": interval}
 
 
 @dataclass(frozen=True)
@@ -121,7 +128,8 @@ class Verdict:
         table.add_column("better", no_wrap=True)
         columns = {name: [_cell(row.scores[name]) for row in self.rows] for name in candidates}
         columns["real (floor)"] = [_cell(row.floor) if row.floor else "" for row in self.rows]
-        columns["ratio to floor"] = [_ratios([row.ratio(name) for name in candidates]) for row in self.rows]
+        ratios = "ratio to floor" + (f"\n{', '.join(candidates)}" if len(candidates) > 1 else "")
+        columns[ratios] = [_ratios([row.ratio(name) for name in candidates]) for row in self.rows]
         shown = {title: cells for title, cells in columns.items() if title in candidates or any(cells)}
         for title in shown:
             table.add_column(Text(title), justify="right")
@@ -162,8 +170,9 @@ class Verdict:
         ]
 
 
-def _ratios(values: Sequence[float | None]) -> str:
-    return " / ".join("-" if value is None else f"{value:.3g}" for value in values) if any(values) else ""
+def _ratios(ratios: Sequence[Score | None]) -> str:
+    """Return one line per candidate; an empty text if none has a ratio."""
+    return "\n".join("-" if ratio is None else _cell(ratio) for ratio in ratios) if any(ratios) else ""
 
 
 def _better(row: Row) -> str:
@@ -177,4 +186,8 @@ def _cell(score: Score) -> str:
         return "undefined"
     if score.interval is None:
         return f"{score.value:.4g}"
-    return f"{score.value:.3g} ± {(score.interval[1] - score.interval[0]) / 2:.2g}"
+    return f"{_rounded(score.value, 3)} ± {_rounded(half_width(score.interval), 2)}"
+
+
+def _rounded(number: float, digits: int) -> str:
+    return f"{float(f'{number:.{digits}g}'):g}"  # 130 rather than 1.3e+02

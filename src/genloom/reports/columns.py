@@ -7,7 +7,7 @@ from typing import Any
 
 from genloom.reports.estimate import Estimate
 from genloom.reports.finished import Run, leaves
-from genloom.reports.tables import TIMES_FLOOR, Table
+from genloom.reports.tables import TIMES_FLOOR, Row, Table
 
 FLOOR = "real (floor)"
 
@@ -76,6 +76,8 @@ COLUMNS = {
     "fd": Column("FD", "Fréchet distance"),
     "kd": Column("KD", "kernel distance"),
     TIMES_FLOOR: Column("times\nfloor", "times the floor"),
+    "rfd": Column("rFD", "FD of reconstructions to their originals"),
+    "fd_reconstructed": Column("FD\nof rec", "FD of reconstructions to training images"),
     "precision": Column("prec", "precision"),
     "recall": Column("rec", "recall"),
     "density": Column("dens", "density"),
@@ -100,14 +102,14 @@ def column_of(name: str, table: Table) -> Column:
     return replace(known, short=name.replace("_", "\n"), title=f"{known.title} ({name})")
 
 
-def floor_of(table: Table, name: str) -> str:
-    """Return what real images score, as text; empty where nothing is known."""
-    if name == TIMES_FLOOR:
-        return "1"
-    if name not in table.floors:
-        return ""
-    value = table.floors[name]
-    return "undefined" if value is None else column_of(name, table).write(value)
+def floor_of(table: Table, name: str, *, stacked: bool) -> str:
+    """Return what real images score, as :meth:`Column.text` does; empty where nothing is known."""
+    return "1" if name == TIMES_FLOOR else column_of(name, table).text(table.floors.get(name), 1, stacked=stacked)
+
+
+def rank_of(row: Row) -> str:
+    """Return a row's rank as text; empty where it has none."""
+    return "" if row.rank is None else str(row.rank)
 
 
 def one_line(text: str) -> str:
@@ -123,8 +125,7 @@ def caption(table: Table, first: Table) -> list[str]:
         first: the table that it is told from.
     """
     runs = table.runs
-    several = any(len(row.runs) > 1 for row in table.rows)
-    interval = ["Values are means over seeds; ± is half the width of the mean's 95 % t interval."] if several else []
+    interval = list(_intervals(table))
     if not table.protocol:
         return ["These runs were not judged (metrics=none).", *interval, *_notes(runs)]
     stated = runs[0].evaluation["protocol"]
@@ -135,6 +136,24 @@ def caption(table: Table, first: Table) -> list[str]:
         more = f" and {len(unlike) - 5} more" if len(unlike) > 5 else ""
         lines.append(f"Not comparable with the first table, which differs in {', '.join(unlike[:5])}{more}.")
     return [*lines, *interval, *_notes(runs)]
+
+
+def _intervals(table: Table) -> Iterator[str]:
+    shown = [(row, table.estimate(row, name)) for row in table.rows for name in table.columns]
+    several = any(len(row.runs) > 1 for row, _ in shown)
+    alone = any(len(row.runs) == 1 and estimate and estimate.interval for row, estimate in shown)
+    kinds = ["over seeds by Student's t"] if several else []
+    kinds += [f"over what was judged{', where there is one seed' if several else ''}"] if alone else []
+    if kinds:
+        yield f"{'Values are means over seeds; ' if several else ''}± is half the width of a 95 % interval, " + (
+            f"{' and '.join(kinds)}."
+        )
+    if TIMES_FLOOR in table.columns and any(
+        row.ratios and row.ratios[table.ratio_of or ""].interval for row, _ in shown
+    ):
+        yield "The error of the floor, which the rows share, is part of that of times the floor."
+    if len(table.rows) > 1 and any(row.rank for row in table.rows):
+        yield "Rows whose intervals overlap that of the best share its rank, and so on among the others."
 
 
 def _comparison(stated: Mapping[str, Any]) -> str:

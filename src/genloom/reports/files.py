@@ -6,13 +6,14 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from genloom.reports.columns import FLOOR, caption, column_of, floor_of, one_line
+from genloom.reports.columns import FLOOR, caption, column_of, floor_of, one_line, rank_of
+from genloom.reports.estimate import Estimate
 from genloom.reports.finished import LeftOut
 from genloom.reports.tables import Table
 
 CSVCOLUMNS = (
-    "protocol", "name", "weights", "quantity", "better", "n", "mean", "half_width", "floor", "times_floor", "seeds",
-    "runs", "command",
+    "protocol", "rank", "name", "weights", "quantity", "better", "n", "mean", "half_width", "floor", "floor_half_width",
+    "times_floor", "times_floor_half_width", "seeds", "runs", "command",
 )  # fmt: skip
 
 
@@ -31,25 +32,30 @@ def to_csv(tables: Iterable[Table]) -> str:
                 "; ".join(str(run.directory) for run in row.runs),
             )
             for name, estimate in row.estimates.items():
-                ratio = row.ratios.get(name)
                 writer.writerow(
                     (
                         table.protocol_id,
+                        rank_of(row),
                         row.label,
                         row.weights,
                         name,
                         table.better.get(name, ""),
                         len(estimate.values),
-                        _full(estimate.mean),
-                        "" if estimate.half_width is None else _full(estimate.half_width),
-                        _full(table.floors[name]) if name in table.floors else "",
-                        _full(ratio.mean) if ratio else "",
+                        *_both(estimate),
+                        *_both(table.floors.get(name)),
+                        *_both(row.ratios.get(name)),
                         seeds,
                         places,
                         row.command,
                     )
                 )
     return file.getvalue()
+
+
+def _both(estimate: Estimate | None) -> tuple[str, str]:
+    if estimate is None:
+        return "", ""
+    return _full(estimate.mean), "" if estimate.half_width is None else _full(estimate.half_width)
 
 
 def _full(value: float | None) -> str:
@@ -66,16 +72,22 @@ def to_markdown(tables: Sequence[Table], left_out: Iterable[LeftOut]) -> str:
             *(f"{line}  " for line in caption(table, tables[0])),
             "",
         ]
-        head = ["run", "weights", "seeds", *(column.title for column in columns)]
-        lines += [_markdown_row(head), _markdown_row(["---"] * 3 + ["---:"] * len(columns))]
+        head = ["rank", "run", "weights", "seeds", *(column.title for column in columns)]
+        lines += [_markdown_row(head), _markdown_row(["---:", *["---"] * 3] + ["---:"] * len(columns))]
         for number, row in enumerate(table.rows, 1):
             cells = [
                 column.text(table.estimate(row, name), len(row.runs), stacked=False)
                 for name, column in zip(table.columns, columns, strict=True)
             ]
-            lines.append(_markdown_row([f"{_escaped(row.label)} [{number}]", row.weights, str(len(row.runs)), *cells]))
+            lines.append(
+                _markdown_row(
+                    [rank_of(row), f"{_escaped(row.label)} [{number}]", row.weights, str(len(row.runs)), *cells]
+                )
+            )
         if table.floors:
-            lines.append(_markdown_row([FLOOR, "", "", *(floor_of(table, name) for name in table.columns)]))
+            lines.append(
+                _markdown_row(["", FLOOR, "", "", *(floor_of(table, name, stacked=False) for name in table.columns)])
+            )
         lines += ["", *_footnotes(table), ""]
     items = [f"- {_code(item.directory)}: {item.status}: {_escaped(one_line(item.reason))}" for item in left_out]
     lines += ["## In no table", *items] if items else []

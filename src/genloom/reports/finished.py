@@ -13,6 +13,7 @@ import yaml
 
 from genloom.config.near import did_you_mean
 from genloom.errors import ConfigError
+from genloom.intervals import Interval
 from genloom.runs.changes import leaves
 from genloom.runs.directory import is_held
 
@@ -65,6 +66,11 @@ class Run:
     def floors(self) -> dict[str, float | None]:
         """What real images score, by metric; None where that is undefined."""
         return {name: finite(metric["floor"]["value"]) for name, metric in self.judged.items() if metric["floor"]}
+
+    @property
+    def floor_intervals(self) -> dict[str, Interval]:
+        """95 % intervals of what real images score, of metrics that have one."""
+        return {name: found for name, metric in self.judged.items() if (found := _interval(metric["floor"]))}
 
     @property
     def better(self) -> dict[str, str]:
@@ -123,6 +129,11 @@ class Run:
             for name, value in efficiency.items()
             if value is None or (isinstance(value, int | float) and not isinstance(value, bool))
         }
+
+    def intervals(self, weights: str) -> dict[str, Interval]:
+        """Return the 95 % intervals of what was judged of one weight set, of metrics that have one."""
+        scores = {name: metric["candidates"].get(weights) for name, metric in self.judged.items()}
+        return {name: found for name, score in scores.items() if (found := _interval(score))}
 
     def ratios(self, weights: str) -> dict[str, float | None]:
         """Return value / floor of every distance that has one."""
@@ -212,7 +223,8 @@ def _read(directory: Path) -> Run | LeftOut:
             json.loads(_text(environment)).get("device") if environment.is_file() else None,
         )
         for weights in run.weight_sets:  # so that files of another make fail here, named
-            _ = run.values(weights), run.ratios(weights), run.floors, run.better, run.protocol, run.compared
+            _ = run.values(weights), run.intervals(weights), run.ratios(weights), run.better, run.protocol
+            _ = run.floors, run.floor_intervals, run.compared
         return run
     except OSError as error:
         name = Path(error.filename or directory).name
@@ -220,6 +232,12 @@ def _read(directory: Path) -> Run | LeftOut:
     except (ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         return LeftOut(directory, "unreadable", f"a damaged file, or one of another version of genloom ({reason})")
+
+
+def _interval(score: Mapping[str, Any] | None) -> Interval | None:
+    ends = score["interval"] if score else None
+    low, high = (finite(end) for end in ends) if ends else (None, None)
+    return None if low is None or high is None else (low, high)
 
 
 def keys_of(overrides: Iterable[str] | None) -> set[str]:

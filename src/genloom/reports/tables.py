@@ -9,6 +9,7 @@ from typing import Any
 
 from genloom.config.near import did_you_mean
 from genloom.errors import ConfigError
+from genloom.intervals import half_width, of_ratio
 from genloom.reports.estimate import Estimate
 from genloom.reports.finished import LeftOut, Run
 from genloom.reports.groups import groups_of, names_of
@@ -33,7 +34,9 @@ class Row:
         weights: the weight set; empty for runs that were not judged.
         runs: one per seed, by seed.
         estimates: by quantity.
-        ratios: value / floor, by distance.
+        ratios: value / floor, by distance; the intervals hold the floor's error too.
+        rank: 1 for the best by the column that the table is sorted by, and for all whose intervals overlap the best's;
+            then on among the others; None for a row that does not state it.
     """
 
     name: str
@@ -42,6 +45,7 @@ class Row:
     runs: list[Run]
     estimates: dict[str, Estimate]
     ratios: dict[str, Estimate]
+    rank: int | None = None
 
     @property
     def label(self) -> str:
@@ -69,7 +73,7 @@ class Table:
     Args:
         protocol: what makes them comparable; empty for runs that were not judged.
         rows: best first.
-        floors: what real images score, by quantity; None where that is undefined.
+        floors: what real images score, by quantity.
         better: lower, higher or none, by quantity.
         headline: the quantity to read first, if there is one.
         columns: quantities to show.
@@ -77,7 +81,7 @@ class Table:
 
     protocol: dict[str, Any]
     rows: list[Row]
-    floors: dict[str, float | None]
+    floors: dict[str, Estimate]
     better: dict[str, str]
     headline: str | None
     columns: list[str] = field(default_factory=list)
@@ -175,15 +179,13 @@ class Layout:
                     if run not in having
                 ]
                 if having:
-                    estimates = _estimates([run.values(weights) for run in having])
-                    ratios = _estimates([run.ratios(weights) for run in having])
-                    rows.append(Row(name, settings, weights, having, estimates, ratios))
-        floors = {name: floor for row in rows for run in row.runs for name, floor in run.floors.items()}
+                    estimates = _estimates(having, weights)
+                    rows.append(Row(name, settings, weights, having, estimates, _ratios(having, weights, estimates)))
+        floors = {name: floor for row in rows for run in row.runs for name, floor in _floors(run).items()}
         better = {name: way for row in rows for run in row.runs for name, way in run.better.items()}
         headlines = [run.evaluation.get("headline") for row in rows for run in row.runs]
         draft = Table(runs[0].protocol, rows, floors, better, next(filter(None, headlines), None))
-        rows = sorted(rows, key=lambda row: self._rank(draft, row))
-        return replace(draft, rows=rows, columns=self._columns(draft)), left_out
+        return replace(draft, rows=self._ranked(draft), columns=self._columns(draft)), left_out
 
     def _chosen(self, run: Run) -> list[str]:
         if self.weights == "all" or run.weight_sets == [""]:
@@ -209,16 +211,20 @@ class Layout:
         efficiency = [name for name in _USUAL_EFFICIENCY if name in stated]
         return list(dict.fromkeys(name for name in (*distances, *usual, *others, *efficiency) if name))
 
-    def _rank(self, table: Table, row: Row) -> tuple[bool, float, str, str]:
+    def _ranked(self, table: Table) -> list[Row]:
+        """Return the rows, best first, with their ranks; those that do not state the column come last."""
         wanted = self.sort or table.headline
         column = table.resolve(wanted) if wanted else None
-        estimate = table.estimate(row, column) if column else None
-        if column is None or estimate is None or estimate.mean is None:
-            return True, 0.0, row.label, row.weights
-        better = table.better.get(column, "higher" if column == "examples_per_second" else "lower")
-        if better == "none":  # as close to real images as can be
-            return False, abs(estimate.mean - (table.floors.get(column) or 0.0)), row.label, row.weights
-        return False, -estimate.mean if better == "higher" else estimate.mean, row.label, row.weights
+        places = [(row, _place(table, row, column) if column else None) for row in table.rows]
+        places.sort(key=lambda item: (item[0].label, item[0].weights))
+        waiting = sorted(((row, place) for row, place in places if place), key=lambda item: item[1][0])
+        ranked: list[Row] = []
+        while waiting:
+            worst_of_best = waiting[0][1][2]
+            alike = [row for row, (_, low, _) in waiting if low <= worst_of_best]
+            waiting = [(row, place) for row, place in waiting if place[1] > worst_of_best]
+            ranked += [replace(row, rank=len(ranked) + 1) for row in alike]
+        return ranked + [row for row, place in places if place is None]
 
     def _check(self, tables: Sequence[Table]) -> None:
         known = [name for table in tables for name in [*table.quantities(), *([TIMES_FLOOR] if table.ratio_of else [])]]
@@ -233,10 +239,50 @@ class Layout:
                 )
 
 
+def _place(table: Table, row: Row, column: str) -> tuple[float, float, float] | None:
+    """Return a row's value in a column and its interval, turned so that less is better; None if it has none."""
+    estimate = table.estimate(row, column)
+    if estimate is None or estimate.mean is None:
+        return None
+    value, (low, high) = estimate.mean, estimate.interval or (estimate.mean, estimate.mean)
+    better = table.better.get(column, "higher" if column == "examples_per_second" else "lower")
+    if better == "higher":
+        return -value, -high, -low
+    if better == "none":  # as close to real images as can be
+        floor = table.floors.get(column)
+        centre = (floor.mean if floor else None) or 0.0
+        away = abs(value - centre)
+        return away, away - half_width((low, high)), away + half_width((low, high))
+    return value, low, high
+
+
 def _id(protocol: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(protocol, sort_keys=True).encode()).hexdigest()[:8] if protocol else "unjudged"
 
 
-def _estimates(runs: Sequence[Mapping[str, float | None]]) -> dict[str, Estimate]:
+def _gathered(runs: Sequence[Mapping[str, float | None]]) -> dict[str, tuple[float | None, ...]]:
     names = dict.fromkeys(name for values in runs for name in values)
-    return {name: Estimate(tuple(values[name] for values in runs if name in values)) for name in names}
+    return {name: tuple(values[name] for values in runs if name in values) for name in names}
+
+
+def _estimates(runs: Sequence[Run], weights: str) -> dict[str, Estimate]:
+    # of one seed, how far a value may be off is known from the images alone
+    stated = runs[0].intervals(weights) if len(runs) == 1 else {}
+    gathered = _gathered([run.values(weights) for run in runs])
+    return {name: Estimate(values, stated.get(name)) for name, values in gathered.items()}
+
+
+def _floors(run: Run) -> dict[str, Estimate]:
+    return {name: Estimate((value,), run.floor_intervals.get(name)) for name, value in run.floors.items()}
+
+
+def _ratios(runs: Sequence[Run], weights: str, estimates: Mapping[str, Estimate]) -> dict[str, Estimate]:
+    floors = _floors(runs[-1])
+    found: dict[str, Estimate] = {}
+    for name, values in _gathered([run.ratios(weights) for run in runs]).items():
+        ours, floor = estimates[name], floors.get(name)
+        stated = None
+        if ours.mean is not None and floor is not None and floor.mean:
+            stated = of_ratio(ours.mean, ours.interval, floor.mean, floor.interval)
+        found[name] = Estimate(values, stated)
+    return found

@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from genloom.reports.columns import COLUMNS, FLOOR, caption, column_of, floor_of, one_line
+from genloom.reports.columns import COLUMNS, FLOOR, caption, column_of, floor_of, one_line, rank_of
 from genloom.reports.finished import LeftOut
 from genloom.reports.tables import Table
 
@@ -58,7 +58,9 @@ def _blocks(table: Table, width: int) -> Iterator["RichTable"]:
         names = [_broken(name, max(NAME_WIDTH, width - used)) for name in lead[0]]
         block = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=0, show_edge=False)
         for position, (heading, *_) in enumerate([names, *lead[1:], *fitting]):
-            block.add_column(Text(heading), justify="left" if position < 2 else "right", no_wrap=True, vertical="top")
+            block.add_column(
+                Text(heading), justify="left" if position in (0, 2) else "right", no_wrap=True, vertical="top"
+            )
         for cells in list(zip(names, *lead[1:], *fitting, strict=True))[1:]:
             block.add_row(*map(Text, cells), style="dim" if cells[0] == FLOOR else None)
         yield block
@@ -71,6 +73,7 @@ def _lead(table: Table) -> list[list[str]]:
     floor = [FLOOR] if table.floors else []
     return [
         ["run", *("\n".join([row.name, *row.settings]) for row in table.rows), *floor],
+        ["rank", *(rank_of(row) for row in table.rows), *("" for _ in floor)],
         ["wts", *(row.weights for row in table.rows), *("" for _ in floor)],
         ["seeds", *(str(len(row.runs)) for row in table.rows), *("" for _ in floor)],
     ]
@@ -79,7 +82,7 @@ def _lead(table: Table) -> list[list[str]]:
 def _cells(table: Table, name: str) -> list[str]:
     column = column_of(name, table)
     values = [column.text(table.estimate(row, name), len(row.runs), stacked=True) for row in table.rows]
-    return [column.short, *values, *([floor_of(table, name)] if table.floors else [])]
+    return [column.short, *values, *([floor_of(table, name, stacked=True)] if table.floors else [])]
 
 
 def _width(cells: Iterable[str]) -> int:
