@@ -82,12 +82,12 @@ def test_the_interval_covers_zero_for_one_distribution_and_not_for_two(view: Vie
 
 
 @pytest.mark.parametrize("features", [5, 70])  # by the embedding, by pairs
-def test_the_interval_is_that_of_the_jackknife_over_ten_blocks(view: ViewOf, features: int) -> None:
+def test_the_interval_is_that_of_the_jackknife_over_twenty_blocks(view: ViewOf, features: int) -> None:
     x, y = vectors(104, features, 0), vectors(57, features, 1, 0.5)
-    blocks = [[part.numpy() for part in np.array_split(each, 10)] for each in (x, y)]
+    blocks = [[part.numpy() for part in np.array_split(each, 20)] for each in (x, y)]
     without = [
-        by_numpy(*(torch.tensor(np.concatenate(parts[:b] + parts[b + 1 :])) for parts in blocks)) for b in range(10)
+        by_numpy(*(torch.tensor(np.concatenate(parts[:b] + parts[b + 1 :])) for parts in blocks)) for b in range(20)
     ]
-    half = scipy.stats.t.ppf(0.975, 9) * np.sqrt(9 / 10 * ((without - np.mean(without)) ** 2).sum())
+    half = scipy.stats.t.ppf(0.975, 19) * np.sqrt(19 / 20 * ((without - np.mean(without)) ** 2).sum())
     score = compare(view(x), view(y))
     assert score.interval == pytest.approx((score.value - half, score.value + half), rel=1e-3)
