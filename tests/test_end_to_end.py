@@ -163,7 +163,7 @@ def test_an_autoencoder_is_trained_and_judged_without_samples(run, tmp_path):
     assert "genloom sample" not in out
     evaluation = read_json(tmp_path / "run" / "metrics.json")["evaluation"]
     assert evaluation["metrics"].keys() == {
-        "rfd_digits_cnn_v1", "fd_reconstructed_digits_cnn_v1", "mse", "mse_of_pca", "psnr", "ssim",
+        "rfd_digits_cnn_v1", "fd_reconstructed_digits_cnn_v1", "mse", "mse_of_pca", "psnr",
     }  # fmt: skip
     assert evaluation["headline"] == "mse"
     assert "Likelihood" in evaluation["protocol"]["metrics"]  # so that reports compare it with models that have one

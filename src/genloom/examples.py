@@ -1,7 +1,7 @@
 """Examples as they are stored: pixels of 8 bits, coordinates, tokens, rows of series; read from data, or generated."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -41,6 +41,11 @@ class Examples:
             None if self.codes is None else self.codes[index],
             None if self.factors is None else self.factors[index],
         )
+
+    def __add__(self: _Some, other: _Some) -> _Some:
+        """Return these examples, then ``other``, of the same kind and with the same columns."""
+        pairs = ((vars(self)[column.name], vars(other)[column.name]) for column in fields(Examples))
+        return type(self)(*(None if first is None else torch.cat([first, second]) for first, second in pairs))
 
     def batch(self, index: Int[Tensor, " chosen"], content: Content) -> Batch:
         """Return the examples at ``index`` as a model sees them.

@@ -126,6 +126,10 @@ class InMemoryData(LightningDataModule, Part):
         """Return a split as a model sees it when it is measured: fixed, also where training sees random variations."""
         return self.split(name)
 
+    def whole_training_set(self) -> Examples:
+        """Return all that others train on: the training split with what was set aside of it for validation."""
+        return self.split("train") + self.split("val")
+
     def describe(self) -> Spec:
         """Return the specification; the same on every call and every rank."""
         return self._spec

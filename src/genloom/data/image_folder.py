@@ -47,6 +47,7 @@ class _Folder:
     classes: tuple[str, ...] | None
     why_unlabelled: str | None
     skipped: list[tuple[Path, str]]
+    own_validation: bool  # whether a folder of its own gives the validation split
 
 
 class ImageFolder(ImageData):
@@ -133,6 +134,10 @@ class ImageFolder(ImageData):
         """Return one split, a view of the one tensor that holds them all."""
         return self._folder.images[self._folder.bounds[split]]
 
+    def whole_training_set(self) -> Images:
+        """Return the training split; with the validation split where no folder of its own gives it."""
+        return self.split("train") if self._folder.own_validation else self.split("train") + self.split("val")
+
     def _split_of(self, path: PurePath, folders: SplitFolders | None) -> Split:
         u = randomness.key("image_folder", shown(path.as_posix())) / 2**63
         if folders is None:
@@ -175,7 +180,8 @@ class ImageFolder(ImageData):
         number = {name: index for index, name in enumerate(classes or ())}
         labels = torch.tensor([number[shown(path.parts[0])] for path in inner]) if classes else None
         why = None if classes else self._why_unlabelled(inner, folders)
-        return _Folder(Images(torch.from_numpy(_stack(pixels)), labels), bounds, classes, why, bad)
+        own = folders is not None and set(folders.names.values()) == set(get_args(Split))
+        return _Folder(Images(torch.from_numpy(_stack(pixels)), labels), bounds, classes, why, bad, own)
 
     def _split_folders(self, paths: list[PurePath]) -> SplitFolders | None:
         """Return the folders that are the splits; refuse such as nobody has decided on."""

@@ -5,6 +5,8 @@ Salimans et al., Improved Techniques for Training GANs, 2016. It is called incep
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
+from statistics import fmean, pstdev
 from typing import ClassVar
 
 import torch
@@ -44,8 +46,10 @@ class ClassifierScore(Comparison):
 
     def compare(self, reference: View, candidate: View, evidence: Evidence) -> dict[str, Score]:
         """Return ``classifier_score``; the reference plays no part."""
-        parts = [classifier_score(part) for part in candidate.features.logits.tensor_split(self.splits)]
-        return {"classifier_score": Score(sum(parts) / self.splits)}
+        logits = candidate.features.logits
+        ends = [len(logits) * i // self.splits for i in range(self.splits + 1)]  # where torch-fidelity cuts
+        parts = [classifier_score(logits[first:last]) for first, last in pairwise(ends)]
+        return {"classifier_score": Score(fmean(parts), details={"std_over_splits": pstdev(parts)})}
 
 
 @dataclass(frozen=True)

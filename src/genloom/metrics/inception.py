@@ -1,8 +1,9 @@
 """Inception-v3 as the field uses it for FID, KID and the inception score.
 
-The network and its weights are torch-fidelity's conversion of the 2015 TensorFlow graph; torchmetrics' wrapper resizes
-(antialiased bilinear, 299x299). Numbers taken with another resizer do not compare. One pass gives the 2,048 pooled
-features and the logits without bias.
+The network and its weights are torch-fidelity's conversion of the 2015 TensorFlow graph. Numbers taken with another
+resizer do not compare: :class:`Inception` has torchmetrics' (antialiased bilinear), :class:`PublishedInception`
+torch-fidelity's, which is that of the graph and of published numbers. One pass gives the 2,048 pooled features and the
+logits without bias.
 """
 
 import warnings
@@ -14,7 +15,7 @@ from typing import ClassVar
 import torch
 from jaxtyping import UInt8
 from torch import Tensor
-from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
+from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
 from torchmetrics.image.fid import NoTrainInceptionV3
 
 from genloom.errors import CheckpointError
@@ -23,7 +24,7 @@ from genloom.spec import ImageContent
 
 
 class Inception(FeatureExtractor):
-    """torch-fidelity's Inception-v3.
+    """torch-fidelity's Inception-v3, on pictures that torchmetrics resizes.
 
     Args:
         weights_path: torch-fidelity's file of weights; None downloads it once, into torch's own cache.
@@ -34,7 +35,11 @@ class Inception(FeatureExtractor):
     num_logits = 1008
     costly = True
     chunk_size = 50
-    labels: ClassVar[dict[str, str]] = {"fd": "fid", "kd": "kid", "classifier_score": "inception_score"}
+    labels: ClassVar[dict[str, str]] = {
+        "fd": "fid", "rfd": "rfid", "fd_reconstructed": "fid_reconstructed", "kd": "kid",
+        "classifier_score": "inception_score",
+    }  # fmt: skip
+    resizer: ClassVar[str] = "bilinear, antialiased (torchmetrics)"
     official_prefix: ClassVar[str] = "6726825d"  # of the official file's sha256, as its name states it
 
     def __init__(self, weights_path: str | Path | None = None) -> None:
@@ -72,7 +77,20 @@ class Inception(FeatureExtractor):
 
     @property
     def caution(self) -> str | None:
-        """Values of other weights are no FID that anyone else could compare with."""
+        """How the values differ from what others publish under these names."""
+        return "; ".join(filter(None, [self._other_weights, self._other_protocol])) or None
+
+    @property
+    def _other_protocol(self) -> str | None:
+        return (
+            "fid, kid and inception_score are not by the published protocol, which resizes as TensorFlow 1 does and "
+            "holds 50,000 samples against the whole training set, the score in 10 parts of 5,000: here torchmetrics "
+            "resizes, at most metrics.num_samples (10,000) are on each side, and the reference leaves out the images "
+            "set aside for validation; metrics=inception_published follows it"
+        )
+
+    @property
+    def _other_weights(self) -> str | None:
         if self.weights_sha256.startswith(self.official_prefix):
             return None
         return (
@@ -82,10 +100,10 @@ class Inception(FeatureExtractor):
 
     @property
     def preprocessing(self) -> dict[str, object]:
-        """torchmetrics' resizer; grey pictures are repeated."""
+        """299x299; grey pictures are repeated."""
         return {
             "size": 299,
-            "filter": "bilinear, antialiased (torchmetrics)",
+            "filter": self.resizer,
             "range": "(x - 128) / 128",
             "channels": "colour; grey repeated three times",
         }
@@ -115,7 +133,26 @@ class Inception(FeatureExtractor):
 
     def extract(self, images: UInt8[Tensor, "num channels height width"]) -> Features:
         """Return 2,048 features and 1,008 logits each."""
-        network = self._network.to(images.device)
-        # its own forward keeps only the first of the two outputs
-        vectors, logits = network._torch_fidelity_forward(images.expand(-1, 3, -1, -1))
+        vectors, logits = self._forward(self._network.to(images.device), images.expand(-1, 3, -1, -1))
         return Features(vectors.float(), logits.float())
+
+    def _forward(self, network: NoTrainInceptionV3, images: UInt8[Tensor, "num 3 height width"]) -> tuple[Tensor, ...]:
+        return network._torch_fidelity_forward(images)  # its own forward keeps only the first of the two outputs
+
+
+class PublishedInception(Inception):
+    """torch-fidelity's Inception-v3 with its own resizer, as published numbers were taken.
+
+    Args:
+        weights_path: torch-fidelity's file of weights; None downloads it once, into torch's own cache.
+    """
+
+    name = "inception_published"
+    resizer = "bilinear, as TensorFlow 1 (torch-fidelity)"
+
+    @property
+    def _other_protocol(self) -> None:
+        return None
+
+    def _forward(self, network: NoTrainInceptionV3, images: UInt8[Tensor, "num 3 height width"]) -> tuple[Tensor, ...]:
+        return FeatureExtractorInceptionV3.forward(network, images)

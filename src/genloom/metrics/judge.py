@@ -3,6 +3,8 @@
 - Reference: up to ``num_samples`` images of one split, a fixed selection.
 - Candidates: as many pictures as there are held-out images, up to ``num_samples``.
 - Floor: the same comparison with that many held-out real images as the candidate.
+- By the published protocol: ``num_samples`` candidates against the whole training set; there is no floor, which would
+  need as many held-out images.
 
 A candidate draws pictures and may be a model with one of its weight sets. The same comparison serves both weight sets
 and a folder of someone else's samples; what only a model can be asked is measured on held-out examples.
@@ -30,6 +32,7 @@ from genloom.metrics.verdict import NotApplicable, Row, Verdict
 from genloom.part import Part
 from genloom.spec import Content, ImageContent, TextContent
 
+PUBLISHED_SAMPLES = 50_000
 FEW_IMAGES = 5000  # below this the bias of the Fréchet distance outweighs it
 
 __all__ = ["Candidate", "Judge", "Verdict"]
@@ -42,6 +45,9 @@ class Judge(Part):
         extractors: by name; untrained ones stand in where no trained one can look.
         metrics: by name; in the order of the table.
         num_samples: pictures on each side, at most.
+        whole_training_set: compare with all images that others train on, those set aside for validation included, and
+            draw ``num_samples`` however many are held out; with fewer than 50,000, which is a check and no published
+            protocol, the reference is no larger than that either.
         cache_dir: where reference statistics are kept; None is ``GENLOOM_CACHE``, or else the user's cache folder.
         extractor: a file of ``genloom extractor``, which looks first; those that give way to a user's own are left
             out, so the same quantity does not stand there twice.
@@ -55,6 +61,7 @@ class Judge(Part):
         extractors: Mapping[str, FeatureExtractor],
         metrics: Mapping[str, Metric],
         num_samples: Count = 10_000,
+        whole_training_set: bool = False,
         cache_dir: str | Path | None = None,
         extractor: str | Path | None = None,
     ) -> None:
@@ -69,6 +76,7 @@ class Judge(Part):
             raise ConfigError(f"metrics.extractors: two are called {twice.pop()}; train yours with another name=…")
         self.metrics = list(metrics.values())
         self.num_samples = num_samples
+        self.whole_training_set = whole_training_set
         self.cache = ReferenceCache(cache_dir)
 
     def prepare(self, content: Content) -> None:
@@ -124,15 +132,23 @@ class Judge(Part):
             # nothing is drawn where nobody would look at it
             compares = bool(comparisons) and any(each.why_not(content) is None for each in self.extractors)
             shown = candidates if compares else {}
-            wanted = min(num, len(data.split(heldout_split or reference_split))) if compares else 0
+            whole = self.whole_training_set and heldout_split is not None  # a quick check is not by the full protocol
+            floor_split = None if whole else heldout_split
+            at_most = num if whole else min(num, len(data.split(heldout_split or reference_split)))
+            wanted = at_most if compares else 0
             drawing = {name: each.draw for name, each in shown.items() if each.draw is not None}
             drawn = {name: _draw(name, draw, wanted, content) for name, draw in drawing.items()}
             num_fake = min(wanted, *(len(images) for images in drawn.values())) if drawn else 0
             real: dict[str, Examples] = {}
             if compares:
-                real = {"train": data.split("train"), "reference": selection(data, reference_split, num)}
-                if heldout_split is not None:
-                    real["heldout"] = selection(data, heldout_split, num_fake or wanted)
+                num_reference = None if whole and num >= PUBLISHED_SAMPLES else num
+                reference = data.whole_training_set() if whole else data.split(reference_split)
+                real = {
+                    "train": data.split("train"),
+                    "reference": _shuffled(reference, reference_split)[:num_reference],
+                }
+                if floor_split is not None:
+                    real["heldout"] = selection(data, floor_split, num_fake or wanted)
             generated = {name: _shuffled(images, "candidate")[:num_fake] for name, images in drawn.items()}
             labels = data.describe().labels
             classes = labels.classes if labels is not None else None
@@ -147,7 +163,7 @@ class Judge(Part):
             reconstructed = {
                 name: each.reconstruct(held.examples[: num_fake or wanted])
                 for name, each in shown.items()
-                if each.reconstruct is not None and heldout_split is not None
+                if each.reconstruct is not None and floor_split is not None
             }
             evidence = Evidence(
                 content,
@@ -160,8 +176,8 @@ class Judge(Part):
             )
             protocol = {
                 "data": {"name": data.name, "fingerprint": data.fingerprint, "content": _facts(content)},
-                "reference": _named(reference_split, real.get("reference")),
-                "heldout": _named(heldout_split, real.get("heldout")),
+                "reference": _named("whole training" if whole else reference_split, real.get("reference")),
+                "heldout": _named(floor_split, real.get("heldout")),
                 "n_reference": len(real.get("reference", ())),
                 "n_fake": num_fake,
                 "device": torch.device(device).type,
@@ -291,7 +307,7 @@ def _draw(name: str, draw: Draw, num: int, content: Content) -> Examples:
     return examples
 
 
-def _named(split: Split | None, examples: Examples | None) -> dict[str, Any] | None:
+def _named(split: str | None, examples: Examples | None) -> dict[str, Any] | None:
     return None if examples is None else {"split": split, "fingerprint": examples.fingerprint}
 
 

@@ -19,7 +19,10 @@ TIMES_FLOOR = "times_floor"
 _DISTANCES = ("fd", "kd")
 _USUAL = ("precision", "recall", "density", "coverage", "train_distance")
 _UNUSUAL = ("classifier_score", "class_share_min", "class_share_max", "authenticity", "diversity", "ms_ssim")
-_OWN_NAMES = {"fid": "fd", "kid": "kd", "inception_score": "classifier_score"}  # the field's, of Inception's values
+_OWN_NAMES = {  # the field's, of Inception's values
+    "fid": "fd", "rfid": "rfd", "fid_reconstructed": "fd_reconstructed", "kid": "kd",
+    "inception_score": "classifier_score",
+}  # fmt: skip
 _USUAL_EFFICIENCY = ("examples_per_second", "training_seconds", "peak_memory_mb", "trainable_parameters")
 _NOT_REPEATED = ("seed", "run.dir", "resume")  # overrides that say where a run went, or which of the group it was
 
