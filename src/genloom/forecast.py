@@ -37,6 +37,8 @@ def run(config: DictConfig) -> None:
         gaps=config.data.gaps,
         time_format=config.data.time_format,
         separator=config.data.separator,
+        decimal=config.data.decimal,
+        on_unknown=config.data.on_unknown,
     )
     rng = randomness.generator(config.seed, "paths")
     forecast = model.forecast(

@@ -76,9 +76,22 @@ def test_the_history_is_the_last_rows_of_each_series(spec, tmp_path):
     assert history.static_covariates.tolist() == [[1, 0], [0, 1]]
 
 
-def test_an_unknown_category_is_none_of_the_known(spec, tmp_path):
+def test_an_unknown_category_is_refused_or_said_and_none_of_the_known(spec, tmp_path, caplog):
     lines = [line.replace("village", "moon") for line in shops(future=3)]
-    assert read_present(write(tmp_path / "new.csv", lines), spec).history.static_covariates.tolist() == [[1, 0], [0, 0]]
+    path = write(tmp_path / "new.csv", lines)
+    with pytest.raises(DataError, match=r"column 'kind': 'moon' \(1 of 2 series\) is unknown .* on 'city', 'village'"):
+        read_present(path, spec)
+    present = read_present(path, spec, on_unknown="ignore")
+    assert present.history.static_covariates.tolist() == [[1, 0], [0, 0]] and "'moon' (1 of 2 series)" in caplog.text
+
+
+def test_written_columns_never_collide(tmp_path):
+    path = write(tmp_path / "two.csv", ["time,y,y_0.1", *(f"2020-01-{day:02},{day},{-day}" for day in range(1, 31))])
+    present = read_present(path, Series(path=path, look_back=4, horizon=3).describe())
+    mean = torch.zeros(1, 3, 2)
+    assert present.table(Forecast(mean)).columns == ["time", "y", "y_0.1"]
+    with pytest.raises(DataError, match=r"two columns called 'y_0\.1'; choose other levels"):
+        present.table(Forecast(mean, torch.tensor([0.1]), mean.unsqueeze(0)))
 
 
 def test_forecasts_are_written_in_the_users_units(spec, tmp_path):

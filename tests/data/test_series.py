@@ -1,5 +1,6 @@
 import math
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
@@ -8,6 +9,7 @@ import torch
 
 from genloom.data.seasonal_process import SeasonalProcess, synthetic_panel
 from genloom.data.series import Series
+from genloom.data.table import Table
 from genloom.errors import ConfigError, DataError
 from genloom.spec import Spec
 
@@ -414,3 +416,90 @@ def test_what_is_measured_does_not_depend_on_the_look_back() -> None:
     short, long, other = windows(look_back=24), windows(look_back=48), windows(look_back=24, splits=[0.6, 0.1, 0.3])
     assert short.fingerprint != long.fingerprint
     assert short.content_fingerprint == long.content_fingerprint != other.content_fingerprint
+
+
+# Tables as people and spreadsheets write them
+
+
+def written(tmp_path, text: str, **arguments) -> Table:
+    path = tmp_path / "sheet.csv"
+    path.write_bytes(text.encode())
+    return Table(path, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "num"),
+    [
+        ('date,"P, U"\n2023-01-01,1\n', ["date", "P, U"], 1),
+        ('date,n\n2023-01-01,"two\nlines"\n2023-01-02,"a ""q"""\n', ["date", "n"], 2),
+        ("sep=;\r\ndate;v\r\n2023-01-01;1\r\n", ["date", "v"], 1),
+        ("date,v,\r2023-01-01,1,\r2023-01-02,1,\r", ["date", "v"], 2),
+        ("date,v\n2023-01-01,1,\n2023-01-02,1,\n", ["date", "v"], 2),
+    ],
+)
+def test_what_spreadsheets_write_is_read(tmp_path, text, columns, num):
+    table = written(tmp_path, text)
+    assert table.columns == columns and len(table) == num
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('date,n\n2023-01-01,ok\n2023-01-02,"5" pipe"\n', "line 3: a quote is not where CSV has it"),
+        ('date,n\n2023-01-01,"a 5\\" pipe"\n', "line 2: a quote is not where CSV has it"),
+        ('date,n\n2023-01-01,"two\nlines"\n2023-01-02,"open\n2023-01-03,x\n', "line 4: a quote"),
+        ("2023-01-01,1\n2023-01-02,2\n", "line 1: '2023-01-01' is a value, no name"),
+    ],
+)
+def test_rows_never_vanish(tmp_path, text, message):
+    with pytest.raises(DataError, match=message):
+        written(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "form", "iso"),
+    [
+        ("20230131", "20230228", "%Y%m%d", "2023-01-31"),
+        ("202301", "202302", "%Y%m", "2023-01-01"),
+        ("2023031", "2023032", "%Y%j", "2023-01-31"),
+        ("1672531200", "1672531201", "epoch", "2023-01-01 00:00:00"),
+        ("1672531200000", "1672531201000", "epoch_ms", "2023-01-01 00:00:00"),
+    ],
+)
+def test_numbers_that_look_like_dates_are_no_steps_without_being_told(tmp_path, first, second, form, iso):
+    table = written(tmp_path, f"date,v\n{first},1\n{second},2\n")
+    with pytest.raises(DataError, match=f"looks like a time; set data.time_format={form},"):
+        table.times("date")
+    assert table.times("date", form).texts()[0] == iso
+    assert table.times("date", "steps").numbered
+
+
+def test_numbers_as_people_write_them_are_read_when_told_and_named_when_not(series, tmp_path):
+    lines = ["time,a,b", *(f'{time},"{1000 + row:,}",{row}%' for row, time in enumerate(hours(40)))]
+    with pytest.raises(DataError, match=r"line 2, column 'a': '1,000' is no number \(a decimal comma or a thousands"):
+        series(lines).describe()
+    assert series(lines, decimal=".").content().channels == ("a", "b")
+    table = written(tmp_path, "t;v\n1;1.234,5\n2;7,25 €\n3;1.5\n", separator=";", decimal=",")
+    numbers, other = table._numbers("v")
+    assert numbers.to_list() == [1234.5, 7.25, None] and other.to_list() == [False, False, True]
+
+
+def test_a_row_index_is_no_target(series, caplog):
+    lines = [",time,y", *(f"{row},{time},{row % 7}" for row, time in enumerate(hours(40)))]
+    assert series(lines).content().channels == ("y",)
+    assert "is taken for a row index" in caplog.text
+
+
+def test_columns_of_any_type_do_no_harm(tmp_path):
+    times = [datetime(2020, 1, 1) + timedelta(hours=row) for row in range(40)]
+    extra = {"list": [[1, 2]] * 40, "duration": [timedelta(hours=1)] * 40, "binary": [b"\xff\x00"] * 40}
+    frame = pl.DataFrame({"time": times, "y": [row % 7 for row in range(40)], **extra})
+    frame.write_parquet(tmp_path / "any.parquet")
+    data = Series(path=tmp_path / "any.parquet", look_back=4, horizon=2)
+    assert data.content().channels == ("y",)
+
+
+def test_a_row_per_local_day_is_a_daily_series(series):
+    days = [datetime(2023, 3, 1, tzinfo=ZoneInfo("Europe/Berlin")) + timedelta(days=day) for day in range(60)]
+    data = series(["time,y", *(f"{day.isoformat()},{day.day}" for day in days)])
+    assert data.content().frequency == 86_400 and len(data._whole.panel.source) == 60

@@ -136,6 +136,8 @@ class NewTable:
     gaps: str = field(default=MISSING, metadata={"one_of": ("error", "fill")})
     time_format: str | None = None
     separator: str | None = None
+    decimal: str | None = None
+    on_unknown: str = field(default=MISSING, metadata={"one_of": ("error", "ignore")})
 
 
 @dataclass

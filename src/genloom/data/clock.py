@@ -120,7 +120,9 @@ class Clock:
     def positions(self, times: Times, firsts: Ticks) -> Float64[np.ndarray, " rows"]:
         """Return how many steps each row is after the first of its series; no integers off the grid."""
         if not self.months:
-            return (times.ticks - times.ticks[firsts]) / self.step
+            # a local day has 23 to 25 hours where clocks are changed
+            ticks = times.ticks if self.numbered or self.step % DAY else times.wall
+            return (ticks - ticks[firsts]) / self.step
         month, day, rest = _parts(times.wall)
         expected = np.minimum(self.day, _last_day(month))
         on_grid = (day == expected) & (rest == rest[firsts])

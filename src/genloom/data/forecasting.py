@@ -1,9 +1,10 @@
 """From a new table to what a model forecasts from, and back: forecasts as a table in the user's units."""
 
+import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -22,6 +23,9 @@ from genloom.spec import HistoryCondition, Scaler, SeriesContent, Spec
 
 if TYPE_CHECKING:
     import polars as pl
+
+OnUnknown = Literal["error", "ignore"]
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -79,20 +83,31 @@ class Present:
 
         condition, horizon = self.spec.condition, self.content.horizon
         assert isinstance(condition, HistoryCondition)
-        columns: dict[str, np.ndarray | list[str]] = {}
+        names: list[str] = []
+        columns: list[np.ndarray | list[str]] = []
+
+        def add(name: str, values: np.ndarray | list[str]) -> None:
+            names.append(name)
+            columns.append(values)
+
         if condition.series_id is not None:
-            columns[condition.series_id] = np.repeat(np.array(self.names), horizon)
+            add(condition.series_id, np.repeat(np.array(self.names), horizon))
         length = self.windows.past + self.windows.length
         ahead = np.arange(len(self.names) * length) % length >= self.windows.past
-        columns[condition.time or "time"] = self.times[ahead].texts()
+        add(condition.time or "time", self.times[ahead].texts())
         mean = self.unscaled(forecast.mean)
         levels = [] if forecast.levels is None else forecast.levels.tolist()
         quantiles = [] if forecast.quantiles is None else self.unscaled(forecast.quantiles)
         for place, target in enumerate(self.content.channels):
-            columns[target] = mean[..., place].flatten().numpy()
+            add(target, mean[..., place].flatten().numpy())
             for level, quantile in zip(levels, quantiles, strict=True):
-                columns[f"{target}_{level:.4g}"] = quantile[..., place].flatten().numpy()
-        return pl.DataFrame(columns)
+                add(f"{target}_{level:.4g}", quantile[..., place].flatten().numpy())
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise DataError(
+                f"levels: the written table would have two columns called {twice[0]!r}; choose other levels, or train "
+                "with that target renamed"
+            )
+        return pl.DataFrame(dict(zip(names, columns, strict=True)))
 
 
 def read_present(
@@ -102,6 +117,8 @@ def read_present(
     gaps: Gaps = "error",
     time_format: str | None = None,
     separator: str | None = None,
+    decimal: str | None = None,
+    on_unknown: OnUnknown = "error",
 ) -> Present:
     """Read a table with the columns that a model was trained on.
 
@@ -114,6 +131,8 @@ def read_present(
         gaps: see :class:`~genloom.data.series.Series`, as the next two.
         time_format: how times are written.
         separator: between the cells of a CSV.
+        decimal: how numbers are written, see :class:`~genloom.data.table.Table`.
+        on_unknown: whether a category that the model never saw is refused, or said and taken for none (``ignore``).
 
     Raises:
         DataError: naming file, line and column: a column is missing, a series is too short, its steps are others than
@@ -121,7 +140,7 @@ def read_present(
     """
     content, condition = spec.content, spec.condition
     assert isinstance(content, SeriesContent) and isinstance(condition, HistoryCondition)
-    table = Table(path, separator=separator)
+    table = Table(path, separator=separator, decimal=decimal)
     known = condition.future_covariates[: len(condition.future_covariates) - 2 * len(condition.calendar)]
     scaled = {each.column for each in condition.scales}
     statics = list(dict.fromkeys(n if n in scaled else n.partition("=")[0] for n in condition.static_covariates))
@@ -133,6 +152,7 @@ def read_present(
         table, time=time, series_id=series_id, numbers=numbers, texts=texts, gaps=gaps, time_format=time_format
     )
     _check_clock(panel, content)
+    _check_categories(panel, condition, texts, on_unknown)
     presents = _presents(panel, content, condition.look_back)
     rows = np.arange(len(panel.source))
     after = rows - presents[panel.series]
@@ -155,6 +175,24 @@ def read_present(
     length = condition.look_back + content.horizon
     at = (starts[:, None] + np.arange(length)).reshape(-1)
     return Present(spec, windows, panel.names, extended.times[at], scalers)
+
+
+def _check_categories(panel: Panel, condition: HistoryCondition, columns: Sequence[str], on_unknown: OnUnknown) -> None:
+    assert panel.table is not None
+    for column in columns:
+        known = [n.partition("=")[2] for n in condition.static_covariates if n.partition("=")[0] == column]
+        found = [str(value) for value in panel.constant(column)]
+        if not (unknown := sorted(set(found) - set(known))):
+            continue
+        count = sum(value not in known for value in found)
+        said = (
+            f"{panel.table.path}, column {column!r}: {', '.join(map(repr, unknown[:5]))} "
+            f"({count} of {len(found)} series) {'is' if len(unknown) == 1 else 'are'} unknown to the model, which was "
+            f"trained on {', '.join(map(repr, known[:10]))}"
+        )
+        if on_unknown == "error":
+            raise DataError(f"{said}; correct it, or set data.on_unknown=ignore, which takes it for none of them")
+        _log.warning(f"{said}; taken for none of them")
 
 
 def _check_clock(panel: Panel, content: SeriesContent) -> None:

@@ -1,5 +1,6 @@
 """Time series from a CSV or Parquet file, as windows; without a file, series made in code whose optimum is known."""
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from genloom.limits import Count
 from genloom.spec import CovariateScale, HistoryCondition, Scaler, SeriesContent, Spec
 
 Calendar = Literal["hour", "weekday", "month"]
+_log = logging.getLogger(__name__)
 _SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 
@@ -38,6 +40,7 @@ class Series(InMemoryData):
         time: the column of times; None finds it by name or content.
         time_format: how times are written, for ``strptime``; None is ISO 8601.
         separator: between the cells of a CSV; None is a comma, for .tsv a tab.
+        decimal: how numbers are written, see :class:`~genloom.data.table.Table`.
         series_id: the column that names the series; None if there is but one.
         targets: columns to forecast; None takes all numeric columns that have no other use.
         past_covariates: numeric columns, known up to the present.
@@ -69,6 +72,7 @@ class Series(InMemoryData):
         time: str | None = None,
         time_format: str | None = None,
         separator: str | None = None,
+        decimal: str | None = None,
         series_id: str | None = None,
         targets: Sequence[str] | None = None,
         past_covariates: Sequence[str] = (),
@@ -102,6 +106,7 @@ class Series(InMemoryData):
         self.time = time
         self.time_format = time_format
         self.separator = separator
+        self.decimal = decimal
         self.series_id = series_id
         self.targets = None if targets is None else tuple(targets)
         self.past_covariates = tuple(past_covariates)
@@ -205,7 +210,7 @@ class Series(InMemoryData):
             panel, sigma = synthetic_panel(SeasonalProcess(), self.num_series, self.length)
             innovations = sigma[:, None] * SeasonalProcess().innovations(self.num_series, self.length)
             return panel, innovations.reshape(-1, 1)
-        table = Table(self.path, separator=self.separator)
+        table = Table(self.path, separator=self.separator, decimal=self.decimal)
         named = {
             "data.time": [self.time] if self.time else [],
             "data.series_id": [self.series_id] if self.series_id else [],
@@ -223,7 +228,7 @@ class Series(InMemoryData):
                 uses[column] = key
         time = self.time or table.time_column(list(uses))
         uses[time] = "data.time"
-        targets = self.targets or tuple(name for name in table.numeric if name not in uses)
+        targets = self.targets or self._found(table, uses)
         if not targets:
             raise DataError(
                 f"{table.path}: no column of {', '.join(table.columns)} is left to forecast that holds numbers; set "
@@ -246,6 +251,19 @@ class Series(InMemoryData):
             time_format=self.time_format,
         )
         return panel, None
+
+    def _found(self, table: Table, uses: Mapping[str, str]) -> tuple[str, ...]:
+        """Return the numeric columns that have no other use; refuse one that would vanish for how it is written."""
+        free = [name for name in table.columns if name not in uses]
+        indices = [name for name in free if table.counts_rows(name)]
+        for name in free:
+            if name not in indices and (refusal := table.almost_numeric(name)):
+                raise DataError(refusal)
+        if indices:
+            _log.warning(
+                f"{table.path}: {indices[0]!r} is taken for a row index, not for a target; data.targets names others"
+            )
+        return tuple(name for name in table.numeric if name in free and name not in indices)
 
     def _targets(self, panel: Panel) -> tuple[str, ...]:
         other = {*self.past_covariates, *self.future_covariates, *self.static_covariates}

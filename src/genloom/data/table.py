@@ -4,7 +4,7 @@ import csv
 import io
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from genloom.data.clock import Times
-from genloom.errors import DataError
+from genloom.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -33,12 +33,22 @@ class Table:
         path: a .csv, .tsv or .txt with a header, in UTF-8, or a .parquet.
         separator: between the cells of a CSV; None is a comma, for .tsv a tab.
 
+        decimal: the mark before the decimals of numbers as people write them, ``.`` or ``,``: the other one, blanks and
+            apostrophes part thousands, and percent and currency signs are left out. None reads plain numbers only.
+
     Raises:
+        ConfigError: ``decimal`` is another mark.
         DataError: there is no such file, or it is no table.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, separator: str | None = None) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], *, separator: str | None = None, decimal: str | None = None
+    ) -> None:
         import polars as pl
+
+        if decimal not in (None, ".", ","):
+            raise ConfigError(f"data.decimal: {decimal!r} is none of '.' and ','")
+        self.decimal = decimal
 
         self.path = Path(path).expanduser()
         if not self.path.is_file():
@@ -57,49 +67,100 @@ class Table:
     def _read(self) -> "pl.DataFrame":
         import polars as pl
 
+        self._lines: list[int] | None = None
         try:
             if not self.is_csv:
                 return pl.read_parquet(self.path)
             content = self.path.read_bytes()
-            self._check_text(content)
-            return pl.read_csv(io.BytesIO(content), separator=self.separator, infer_schema=False)
         except (pl.exceptions.PolarsError, OSError) as error:
-            self._check_widths()
             raise DataError(f"{self.path}: it cannot be read as a table ({str(error).splitlines()[0]})") from error
-
-    def _check_widths(self) -> None:
-        """Refuse a line of a CSV with more cells than there are columns."""
-        if not self.is_csv:
-            return
-        with self.path.open(encoding="utf-8-sig", newline="") as file, suppress(csv.Error):
-            rows = csv.reader(file, delimiter=self.separator)
-            width = len(next(rows, []))
-            for cells in rows:
-                if len(cells) > width:
-                    raise DataError(
-                        f"{self.path}, line {rows.line_num}: {len(cells)} cells where the first line names {width} "
-                        f"columns; correct it, put quotes around a cell that holds {self.separator!r}, or set "
-                        "data.separator"
-                    )
-
-    def _check_text(self, content: bytes) -> None:
         try:
-            header = content.decode("utf-8-sig").partition("\n")[0].rstrip("\r")
+            text = content.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             line = content.count(b"\n", 0, error.start) + 1
             raise DataError(
                 f"{self.path}, line {line}: byte {error.start} is no UTF-8; save the file as UTF-8"
             ) from error
-        if not header.strip():
+        self._above = 1  # lines before the first row
+        if told := _SEPARATOR_LINE.match(text):  # written by spreadsheets
+            self.separator = told[1]
+            text, self._above = text[told.end() :], 2
+        stream = io.StringIO(text, newline="")
+        header = self._header(csv.reader(stream, delimiter=self.separator, strict=True))
+        body = text[stream.tell() :]
+        if '"' not in body:  # nothing but separators: the quick reader cannot mistake them
+            schema = dict.fromkeys(header, pl.String)
+            body = body.replace("\r\n", "\n").replace("\r", "\n")
+            with suppress(pl.exceptions.PolarsError):
+                frame = pl.read_csv(
+                    io.BytesIO(body.encode()),
+                    has_header=False,
+                    schema=schema,
+                    separator=self.separator,
+                    quote_char=None,
+                )
+                return self._without_empty(frame)
+        return self._without_empty(self._strictly_read(stream, header))
+
+    def _strictly_read(self, stream: io.StringIO, header: list[str]) -> "pl.DataFrame":
+        """Read rows by the letter of RFC 4180, and remember their lines."""
+        import polars as pl
+
+        reader = csv.reader(stream, delimiter=self.separator, strict=True)
+        rows, self._lines, before = [], [], self._above
+        try:
+            for cells in reader:
+                line = before + 1
+                while len(cells) > len(header) and not cells[-1]:
+                    cells.pop()
+                if len(cells) > len(header):
+                    raise DataError(
+                        f"{self.path}, line {line}: {len(cells)} cells where the first line names {len(header)} "
+                        f"columns; correct it, put quotes around a cell that holds {self.separator!r}, or set "
+                        "data.separator"
+                    )
+                rows.append([cell or None for cell in cells] + [None] * (len(header) - len(cells)))
+                self._lines.append(line)
+                before = self._above + reader.line_num
+        except csv.Error as error:
+            raise self._misquoted(before + 1, error) from error
+        return pl.DataFrame(rows, schema=dict.fromkeys(header, pl.String), orient="row")
+
+    def _misquoted(self, line: int, error: csv.Error) -> DataError:
+        return DataError(
+            f"{self.path}, line {line}: a quote is not where CSV has it ({error}); a cell in quotes ends at the next "
+            'one, so write "" for each quote within it'
+        )
+
+    def _header(self, reader: Iterator[list[str]]) -> list[str]:
+        try:
+            names = next(reader, [])
+        except csv.Error as error:
+            raise self._misquoted(self._above, error) from error
+        self._above += reader.line_num - 1  # pyright: ignore[reportAttributeAccessIssue]
+        if not any(name.strip() for name in names):
             raise DataError(f"{self.path}: the first line is empty; it must name the columns")
-        names = [name.strip('"') for name in header.split(self.separator)]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise DataError(f"{self.path}: two columns are called {twice[0]!r}; rename one")
-        if len(names) == 1 and (found := [mark for mark in ";\t|" if mark in header]):
+        if len(names) == 1 and (found := [mark for mark in ";\t|" if mark in names[0]]):
             raise DataError(
                 f"{self.path}: its cells are separated by {found[0]!r}, not {self.separator!r}; set data.separator, as "
                 f"'data.separator=\"{found[0]}\"'"
             )
+        filled = [name.strip() for name in names if name.strip()]
+        if all(_is_number(name) for name in filled) or any(_is_date(name) for name in filled):
+            raise DataError(
+                f"{self.path}, line {self._above}: {filled[0]!r} is a value, no name of a column; write a line above "
+                "that names the columns"
+            )
+        named = [name for name in names if name.strip()]
+        if twice := sorted({name for name in named if named.count(name) > 1}):
+            raise DataError(f"{self.path}: two columns are called {twice[0]!r}; rename one")
+        return [name if name.strip() else f"{_UNNAMED}{place}" for place, name in enumerate(names, 1)]
+
+    @staticmethod
+    def _without_empty(frame: "pl.DataFrame") -> "pl.DataFrame":
+        """Leave out columns with neither a name nor a cell: separators at the end of each line."""
+        empty = [name for name in frame.columns if name.startswith(_UNNAMED) and not frame[name].count()]
+        return frame.drop(empty)
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -111,7 +172,9 @@ class Table:
 
     def place(self, row: int) -> str:
         """Return how a person finds a row: the file, and the line of a CSV, whose header is line 1."""
-        return f"{self.path}, line {row + 2}" if self.is_csv else f"{self.path}, row {row + 1}"
+        if not self.is_csv:
+            return f"{self.path}, row {row + 1}"
+        return f"{self.path}, line {self._lines[row] if self._lines else self._above + row + 1}"
 
     def check(self, names: Sequence[str], key: str) -> None:
         """Refuse a column that is not there.
@@ -127,7 +190,10 @@ class Table:
         """Return a column's cells as texts; None where they are empty."""
         import polars as pl
 
-        texts = self.frame[column].cast(pl.String, strict=False).str.strip_chars()
+        cells = self.frame[column]
+        if cells.dtype.is_nested() or cells.dtype in (pl.Binary, pl.Duration, pl.Object):
+            raise DataError(f"{self.path}: column {column!r} holds {cells.dtype}, no texts; name another column")
+        texts = cells.cast(pl.String, strict=False).str.strip_chars()
         return texts.set(texts == "", None)
 
     def _numbers(self, column: str) -> tuple["pl.Series", "pl.Series"]:
@@ -137,9 +203,21 @@ class Table:
         cells = self.frame[column]
         if cells.dtype.is_numeric() or cells.dtype == pl.Boolean:
             return cells.cast(pl.Float64), pl.repeat(False, len(cells), eager=True)
+        if cells.dtype not in (pl.String, pl.Categorical, pl.Enum, pl.Null):
+            return pl.repeat(None, len(cells), dtype=pl.Float64, eager=True), cells.is_not_null()
         texts = self._texts(column)
         texts = texts.set(texts.str.to_lowercase().is_in(["nan", "na", "null", "none"]), None)
-        numbers = texts.cast(pl.Float64, strict=False)
+        plain = texts
+        if self.decimal is not None:
+            other = "," if self.decimal == "." else "."
+            plain = plain.str.replace_all(r"^[$€£¥]\s*|\s*[%$€£¥]$", "")
+            grouped = plain.str.contains(
+                rf"^[-+]?\d{{1,3}}(?:[{other}'\s]\d{{3}})+(?:[{self.decimal}]\d*)?$"
+            ).fill_null(False)
+            plain = plain.str.replace_all(rf"[{other}'\s]", "").zip_with(grouped, plain)
+            if self.decimal == ",":
+                plain = plain.str.replace_all(".", "?", literal=True).str.replace_all(",", ".", literal=True)
+        numbers = plain.cast(pl.Float64, strict=False)
         return numbers, numbers.is_null() & texts.is_not_null()
 
     @cached_property
@@ -152,6 +230,33 @@ class Table:
 
         return tuple(column for column in self.columns if holds_numbers(column))
 
+    def almost_numeric(self, column: str) -> str | None:
+        """Return the refusal of a column most of whose cells are numbers as people write them; None of another."""
+        import polars as pl
+
+        cells = self.frame[column]
+        if cells.dtype != pl.String or column in self.numeric:
+            return None
+        texts = self._texts(column).drop_nulls()
+        like = texts.str.contains(_WRITTEN)
+        if not like.sum() * 2 > len(texts):
+            return None
+        row = int(self._texts(column).str.contains(_WRITTEN).fill_null(False).to_numpy().argmax())
+        return (
+            f"{self.place(row)}, column {column!r}: {_shown(cells[row])} is no number{_cause(cells[row])}; set "
+            "data.decimal to the mark before its decimals, as data.decimal=. or \"data.decimal=','\", or name the "
+            "columns to forecast in data.targets"
+        )
+
+    def counts_rows(self, column: str) -> bool:
+        """Whether a column is a row index: without a name, and counting the rows."""
+        if not column.startswith(_UNNAMED) and column.strip().lower() not in ("index", "unnamed: 0", "level_0"):
+            return False
+        if column.startswith(_UNNAMED):
+            return True
+        values = self._numbers(column)[0].fill_null(np.nan).to_numpy()
+        return bool((np.diff(values) == 1).all())
+
     def numbers(self, column: str) -> Float64[np.ndarray, " rows"]:
         """Return a column of numbers; NaN where a cell is empty, ``NaN`` or ``NA``.
 
@@ -163,8 +268,9 @@ class Table:
         wrong = other.to_numpy() | np.isinf(values)
         if wrong.any():
             row = int(wrong.argmax())
+            cell = self.frame[column][row]
             raise DataError(
-                f"{self.place(row)}, column {column!r}: {self.frame[column][row]!r} is no finite number; correct it, "
+                f"{self.place(row)}, column {column!r}: {_shown(cell)} is no finite number{_cause(cell)}; correct it, "
                 "leave the cell empty and set data.gaps=fill, or name other columns"
             )
         return values
@@ -227,6 +333,7 @@ class Table:
             row = int(cells.is_null().to_numpy().argmax())
             raise DataError(f"{self.place(row)}, column {column!r}: the time is missing; every row needs one")
         if cells.dtype.is_integer() and form is None:
+            self._check_steps(column, [str(cell) for cell in cells.to_list()])
             return Times(cells.cast(pl.Int64).to_numpy(), numbered=True)
         if cells.dtype == pl.Date:
             cells = cells.cast(pl.Datetime("us"))
@@ -237,9 +344,23 @@ class Table:
                 offsets = ahead.dt.total_microseconds().to_numpy()
             return Times(cells.dt.epoch("us").to_numpy(), offsets)
         texts = self._texts(column).fill_null("").to_list()
-        if form is None and all(_WHOLE.fullmatch(text) for text in texts):
+        whole = form in (None, "steps", *_EPOCHS) and all(_WHOLE.fullmatch(text) for text in texts)
+        if whole and form in _EPOCHS:
+            return Times(np.array([int(text) * _EPOCHS[form] for text in texts], dtype=np.int64))
+        if whole:
+            if form is None:
+                self._check_steps(column, texts)
             return Times(np.array([int(text) for text in texts], dtype=np.int64), numbered=True)
         return self._parsed_times(texts, column, form)
+
+    def _check_steps(self, column: str, texts: list[str]) -> None:
+        """Refuse whole numbers that look like dates."""
+        for form, pattern in _DATE_FORMS.items():
+            if all(pattern.fullmatch(text) and (form in _EPOCHS or _parsed(text, form)) for text in texts):
+                raise DataError(
+                    f"{self.place(0)}, column {column!r}: {texts[0]!r} looks like a time; set data.time_format={form}, "
+                    "or data.time_format=steps if the rows are numbered so"
+                )
 
     def _parsed_times(self, texts: list[str], column: str, form: str | None) -> Times:
         known = {text: _parsed(text, form) for text in dict.fromkeys(texts)}
@@ -248,7 +369,7 @@ class Table:
         unfit = {text for text, stamp in known.items() if stamp is None or (stamp[1] is not None) != zoned}
         if unfit:
             row = next(row for row, text in enumerate(texts) if text in unfit)
-            where = f"{self.place(row)}, column {column!r}: {texts[row]!r}"
+            where = f"{self.place(row)}, column {column!r}: {_shown(texts[row])}"
             if known[texts[row]] is None:
                 wanted = "YYYY-MM-DD HH:MM:SS" if form is None else form
                 raise DataError(
@@ -264,9 +385,50 @@ class Table:
         return Times(ticks, offsets if zoned else None)
 
 
+_UNNAMED = "column without a name, "
+_SEPARATOR_LINE = re.compile(r'"?sep=([^"\r\n])"?(?:\r\n|\n|\r)', re.IGNORECASE)
+_WRITTEN = r"^[-+(]?\s*[$€£¥]?\s*[-+]?\d[\d.,'\s]*\s*(?:%|[$€£¥])?\)?$"  # a number as people write it
+_EPOCHS = {"epoch": 1_000_000, "epoch_ms": 1_000}  # ticks
+_DATE_FORMS = {
+    "%Y%m%d": re.compile(r"(?:19|20)\d{6}"),
+    "%Y%j": re.compile(r"(?:19|20)\d{5}"),
+    "%Y%m": re.compile(r"(?:19|20)\d{4}"),
+    "epoch": re.compile(r"1\d{9}"),
+    "epoch_ms": re.compile(r"1\d{12}"),
+}
 _WHOLE = re.compile(r"[+-]?\d{1,18}")
 _YEAR_FIRST = re.compile(r"(\d{4})/(\d{1,2})/(\d{1,2})")
+_QUARTER = re.compile(r"(\d{4})[- ]?[Qq]([1-4])")
+_MONTH = re.compile(r"\d{4}-\d{2}")
 _TICK = timedelta(microseconds=1)
+
+
+def _is_number(text: str) -> bool:
+    with suppress(ValueError):
+        return bool(float(text)) or True
+    return False
+
+
+def _is_date(text: str) -> bool:
+    if _WHOLE.fullmatch(text):
+        return bool(_DATE_FORMS["%Y%m%d"].fullmatch(text)) and _parsed(text, "%Y%m%d") is not None
+    return len(text) >= 8 and _parsed(text, None) is not None
+
+
+def _shown(cell: object) -> str:
+    text = repr(cell)
+    return text if len(text) <= 60 else f"{text[:60]}… ({len(text):,} characters)"
+
+
+def _cause(cell: object) -> str:
+    """Return why a cell is no number though a person may read one."""
+    text = str(cell)[:100]
+    if not re.match(_WRITTEN, text.strip()):
+        return ""
+    for marks, cause in (("%", "a percent sign"), ("$€£¥", "a currency sign"), ("(", "brackets")):
+        if any(mark in text for mark in marks):
+            return f" ({cause})"
+    return " (a decimal comma or a thousands separator)"
 
 
 def _parsed(text: str, form: str | None) -> tuple[int, int | None] | None:
@@ -276,7 +438,8 @@ def _parsed(text: str, form: str | None) -> tuple[int, int | None] | None:
             stamp = datetime.strptime(text, form)
         else:
             text = _YEAR_FIRST.sub(lambda found: f"{found[1]}-{found[2]:0>2}-{found[3]:0>2}", text)
-            stamp = datetime.fromisoformat(f"{text}-01" if len(text) == 7 else text)
+            text = _QUARTER.sub(lambda found: f"{found[1]}-{3 * int(found[2]) - 2:02}", text)
+            stamp = datetime.fromisoformat(f"{text}-01" if _MONTH.fullmatch(text) else text)
     except ValueError:
         return None
     ahead = stamp.utcoffset()
