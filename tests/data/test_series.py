@@ -484,6 +484,11 @@ def test_numbers_as_people_write_them_are_read_when_told_and_named_when_not(seri
     assert numbers.to_list() == [1234.5, 7.25, None] and other.to_list() == [False, False, True]
 
 
+def test_a_second_column_of_dates_is_no_number(series):
+    lines = ["time,y,due", *(f"{time},{row % 7},{row % 28 + 1}.12.2023" for row, time in enumerate(hours(40)))]
+    assert series(lines).content().channels == ("y",)
+
+
 def test_a_row_index_is_no_target(series, caplog):
     lines = [",time,y", *(f"{row},{time},{row % 7}" for row, time in enumerate(hours(40)))]
     assert series(lines).content().channels == ("y",)

@@ -238,7 +238,7 @@ class Table:
         if cells.dtype != pl.String or column in self.numeric:
             return None
         texts = self._texts(column).drop_nulls()
-        like = texts.str.contains(_WRITTEN)
+        like = texts.str.contains(_WRITTEN) & ~texts.str.contains(r"^\d{1,2}\.\d{1,2}\.\d{2,4}$")  # no day.month.year
         if not like.sum() * 2 > len(texts):
             return None
         row = int(self._texts(column).str.contains(_WRITTEN).fill_null(False).to_numpy().argmax())
