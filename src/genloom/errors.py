@@ -4,6 +4,14 @@ Each message states the offending value, the limit that it broke and the remedy.
 traceback and exit with the class's ``exit_code``.
 """
 
+import contextlib
+from collections.abc import Iterator
+
+
+def reason(error: BaseException) -> str:
+    """Return the first line of what an error of a library says; of one that says nothing, what it is called."""
+    return str(error).partition("\n")[0] or type(error).__name__
+
 
 class GenloomError(Exception):
     """Base of every error that is the input's fault rather than the program's."""
@@ -16,7 +24,16 @@ class ConfigError(GenloomError):
 
 
 class NeedsLabelsError(ConfigError):
-    """A part is told classes, and the data has none."""
+    """A part is told classes, and the data has none; the message starts with the part's key."""
+
+    @classmethod
+    @contextlib.contextmanager
+    def of(cls, key: str) -> Iterator[None]:
+        """Say where the configuration has the part that refuses."""
+        try:
+            yield
+        except cls as error:
+            raise cls(f"{key}.{error}") from error
 
 
 class DataError(GenloomError):

@@ -45,7 +45,8 @@ class Examples:
     def __add__(self: _Some, other: _Some) -> _Some:
         """Return these examples, then ``other``, of the same kind and with the same columns."""
         pairs = ((vars(self)[column.name], vars(other)[column.name]) for column in fields(Examples))
-        return type(self)(*(None if first is None else torch.cat([first, second]) for first, second in pairs))
+        joined: list[Any] = [None if first is None else torch.cat([first, second]) for first, second in pairs]
+        return type(self)(*joined)
 
     def batch(self, index: Int[Tensor, " chosen"], content: Content) -> Batch:
         """Return the examples at ``index`` as a model sees them.

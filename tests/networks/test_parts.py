@@ -88,13 +88,13 @@ def test_projection_against_the_formula():
 
 @pytest.mark.parametrize("part", [ConcatenationHead, Projection, Classifier])
 def test_heads_that_need_labels_refuse_data_without(part):
-    with pytest.raises(ConfigError, match=r"model.discriminator.head: .* needs labels, and data.name=any has none"):
+    with pytest.raises(ConfigError, match=r"head: .* needs labels, and data.name=any has none"):
         DenseDiscriminator(UNLABELLED, head=part)
 
 
 @pytest.mark.parametrize("part", [Concatenation, ConditionalBatchNorm])
 def test_conditioning_refuses_data_without_labels(part):
-    with pytest.raises(ConfigError, match=r"model.generator.conditioning: .* needs labels"):
+    with pytest.raises(ConfigError, match=r"conditioning: .* needs labels"):
         DenseGenerator(UNLABELLED, 3, conditioning=part)
 
 

@@ -11,6 +11,7 @@ from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
 from genloom import randomness, render
 from genloom.capabilities import Capability, require
 from genloom.data.base import InMemoryData
+from genloom.errors import reason
 from genloom.families.base import Family
 from genloom.limits import Count
 from genloom.render import Shown
@@ -75,8 +76,9 @@ class Look(Callback):
         except Exception as error:  # a picture is no reason to lose the weights
             if not self._warned:
                 self._warned = True
-                reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-                print(f"warning: {type(self).__name__}: {reason}; training goes on without this look", flush=True)
+                print(
+                    f"warning: {type(self).__name__}: {reason(error)}; training goes on without this look", flush=True
+                )
         self.seconds += time.perf_counter() - start
 
 

@@ -10,6 +10,7 @@ import logging
 import os
 import shlex
 import warnings
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -157,8 +158,8 @@ class ImageFolder(ImageData):
     def _folder(self) -> _Folder:
         found, bad = self._find()
         folders = self._split_folders([self._relative(path) for path in found])
-        order = get_args(Split)
-        splits = {path: self._split_of(self._relative(path), folders) for path in found}
+        order: tuple[Split, ...] = get_args(Split)
+        splits: dict[Path, Split] = {path: self._split_of(self._relative(path), folders) for path in found}
         found.sort(key=lambda path: (order.index(splits[path]), path.relative_to(self.root).parts))
         paths, pixels, damaged = self._decode(found)
         bad += damaged
@@ -274,7 +275,7 @@ class ImageFolder(ImageData):
                 f"{memory / 1e9:.1f} GB of memory; set a smaller data.size"
             )
 
-    def _bounds(self, splits: list[Split], bad: list[tuple[Path, str]]) -> dict[Split, slice]:
+    def _bounds(self, splits: Sequence[Split], bad: list[tuple[Path, str]]) -> dict[Split, slice]:
         """Return where each split lies among the files, whose splits are in order."""
         left_out = f" ({len(bad)} left out, e.g. {self._listing(bad)[0]})" if bad else ""
         if len(splits) < _MIN_IMAGES:

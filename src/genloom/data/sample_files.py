@@ -10,7 +10,7 @@ from torch import Tensor
 
 from genloom.data.files import shown, walk
 from genloom.data.image_file import Decoder, UnusableFileError, is_picture
-from genloom.errors import DataError
+from genloom.errors import DataError, reason
 from genloom.spec import ImageContent
 
 _log = logging.getLogger(__name__)
@@ -34,8 +34,8 @@ def read_pictures(
     if path.is_dir():
         found = walk(path, lambda file: is_picture(file) and file.stem != "grid")
         if found.unreadable:
-            folder, reason = found.unreadable[0]
-            raise DataError(f"{key}: {shown(folder)} cannot be read ({reason})")
+            folder, why = found.unreadable[0]
+            raise DataError(f"{key}: {shown(folder)} cannot be read ({why})")
         if not found.files:
             raise DataError(f"{key}: {path} holds no pictures" + (f": {found.passed_over}" if found.others else ""))
         if found.passed_over:
@@ -82,8 +82,9 @@ def _read_npz(path: Path, content: ImageContent, key: str) -> Tensor:
     except FileNotFoundError as error:
         raise DataError(f"{key}: {path} does not exist") from error
     except Exception as error:  # a damaged archive makes numpy and zipfile raise anything
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise DataError(f"{key}: {path} is damaged, or no npz of plain arrays ({reason}); copy it again") from error
+        raise DataError(
+            f"{key}: {path} is damaged, or no npz of plain arrays ({reason(error)}); copy it again"
+        ) from error
     if array.dtype != np.uint8 or array.ndim not in (3, 4):
         raise DataError(f"{key}: {path} holds {array.dtype} with {array.ndim} axes; uint8 with 3 or 4 is needed")
     images = torch.from_numpy(array)

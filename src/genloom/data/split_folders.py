@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -31,7 +31,7 @@ class SplitFolders:
     """
 
     level: int
-    names: dict[str, Split]
+    names: Mapping[str, Split]
     strays: tuple[PurePath, ...] = ()
 
     def split_of(self, path: PurePath) -> Split:
@@ -61,7 +61,7 @@ def find(paths: Sequence[PurePath]) -> SplitFolders | None:
     """
     for level in range(max((len(path.parts) for path in paths), default=1) - 1):
         counts = Counter(path.parts[level] for path in paths if len(path.parts) > level + 1)
-        named = {name: split_named(name) for name in sorted(counts)}
+        named: dict[str, Split | None] = {name: split_named(name) for name in sorted(counts)}
         splits = {name: split for name, split in named.items() if split is not None}
         if len(set(splits.values())) > 1 and sum(counts[name] for name in splits) > len(paths) / 2:
             within = [len(path.parts) > level + 1 and path.parts[level] in splits for path in paths]

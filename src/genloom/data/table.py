@@ -1,12 +1,8 @@
 """A user's table, CSV or Parquet: columns of numbers, texts and times, every refusal naming file, line and column."""
 
-import csv
-import io
 import os
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float64
 
+from genloom.data import csv_file, stamps
 from genloom.data.clock import Times
-from genloom.errors import ConfigError, DataError
+from genloom.errors import ConfigError, DataError, reason
 
 if TYPE_CHECKING:
     import polars as pl
@@ -32,7 +29,6 @@ class Table:
     Args:
         path: a .csv, .tsv or .txt with a header, in UTF-8, or a .parquet.
         separator: between the cells of a CSV; None is a comma, for .tsv a tab.
-
         decimal: the mark before the decimals of numbers as people write them, ``.`` or ``,``: the other one, blanks and
             apostrophes part thousands, and percent and currency signs are left out. None reads plain numbers only.
 
@@ -49,7 +45,6 @@ class Table:
         if decimal not in (None, ".", ","):
             raise ConfigError(f"data.decimal: {decimal!r} is none of '.' and ','")
         self.decimal = decimal
-
         self.path = Path(path).expanduser()
         if not self.path.is_file():
             raise DataError(f"{self.path}: there is no such file; set data.path to a CSV or Parquet file")
@@ -58,6 +53,7 @@ class Table:
             raise DataError(f"{self.path}: {suffix or 'no suffix'} is none of {', '.join(_CSV + _PARQUET)}")
         self.is_csv = suffix in _CSV
         self.separator = separator or ("\t" if suffix == ".tsv" else ",")
+        self._lines: Sequence[int] = ()
         self.frame = self._read()
         filled = (~self.frame.select(pl.all_horizontal(pl.all().is_null())).to_series()).arg_true()
         self.frame = self.frame[: filled[-1] + 1 if len(filled) else 0]  # blank lines at the end are none
@@ -67,100 +63,15 @@ class Table:
     def _read(self) -> "pl.DataFrame":
         import polars as pl
 
-        self._lines: list[int] | None = None
         try:
             if not self.is_csv:
                 return pl.read_parquet(self.path)
             content = self.path.read_bytes()
         except (pl.exceptions.PolarsError, OSError) as error:
-            raise DataError(f"{self.path}: it cannot be read as a table ({str(error).splitlines()[0]})") from error
-        try:
-            text = content.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            line = content.count(b"\n", 0, error.start) + 1
-            raise DataError(
-                f"{self.path}, line {line}: byte {error.start} is no UTF-8; save the file as UTF-8"
-            ) from error
-        self._above = 1  # lines before the first row
-        if told := _SEPARATOR_LINE.match(text):  # written by spreadsheets
-            self.separator = told[1]
-            text, self._above = text[told.end() :], 2
-        stream = io.StringIO(text, newline="")
-        header = self._header(csv.reader(stream, delimiter=self.separator, strict=True))
-        body = text[stream.tell() :]
-        if '"' not in body:  # nothing but separators: the quick reader cannot mistake them
-            schema = dict.fromkeys(header, pl.String)
-            body = body.replace("\r\n", "\n").replace("\r", "\n")
-            with suppress(pl.exceptions.PolarsError):
-                frame = pl.read_csv(
-                    io.BytesIO(body.encode()),
-                    has_header=False,
-                    schema=schema,
-                    separator=self.separator,
-                    quote_char=None,
-                )
-                return self._without_empty(frame)
-        return self._without_empty(self._strictly_read(stream, header))
-
-    def _strictly_read(self, stream: io.StringIO, header: list[str]) -> "pl.DataFrame":
-        """Read rows by the letter of RFC 4180, and remember their lines."""
-        import polars as pl
-
-        reader = csv.reader(stream, delimiter=self.separator, strict=True)
-        rows, self._lines, before = [], [], self._above
-        try:
-            for cells in reader:
-                line = before + 1
-                while len(cells) > len(header) and not cells[-1]:
-                    cells.pop()
-                if len(cells) > len(header):
-                    raise DataError(
-                        f"{self.path}, line {line}: {len(cells)} cells where the first line names {len(header)} "
-                        f"columns; correct it, put quotes around a cell that holds {self.separator!r}, or set "
-                        "data.separator"
-                    )
-                rows.append([cell or None for cell in cells] + [None] * (len(header) - len(cells)))
-                self._lines.append(line)
-                before = self._above + reader.line_num
-        except csv.Error as error:
-            raise self._misquoted(before + 1, error) from error
-        return pl.DataFrame(rows, schema=dict.fromkeys(header, pl.String), orient="row")
-
-    def _misquoted(self, line: int, error: csv.Error) -> DataError:
-        return DataError(
-            f"{self.path}, line {line}: a quote is not where CSV has it ({error}); a cell in quotes ends at the next "
-            'one, so write "" for each quote within it'
-        )
-
-    def _header(self, reader: Iterator[list[str]]) -> list[str]:
-        try:
-            names = next(reader, [])
-        except csv.Error as error:
-            raise self._misquoted(self._above, error) from error
-        self._above += reader.line_num - 1  # pyright: ignore[reportAttributeAccessIssue]
-        if not any(name.strip() for name in names):
-            raise DataError(f"{self.path}: the first line is empty; it must name the columns")
-        if len(names) == 1 and (found := [mark for mark in ";\t|" if mark in names[0]]):
-            raise DataError(
-                f"{self.path}: its cells are separated by {found[0]!r}, not {self.separator!r}; set data.separator, as "
-                f"'data.separator=\"{found[0]}\"'"
-            )
-        filled = [name.strip() for name in names if name.strip()]
-        if all(_is_number(name) for name in filled) or any(_is_date(name) for name in filled):
-            raise DataError(
-                f"{self.path}, line {self._above}: {filled[0]!r} is a value, no name of a column; write a line above "
-                "that names the columns"
-            )
-        named = [name for name in names if name.strip()]
-        if twice := sorted({name for name in named if named.count(name) > 1}):
-            raise DataError(f"{self.path}: two columns are called {twice[0]!r}; rename one")
-        return [name if name.strip() else f"{_UNNAMED}{place}" for place, name in enumerate(names, 1)]
-
-    @staticmethod
-    def _without_empty(frame: "pl.DataFrame") -> "pl.DataFrame":
-        """Leave out columns with neither a name nor a cell: separators at the end of each line."""
-        empty = [name for name in frame.columns if name.startswith(_UNNAMED) and not frame[name].count()]
-        return frame.drop(empty)
+            raise DataError(f"{self.path}: it cannot be read as a table ({reason(error)})") from error
+        sheet = csv_file.read(self.path, content, self.separator)
+        self._lines = sheet.lines
+        return sheet.frame
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -174,7 +85,7 @@ class Table:
         """Return how a person finds a row: the file, and the line of a CSV, whose header is line 1."""
         if not self.is_csv:
             return f"{self.path}, row {row + 1}"
-        return f"{self.path}, line {self._lines[row] if self._lines else self._above + row + 1}"
+        return f"{self.path}, line {self._lines[row]}"
 
     def check(self, names: Sequence[str], key: str) -> None:
         """Refuse a column that is not there.
@@ -250,9 +161,9 @@ class Table:
 
     def counts_rows(self, column: str) -> bool:
         """Whether a column is a row index: without a name, and counting the rows."""
-        if not column.startswith(_UNNAMED) and column.strip().lower() not in ("index", "unnamed: 0", "level_0"):
+        if not column.startswith(csv_file.UNNAMED) and column.strip().lower() not in ("index", "unnamed: 0", "level_0"):
             return False
-        if column.startswith(_UNNAMED):
+        if column.startswith(csv_file.UNNAMED):
             return True
         values = self._numbers(column)[0].fill_null(np.nan).to_numpy()
         return bool((np.diff(values) == 1).all())
@@ -314,7 +225,7 @@ class Table:
         if cells.dtype != pl.String or column in self.numeric:
             return False
         first = self._texts(column).drop_nulls()
-        return len(first) > 0 and _parsed(first[0], None) is not None
+        return len(first) > 0 and stamps.parsed(first[0], None) is not None
 
     def times(self, column: str, form: str | None = None) -> Times:
         """Return the times of all rows.
@@ -344,9 +255,9 @@ class Table:
                 offsets = ahead.dt.total_microseconds().to_numpy()
             return Times(cells.dt.epoch("us").to_numpy(), offsets)
         texts = self._texts(column).fill_null("").to_list()
-        whole = form in (None, "steps", *_EPOCHS) and all(_WHOLE.fullmatch(text) for text in texts)
-        if whole and form in _EPOCHS:
-            return Times(np.array([int(text) * _EPOCHS[form] for text in texts], dtype=np.int64))
+        whole = form in (None, "steps", *stamps.EPOCHS) and stamps.are_whole(texts)
+        if whole and form in stamps.EPOCHS:
+            return Times(np.array([int(text) * stamps.EPOCHS[form] for text in texts], dtype=np.int64))
         if whole:
             if form is None:
                 self._check_steps(column, texts)
@@ -355,15 +266,14 @@ class Table:
 
     def _check_steps(self, column: str, texts: list[str]) -> None:
         """Refuse whole numbers that look like dates."""
-        for form, pattern in _DATE_FORMS.items():
-            if all(pattern.fullmatch(text) and (form in _EPOCHS or _parsed(text, form)) for text in texts):
-                raise DataError(
-                    f"{self.place(0)}, column {column!r}: {texts[0]!r} looks like a time; set data.time_format={form}, "
-                    "or data.time_format=steps if the rows are numbered so"
-                )
+        if form := stamps.look_like(texts):
+            raise DataError(
+                f"{self.place(0)}, column {column!r}: {texts[0]!r} looks like a time; set data.time_format={form}, "
+                "or data.time_format=steps if the rows are numbered so"
+            )
 
     def _parsed_times(self, texts: list[str], column: str, form: str | None) -> Times:
-        known = {text: _parsed(text, form) for text in dict.fromkeys(texts)}
+        known = {text: stamps.parsed(text, form) for text in dict.fromkeys(texts)}
         first = known[texts[0]]
         zoned = first is not None and first[1] is not None
         unfit = {text for text, stamp in known.items() if stamp is None or (stamp[1] is not None) != zoned}
@@ -379,40 +289,13 @@ class Table:
             raise DataError(
                 f"{where} has {one}, {texts[0]!r} in the first row {other}; write all times in the same way"
             )
-        stamps = [known[text] for text in texts]
-        ticks = np.array([stamp[0] for stamp in stamps if stamp is not None], dtype=np.int64)
-        offsets = np.array([stamp[1] or 0 for stamp in stamps if stamp is not None], dtype=np.int64)
+        moments = [known[text] for text in texts]
+        ticks = np.array([stamp[0] for stamp in moments if stamp is not None], dtype=np.int64)
+        offsets = np.array([stamp[1] or 0 for stamp in moments if stamp is not None], dtype=np.int64)
         return Times(ticks, offsets if zoned else None)
 
 
-_UNNAMED = "column without a name, "
-_SEPARATOR_LINE = re.compile(r'"?sep=([^"\r\n])"?(?:\r\n|\n|\r)', re.IGNORECASE)
 _WRITTEN = r"^[-+(]?\s*[$€£¥]?\s*[-+]?\d[\d.,'\s]*\s*(?:%|[$€£¥])?\)?$"  # a number as people write it
-_EPOCHS = {"epoch": 1_000_000, "epoch_ms": 1_000}  # ticks
-_DATE_FORMS = {
-    "%Y%m%d": re.compile(r"(?:19|20)\d{6}"),
-    "%Y%j": re.compile(r"(?:19|20)\d{5}"),
-    "%Y%m": re.compile(r"(?:19|20)\d{4}"),
-    "epoch": re.compile(r"1\d{9}"),
-    "epoch_ms": re.compile(r"1\d{12}"),
-}
-_WHOLE = re.compile(r"[+-]?\d{1,18}")
-_YEAR_FIRST = re.compile(r"(\d{4})/(\d{1,2})/(\d{1,2})")
-_QUARTER = re.compile(r"(\d{4})[- ]?[Qq]([1-4])")
-_MONTH = re.compile(r"\d{4}-\d{2}")
-_TICK = timedelta(microseconds=1)
-
-
-def _is_number(text: str) -> bool:
-    with suppress(ValueError):
-        return bool(float(text)) or True
-    return False
-
-
-def _is_date(text: str) -> bool:
-    if _WHOLE.fullmatch(text):
-        return bool(_DATE_FORMS["%Y%m%d"].fullmatch(text)) and _parsed(text, "%Y%m%d") is not None
-    return len(text) >= 8 and _parsed(text, None) is not None
 
 
 def _shown(cell: object) -> str:
@@ -429,20 +312,3 @@ def _cause(cell: object) -> str:
         if any(mark in text for mark in marks):
             return f" ({cause})"
     return " (a decimal comma or a thousands separator)"
-
-
-def _parsed(text: str, form: str | None) -> tuple[int, int | None] | None:
-    """Return ticks and, where the zone is known, how far its clocks are ahead of UTC; None if ``text`` is no time."""
-    try:
-        if form is not None:
-            stamp = datetime.strptime(text, form)
-        else:
-            text = _YEAR_FIRST.sub(lambda found: f"{found[1]}-{found[2]:0>2}-{found[3]:0>2}", text)
-            text = _QUARTER.sub(lambda found: f"{found[1]}-{3 * int(found[2]) - 2:02}", text)
-            stamp = datetime.fromisoformat(f"{text}-01" if _MONTH.fullmatch(text) else text)
-    except ValueError:
-        return None
-    ahead = stamp.utcoffset()
-    if ahead is None:
-        return (stamp - datetime(1970, 1, 1)) // _TICK, None
-    return (stamp - datetime(1970, 1, 1, tzinfo=UTC)) // _TICK, ahead // _TICK

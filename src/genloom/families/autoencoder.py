@@ -42,10 +42,8 @@ class Autoencoder(nn.Module):
         sampler: Callable[[int], Mixture] | None = None,
     ) -> None:
         super().__init__()
-        try:
+        with NeedsLabelsError.of("model"):
             self.conditioning = conditioning(spec)
-        except NeedsLabelsError as error:  # the part is a generator's, too, and calls its key so
-            raise NeedsLabelsError(str(error).replace("model.generator.", "model.", 1)) from error
         self.likelihood = likelihood(spec)
         seen = encoder(spec).to(memory_format=torch.channels_last)
         self.bottleneck = bottleneck(ConditionalEncoder(spec, seen, self.conditioning))

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from genloom.batch import Batch, Code, Condition, Label, Latent
 from genloom.capabilities import Capability
-from genloom.errors import ConfigError
+from genloom.errors import ConfigError, NeedsLabelsError
 from genloom.families.base import Family, frozen
 from genloom.families.gan_parts import check_parts
 from genloom.limits import Count, Whole
@@ -69,8 +69,10 @@ class GAN(Family):
             raise ConfigError("model.objective: no term given; choose 'objective/gan@model.objective=[non_saturating]'")
         self.critic_iterations = critic_iterations
         self.latent = latent
-        self.generator = generator(spec, latent_dim=latent.dim).to(memory_format=torch.channels_last)
-        self.discriminator = discriminator(spec).to(memory_format=torch.channels_last)
+        with NeedsLabelsError.of("model.generator"):
+            self.generator = generator(spec, latent_dim=latent.dim).to(memory_format=torch.channels_last)
+        with NeedsLabelsError.of("model.discriminator"):
+            self.discriminator = discriminator(spec).to(memory_format=torch.channels_last)
         self.objective = nn.ModuleDict(objective)
         self.augmentation = augmentation(spec) if augmentation is not None else None
         self._real_signs: list[Tensor] = []

@@ -155,4 +155,4 @@ class PublishedInception(Inception):
         return None
 
     def _forward(self, network: NoTrainInceptionV3, images: UInt8[Tensor, "num 3 height width"]) -> tuple[Tensor, ...]:
-        return FeatureExtractorInceptionV3.forward(network, images)
+        return FeatureExtractorInceptionV3.forward(network, images)  # pyright: ignore[reportArgumentType]  # its base

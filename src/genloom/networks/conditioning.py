@@ -51,7 +51,7 @@ class Concatenation(Conditioning):
         super().__init__(spec)
         self.conditional = required or spec.labels is not None
         if self.conditional:
-            self.extra_dim = num_classes(spec, "model.generator.conditioning: concatenation")
+            self.extra_dim = num_classes(spec, "conditioning: concatenation")
 
     def input(self, z: Float[Tensor, "batch latent"], condition: Condition | None) -> Float[Tensor, "batch input"]:
         """Append the class."""
@@ -70,7 +70,7 @@ class ConditionalBatchNorm(Conditioning):
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
-        self.num_classes = num_classes(spec, "model.generator.conditioning: conditional_batch_norm")
+        self.num_classes = num_classes(spec, "conditioning: conditional_batch_norm")
 
     def norm(self, width: int, kind: type[nn.BatchNorm1d | nn.BatchNorm2d] = nn.BatchNorm2d) -> nn.Module:
         """Return a layer that takes the condition."""

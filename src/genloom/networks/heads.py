@@ -43,7 +43,7 @@ class Concatenation(Head):
 
     def __init__(self, spec: Spec, num_features: int, *, hidden: Count = 128, embedding_dim: Count = 32) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(num_classes(spec, "model.discriminator.head: concatenation"), embedding_dim)
+        self.embedding = nn.Embedding(num_classes(spec, "head: concatenation"), embedding_dim)
         self.hidden = nn.Linear(num_features + embedding_dim, hidden)
         self.score = nn.Linear(hidden, 1)
 
@@ -68,7 +68,7 @@ class Projection(Head):
         self.score = nn.Linear(num_features, 1)
         if not self.conditional:
             return
-        self.embedding = nn.Embedding(num_classes(spec, "model.discriminator.head: projection"), num_features)
+        self.embedding = nn.Embedding(num_classes(spec, "head: projection"), num_features)
         nn.init.normal_(self.embedding.weight, 0.0, num_features**-0.5)
 
     def forward(self, features: Float[Tensor, "batch features"], condition: Condition | None = None) -> Critique:
@@ -87,7 +87,7 @@ class Classifier(Head):
 
     def __init__(self, spec: Spec, num_features: int) -> None:
         super().__init__()
-        self.aux = {"class": num_classes(spec, "model.discriminator.head: classifier")}
+        self.aux = {"class": num_classes(spec, "head: classifier")}
         self.score = nn.Linear(num_features, 1)
         self.classify = nn.Linear(num_features, self.aux["class"])
 

@@ -169,9 +169,7 @@ class StyleGAN2Generator(Generator):
         self.mixing_probability = mixing_probability
         self.w_mean_half_life_examples = w_mean_half_life_examples
         self.num_styles = 2 * len(sizes)
-        self.embedding = (
-            nn.Embedding(num_classes(spec, "model.generator.conditional: true"), w_dim) if conditional else None
-        )
+        self.embedding = nn.Embedding(num_classes(spec, "conditional: true"), w_dim) if conditional else None
         inputs = [latent_dim + w_dim * conditional] + [w_dim] * (mapping_layers - 1)
         self.mapping = nn.ModuleList(
             EqualLinear(num, w_dim, gain=ACTIVATION_GAIN, lr_multiplier=mapping_lr_multiplier) for num in inputs

@@ -8,7 +8,7 @@ from typing import Any
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.loggers.logger import DummyExperiment  # pyright: ignore[reportPrivateImportUsage]
 
-from genloom.errors import ConfigError
+from genloom.errors import ConfigError, reason
 
 
 class _Careful(Logger):
@@ -27,9 +27,7 @@ class _Careful(Logger):
 
     def _give_up(self, error: Exception) -> None:
         self._gave_up = True
-        print(
-            f"warning: {self.key}: can't be written ({_reason(error)}); training goes on without this log", flush=True
-        )
+        print(f"warning: {self.key}: can't be written ({reason(error)}); training goes on without this log", flush=True)
 
     @property
     def experiment(self) -> Any:
@@ -44,7 +42,7 @@ class _Careful(Logger):
         except OSError as error:
             self._give_up(error)
         except Exception as error:
-            raise ConfigError(f"{self.key}: {_reason(error)}; logger=none logs nothing") from error
+            raise ConfigError(f"{self.key}: {reason(error)}; logger=none logs nothing") from error
         return DummyExperiment()
 
     def log_metrics(self, *arguments: Any, **named: Any) -> None:
@@ -66,10 +64,6 @@ class _Careful(Logger):
     def after_save_checkpoint(self, *arguments: Any) -> None:
         """Send a checkpoint, if the logger does so."""
         self._try(super().after_save_checkpoint, *arguments)
-
-
-def _reason(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def careful(logger: Logger, key: str) -> Logger:

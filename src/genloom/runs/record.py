@@ -1,6 +1,5 @@
 """What a run writes down about itself: configuration, environment, status, metrics."""
 
-import os
 import platform
 import subprocess
 import sys
@@ -81,7 +80,7 @@ class Record:
         if files:
             write_text(
                 self.directory / "skipped.txt",
-                "".join(f"{os.fsencode(path).decode(errors='backslashreplace')}: {reason}\n" for path, reason in files),
+                "".join(f"{path}: {reason}\n" for path, reason in files),
             )
 
     def status(self, state: Literal["running", "finished", "failed"], **details: Any) -> None:

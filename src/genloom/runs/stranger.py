@@ -111,17 +111,14 @@ def _part(target: Any, where: str, trust: Sequence[str]) -> type:
     if not isinstance(found, type):
         raise _Refusal(f"{shown} is no class, and only classes are parts")
     home = vars(sys.modules.get(found.__module__, object))
-    walked = functools.reduce(lambda owner, part: getattr(owner, part, None), target.split(".")[1:], _top(target))
+    top, *rest = target.split(".")
+    walked = functools.reduce(lambda owner, part: getattr(owner, part, None), rest, sys.modules.get(top))
     at_home = home.get(found.__qualname__) is found and walked is found  # however one looks, the same class
     if not _is_within(f"{found.__module__}.{found.__qualname__}", trust) or not at_home:
         raise _Refusal(f"{shown} is {found.__module__}.{found.__qualname__}, which is defined elsewhere")
     if not any(base in found.__mro__ for base in _PARTS):
         raise _Refusal(f"{shown} is no part: it derives neither from genloom.part.Part nor from torch's bases")
     return found
-
-
-def _top(target: str) -> Any:
-    return sys.modules.get(target.split(".")[0])
 
 
 def _is_within(name: str, trust: Sequence[str]) -> bool:
