@@ -61,8 +61,10 @@ def find(paths: Sequence[PurePath]) -> SplitFolders | None:
     """
     for level in range(max((len(path.parts) for path in paths), default=1) - 1):
         counts = Counter(path.parts[level] for path in paths if len(path.parts) > level + 1)
-        named: dict[str, Split | None] = {name: split_named(name) for name in sorted(counts)}
-        splits = {name: split for name, split in named.items() if split is not None}
+        splits: dict[str, Split] = {}
+        for name in sorted(counts):
+            if (split := split_named(name)) is not None:
+                splits[name] = split
         if len(set(splits.values())) > 1 and sum(counts[name] for name in splits) > len(paths) / 2:
             within = [len(path.parts) > level + 1 and path.parts[level] in splits for path in paths]
             return SplitFolders(

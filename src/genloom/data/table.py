@@ -154,9 +154,8 @@ class Table:
             return None
         row = int(self._texts(column).str.contains(_WRITTEN).fill_null(False).to_numpy().argmax())
         return (
-            f"{self.place(row)}, column {column!r}: {_shown(cells[row])} is no number{_cause(cells[row])}; set "
-            "data.decimal to the mark before its decimals, as data.decimal=. or \"data.decimal=','\", or name the "
-            "columns to forecast in data.targets"
+            f"{self.place(row)}, column {column!r}: {_shown(cells[row])} is no number{_cause(cells[row])}; {_DECIMAL}, "
+            "or name the columns to forecast in data.targets"
         )
 
     def counts_rows(self, column: str) -> bool:
@@ -180,8 +179,10 @@ class Table:
         if wrong.any():
             row = int(wrong.argmax())
             cell = self.frame[column][row]
+            cause = _cause(cell)
+            told = f"{_DECIMAL}, or " if cause else ""
             raise DataError(
-                f"{self.place(row)}, column {column!r}: {_shown(cell)} is no finite number{_cause(cell)}; correct it, "
+                f"{self.place(row)}, column {column!r}: {_shown(cell)} is no finite number{cause}; {told}correct it, "
                 "leave the cell empty and set data.gaps=fill, or name other columns"
             )
         return values
@@ -295,6 +296,7 @@ class Table:
         return Times(ticks, offsets if zoned else None)
 
 
+_DECIMAL = "set data.decimal to the mark before its decimals, as data.decimal=. or \"data.decimal=','\""
 _WRITTEN = r"^[-+(]?\s*[$€£¥]?\s*[-+]?\d[\d.,'\s]*\s*(?:%|[$€£¥])?\)?$"  # a number as people write it
 
 
