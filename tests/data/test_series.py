@@ -1,5 +1,5 @@
 import math
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -506,5 +506,13 @@ def test_columns_of_any_type_do_no_harm(tmp_path):
 
 def test_a_row_per_local_day_is_a_daily_series(series):
     days = [datetime(2023, 3, 1, tzinfo=ZoneInfo("Europe/Berlin")) + timedelta(days=day) for day in range(60)]
-    data = series(["time,y", *(f"{day.isoformat()},{day.day}" for day in days)])
-    assert data.content().frequency == 86_400 and len(data._whole.panel.source) == 60
+    for stamps in (days, [day.astimezone(UTC) for day in days]):
+        data = series(["time,y", *(f"{day.isoformat()},{day.day}" for day in stamps)])
+        assert data.content().frequency == 86_400 and len(data._whole.panel.source) == 60
+    missing = [day.astimezone(UTC) for day in days if day.day != 27]
+    with pytest.raises(DataError, match=r"line 28"):
+        series(["time,y", *(f"{day.isoformat()},{day.day}" for day in missing)]).content()
+    odd = [days[0].astimezone(UTC), *(day.astimezone(UTC) + timedelta(minutes=90) for day in days[1:2])]
+    odd += [day.astimezone(UTC) for day in days[2:]]
+    with pytest.raises(DataError, match=r"not on the grid"):
+        series(["time,y", *(f"{day.isoformat()},{day.day}" for day in odd)]).content()

@@ -122,7 +122,10 @@ class Clock:
         if not self.months:
             # a local day has 23 to 25 hours where clocks are changed
             ticks = times.ticks if self.numbered or self.step % DAY else times.wall
-            return (ticks - ticks[firsts]) / self.step
+            positions = (ticks - ticks[firsts]) / self.step
+            if times.offsets is not None and not self.step % DAY and _is_an_hour_apart(ticks % DAY):
+                return positions.round()
+            return positions
         month, day, rest = _parts(times.wall)
         expected = np.minimum(self.day, _last_day(month))
         on_grid = (day == expected) & (rest == rest[firsts])
@@ -149,6 +152,12 @@ class Clock:
             if seconds >= length and seconds % length == 0:
                 return f"{seconds / length:.0f} {unit}{'s' * (seconds > length)}"
         return f"{seconds:g} s"
+
+
+def _is_an_hour_apart(of_day: Ticks) -> bool:
+    """Whether rows stand at two times of day, an hour apart: the same local time in summer and in winter, as UTC."""
+    found = np.unique(of_day)
+    return len(found) == 2 and found[1] - found[0] in (DAY // 24, DAY - DAY // 24)
 
 
 def _parts(wall: Ticks) -> tuple[Ticks, Ticks, Ticks]:
