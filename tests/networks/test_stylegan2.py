@@ -431,7 +431,7 @@ def test_mixed_precision_keeps_styles_and_images_precise():
 @pytest.mark.parametrize(
     ("build", "options", "message"),
     [
-        (generator, {"conditional": True}, "model.generator.conditional"),
+        (generator, {"conditional": True}, "conditional: true needs labels"),
         (generator, {"width": 0}, "model.generator.width: 0 is below the limit of 1"),
         (generator, {"mapping_layers": 0}, "model.generator.mapping_layers"),
         (generator, {"mixing_probability": 1.5}, "model.generator.mixing_probability: 1.5"),
