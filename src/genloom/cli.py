@@ -24,7 +24,7 @@ import genloom
 from genloom.config.advice import quoted
 from genloom.config.directory import commands, config_directory
 from genloom.config.near import did_you_mean
-from genloom.errors import ConfigError, GenloomError
+from genloom.errors import CheckpointError, ConfigError, GenloomError, reason
 
 INTERRUPTED = 130  # the shell's code for a process that Ctrl-C ended
 
@@ -36,7 +36,8 @@ def main(command: str | None = None) -> NoReturn:
         command: its name; by default the first argument of the command line.
     """
     if not sys.flags.safe_path and "" not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))  # as `python -m` does: the user's own modules can be targets
+        # the user's own modules can be targets; last, so that no file of a downloaded folder stands for a library
+        sys.path.append(str(Path.cwd()))
     try:
         code = _main(command, sys.argv[1:])
     except GenloomError as error:
@@ -244,7 +245,15 @@ class Job:
         except BrokenPipeError:  # who was reading has left, as head does: silent, but no success, as in other programs
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return Failure(number, overrides, "the reader of its output has left", 128 + signal.SIGPIPE)
-        except Exception as error:  # a bug: its traceback is shown, and a sweep's other jobs still run
+        except Exception as error:
+            if "checkpoint" in config and config.checkpoint:  # whoever wrote it may have written anything
+                told = CheckpointError(
+                    f"{config.checkpoint}: what it describes does not work ({type(error).__name__}: {reason(error)}); "
+                    "HYDRA_FULL_ERROR=1 shows where"
+                )
+                told.__cause__ = error
+                return Failure(number, overrides, str(told), _report(told))
+            # a bug: its traceback is shown, and a sweep's other jobs still run
             traceback.print_exc()
             return Failure(number, overrides, f"{type(error).__name__}: {error}", 1)
         except SystemExit as error:

@@ -33,6 +33,8 @@ def run(config: DictConfig) -> None:
         verdict, out = _of_checkpoint(config) if config.checkpoint else _of_samples(config)
     verdict.show()
     path = Path(config.out or out)
+    if not config.out and (path.is_symlink() or (path / "metrics.json").is_symlink()):
+        raise ConfigError(f"out: {path} leads elsewhere by a link, which came with the checkpoint, perhaps; set out")
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -26,7 +26,7 @@ from genloom.capabilities import Capability
 from genloom.config.advice import pasted, setting
 from genloom.data.base import ImageData, InMemoryData
 from genloom.devices import peak_memory, reset_peak_memory
-from genloom.errors import ConfigError, GenloomError
+from genloom.errors import CheckpointError, ConfigError, GenloomError, reason
 from genloom.metrics.candidate import candidates_of
 from genloom.metrics.judge import Verdict
 from genloom.precision import matrix_products
@@ -127,6 +127,13 @@ def _fit(built: Run, config: DictConfig) -> None:
             # Lightning answers Ctrl-C by exiting, which would end one job of a sweep, and ignores it from then on
             signal.signal(signal.SIGINT, signal.default_int_handler)
             raise error.__context__ from None
+        except Exception as error:
+            if isinstance(error, GenloomError) or not config.resume_from or built.model.has_started:
+                raise
+            raise CheckpointError(
+                f"{config.resume_from}: the state of its training can't be restored ({type(error).__name__}: "
+                f"{reason(error)}); init_from=… in place of resume=… starts from its weights"
+            ) from error
         trainer.save_checkpoint(Path(config.run.dir) / "checkpoints" / "final.ckpt", weights_only=False)
 
 

@@ -4,6 +4,7 @@ import copy
 import pydoc
 import re
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,7 @@ def test_only_parts_are_built(folder: Path, target: str) -> None:
         {"latent": {**MODEL["latent"], "_args_": ["touch executed"]}},
         {"latent": {**MODEL["latent"], "_recursive_": False}},
         {"latent": {**MODEL["latent"], "_partial_": {"_target_": "os.system"}}},
+        {"latent": {**MODEL["latent"], "_partial_": torch.ones(2)}},
         {"latent": {**MODEL["latent"], "_mode_": "x"}},
         {"latent": {"_target_": ["os", "system"]}},
         {"latent": {"_target_": {"_target_": "os.system"}}},
@@ -133,6 +135,10 @@ def test_a_part_may_not_say_where_to_write_or_that_something_is_fetched() -> Non
     node = {"_target_": "genloom.data.torchvision_images.MNIST", "root": "/somewhere", "download": True}
     own = stranger.checked(node, InMemoryData, "data", trust=[], file=FILE)
     assert own == {**node, "download": False}
+    del node["download"]  # by default it is fetched
+    assert stranger.checked(node, InMemoryData, "data", trust=[], file=FILE) == {**node, "download": False}
+    inception = {"_target_": "genloom.metrics.inception.Inception"}
+    assert stranger.checked(inception, object, "metrics", trust=[], file=FILE)["download"] is False
     judge = {"_target_": "genloom.metrics.judge.Judge", "cache_dir": "/somewhere", "metrics": {}, "extractors": {}}
     assert stranger.checked(judge, Judge, "metrics", trust=[], file=FILE)["cache_dir"] is None
 
@@ -236,3 +242,51 @@ def test_a_checkpoint_of_a_stranger_is_refused_in_one_line(
     with pytest.raises(CheckpointError, match=r"hostile\.ckpt"):
         checkpoint.load(path)
     assert sorted(path.parent.iterdir()) == before
+
+
+@pytest.mark.parametrize("width", [10**9, 30_000])
+def test_a_model_is_no_larger_than_its_weights(
+    hostile: Callable[..., Path], width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    generator = DENSE | {"widths": [width, width]}
+    with pytest.raises(CheckpointError, match="far larger than the weights"):
+        checkpoint.load(hostile(model=MODEL | {"generator": generator}))
+    with pytest.raises(CheckpointError, match="far larger than the weights"):
+        checkpoint.load(hostile(model=MODEL | {"generator": DENSE | {"widths": [1] * 20_000}}))
+
+
+@pytest.mark.parametrize("changes", [{"state_dict": None}, {"state_dict": {"a": 3}}, {"global_step": "x"}])
+def test_a_checkpoint_without_weights_is_none(hostile: Callable[..., Path], changes: dict[str, Any]) -> None:
+    content = torch.load(hostile(), weights_only=True)
+    content = {name: value for name, value in content.items() if name != "digest"} | changes
+    torch.save({**content, "digest": checkpoint.digest(content)}, "x.ckpt")
+    with pytest.raises(CheckpointError, match="it holds no weights"):
+        checkpoint.read("x.ckpt")
+
+
+def test_a_file_can_t_claim_more_than_it_holds(hostile: Callable[..., Path]) -> None:
+    content = torch.load(hostile(), weights_only=True)
+    repeated: list[Any] = [1]
+    for _ in range(60):
+        repeated = [repeated, repeated]
+    for claim in (repeated, torch.zeros(1).expand(10**12)):
+        torch.save({**content, "claim": claim}, "x.ckpt")
+        with pytest.raises(CheckpointError, match="no checkpoint of genloom holds"):
+            checkpoint.read("x.ckpt")
+    torch.save({**content, "zeros": torch.zeros(10**6)}, "x.ckpt")
+    with zipfile.ZipFile("x.ckpt") as stored, zipfile.ZipFile("packed.ckpt", "w", zipfile.ZIP_DEFLATED) as packed:
+        for entry in stored.infolist():
+            packed.writestr(entry.filename, stored.read(entry))
+    with pytest.raises(CheckpointError, match="larger than the file"):
+        checkpoint.read("packed.ckpt")
+
+
+@pytest.mark.parametrize("place", ["/runs/a/checkpoints/../../../home/mine", "s3://bucket/mine"])
+def test_a_resumed_run_deletes_nothing_elsewhere(hostile: Callable[..., Path], place: str) -> None:
+    content = torch.load(hostile(), weights_only=True)
+    content = {name: value for name, value in content.items() if name != "digest"}
+    content["callbacks"] = {"ModelCheckpoint": {"best_k_models": {place: torch.zeros(())}}}
+    torch.save({**content, "digest": checkpoint.digest(content)}, "x.ckpt")
+    with pytest.raises(CheckpointError, match="is no place within a run"):
+        checkpoint.SafeCheckpointIO().load_checkpoint("x.ckpt")

@@ -74,6 +74,7 @@ class Family(GenerativeModel):
         self._schedulers = scheduler
         self.gradient_norms: dict[str, Tensor] = {}
         self.identity: dict[str, Any] = {}  # what a checkpoint says about the model: plain dicts
+        self.has_started = False  # training, and what a checkpoint says of it is restored
         self.iteration = 0  # updates of the counted player before this batch
         self._watch = Watch()
 
@@ -157,6 +158,7 @@ class Family(GenerativeModel):
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Key what draws from the global generators, dropout for one, by (seed, iteration, rank)."""
+        self.has_started = True
         self.iteration = self.global_step
         randomness.seed_globally(self.seed, "global", self.iteration, self.global_rank)
 

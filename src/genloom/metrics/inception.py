@@ -27,7 +27,8 @@ class Inception(FeatureExtractor):
     """torch-fidelity's Inception-v3, on pictures that torchmetrics resizes.
 
     Args:
-        weights_path: torch-fidelity's file of weights; None downloads it once, into torch's own cache.
+        weights_path: torch-fidelity's file of weights; None is the one in torch's own cache.
+        download: fetch it once, if it is not there.
     """
 
     name = "inception"
@@ -42,8 +43,9 @@ class Inception(FeatureExtractor):
     resizer: ClassVar[str] = "bilinear, antialiased (torchmetrics)"
     official_prefix: ClassVar[str] = "6726825d"  # of the official file's sha256, as its name states it
 
-    def __init__(self, weights_path: str | Path | None = None) -> None:
+    def __init__(self, weights_path: str | Path | None = None, *, download: bool = True) -> None:
         self._given = None if weights_path is None else Path(weights_path).expanduser()
+        self._download = download
 
     @cached_property
     def path(self) -> Path:
@@ -56,6 +58,11 @@ class Inception(FeatureExtractor):
             return self._given
         path = Path(torch.hub.get_dir()) / "checkpoints" / URL_INCEPTION_V3.rsplit("/", 1)[1]
         if not path.exists():
+            if not self._download:
+                raise CheckpointError(
+                    f"Inception's weights are not in {path}, and what a file asks for is not fetched; choose the "
+                    "metrics yourself, as by metrics=inception"
+                )
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 torch.hub.download_url_to_file(URL_INCEPTION_V3, str(path), self.official_prefix, progress=False)
@@ -144,7 +151,8 @@ class PublishedInception(Inception):
     """torch-fidelity's Inception-v3 with its own resizer, as published numbers were taken.
 
     Args:
-        weights_path: torch-fidelity's file of weights; None downloads it once, into torch's own cache.
+        weights_path: torch-fidelity's file of weights; None is the one in torch's own cache.
+        download: fetch it once, if it is not there.
     """
 
     name = "inception_published"

@@ -9,17 +9,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from genloom.config.near import did_you_mean
 from genloom.errors import ConfigError
 from genloom.intervals import Interval
 from genloom.runs.changes import leaves
 from genloom.runs.directory import is_held
+from genloom.runs.reading import json_of, yaml_of
 
 # what a run computes does not depend on these
 _NOT_COMPARED = ("seed", "run", "resume", "resume_from", "progress_bar", "logger", "callbacks", "trust")
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # several times faster
 
 
 @dataclass(frozen=True)
@@ -205,13 +203,13 @@ def _directories(folder: Path) -> Iterator[Path]:
 def _read(directory: Path) -> Run | LeftOut:
     status: Any = {}
     try:
-        status = json.loads(_text(directory / "status.json"))
-        config = yaml.load(_text(directory / "config.yaml"), Loader=_LOADER)
+        status = json_of(directory / "status.json")
+        config = yaml_of(directory / "config.yaml")
         if not isinstance(status, dict) or not isinstance(config, dict):
             raise ValueError("status.json or config.yaml is no mapping")
         if not (directory / "metrics.json").is_file():
             return LeftOut(directory, str(status.get("status")), _why(directory, status))
-        metrics = json.loads(_text(directory / "metrics.json"))
+        metrics = json_of(directory / "metrics.json")
         overrides = directory / "overrides.yaml"
         environment = directory / "environment.json"
         run = Run(
@@ -219,8 +217,8 @@ def _read(directory: Path) -> Run | LeftOut:
             config,
             metrics,
             status,
-            [str(item) for item in yaml.load(_text(overrides), Loader=_LOADER) or ()] if overrides.is_file() else None,
-            json.loads(_text(environment)).get("device") if environment.is_file() else None,
+            [str(item) for item in yaml_of(overrides) or ()] if overrides.is_file() else None,
+            json_of(environment).get("device") if environment.is_file() else None,
         )
         for weights in run.weight_sets:  # so that files of another make fail here, named
             _ = run.values(weights), run.intervals(weights), run.ratios(weights), run.better, run.protocol
@@ -229,7 +227,7 @@ def _read(directory: Path) -> Run | LeftOut:
     except OSError as error:
         name = Path(error.filename or directory).name
         return LeftOut(directory, "unreadable", f"{name}: {error.strerror or error}")
-    except (ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         return LeftOut(directory, "unreadable", f"a damaged file, or one of another version of genloom ({reason})")
 
@@ -243,10 +241,6 @@ def _interval(score: Mapping[str, Any] | None) -> Interval | None:
 def keys_of(overrides: Iterable[str] | None) -> set[str]:
     """Return the keys that overrides set."""
     return {item.partition("=")[0].lstrip("+~") for item in overrides or ()}
-
-
-def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8")
 
 
 def _why(directory: Path, status: Mapping[str, Any]) -> str:

@@ -9,16 +9,18 @@ import hashlib
 import os
 import pickle
 import warnings
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
-from torch import Tensor
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from genloom.config.instantiate import instantiate
-from genloom.errors import CheckpointError
+from genloom.errors import CheckpointError, GenloomError, reason
 from genloom.families.base import Family
 from genloom.runs import stranger
 from genloom.spec import Spec
@@ -77,8 +79,31 @@ class SafeCheckpointIO(TorchCheckpointIO):
     def load_checkpoint(
         self, path: str | os.PathLike[str], map_location: Any | None = None, weights_only: bool | None = True
     ) -> dict[str, Any]:
-        """Read by :func:`read`, whatever ``weights_only`` says."""
-        return read(path)
+        """Read by :func:`read`, whatever ``weights_only`` says.
+
+        Raises:
+            CheckpointError: see :func:`read`; or it would have a callback delete files outside the run's directory.
+        """
+        content = read(path)
+        if (place := next(filter(_leads_out, _texts(content.get("callbacks"))), None)) is not None:
+            raise CheckpointError(f"{path}: callbacks: {place[:80]!r} is no place within a run; resume another one")
+        return content
+
+
+def _leads_out(text: str) -> bool:
+    return ".." in Path(text).parts or "://" in text or "::" in text
+
+
+def _texts(node: Any) -> Iterator[str]:
+    if isinstance(node, str):
+        yield node
+    elif isinstance(node, Mapping):
+        for name, value in node.items():
+            yield from _texts(name)
+            yield from _texts(value)
+    elif isinstance(node, list | tuple):
+        for value in node:
+            yield from _texts(value)
 
 
 def find(path: str | os.PathLike[str]) -> Path:
@@ -105,35 +130,76 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     file = find(path)
     try:
+        _check_archive(file)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about the pickle protocol of files that are refused anyway
             content = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
-            f"{file}: damaged, or holds objects that could execute code; genloom reads plain data only ({error})"
+            f"{file}: damaged, or holds objects that could execute code; genloom reads plain data only "
+            f"({reason(error)})"
         ) from error
-    except (OSError, EOFError, RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{file}: damaged or not a checkpoint ({error}); use an earlier one") from error
+    except Exception as error:  # a damaged file makes torch and zipfile raise anything
+        raise CheckpointError(f"{file}: damaged or not a checkpoint ({reason(error)}); use an earlier one") from error
     if not isinstance(content, dict) or not isinstance(content.get("genloom"), dict) or "digest" not in content:
         raise CheckpointError(f"{file}: not a checkpoint of genloom: it does not say what it is made of")
     try:
+        _check_size(content, file.stat().st_size)
         found = digest({name: value for name, value in content.items() if name != "digest"})
-    except (RecursionError, RuntimeError, TypeError) as error:  # nested without end, tensors of other kinds
-        raise CheckpointError(f"{file}: it holds what no checkpoint of genloom holds ({error})") from error
-    if found != content["digest"]:
+    except Exception as error:  # nested without end, tensors of other kinds
+        raise CheckpointError(f"{file}: it holds what no checkpoint of genloom holds ({reason(error)})") from error
+    if not isinstance(content["digest"], str) or found != content["digest"]:
         raise CheckpointError(f"{file}: damaged: the content does not match its digest; use an earlier one")
+    if not _are_weights(content.get("state_dict")) or type(content.get("global_step")) is not int:
+        raise CheckpointError(f"{file}: not a checkpoint of genloom: it holds no weights, or not when they were taken")
     return content
+
+
+def _check_archive(file: Path) -> None:
+    """Refuse an archive that would take more memory than it is large; ours are not packed."""
+    with zipfile.ZipFile(file) as archive:
+        if sum(entry.file_size for entry in archive.infolist()) > file.stat().st_size:
+            raise ValueError("what it unpacks to is larger than the file")
+
+
+def _check_size(content: Any, num_bytes: int) -> None:
+    """Refuse values that say of each other, or of their own size, more than ``num_bytes`` of a file can hold."""
+    waiting, seen = [content], 0
+    while waiting:
+        node = waiting.pop()
+        seen += 1
+        if seen > num_bytes:
+            raise ValueError("values that repeat each other without end")
+        if isinstance(node, Tensor) and node.numel() * node.element_size() > node.untyped_storage().nbytes():
+            raise ValueError(f"a tensor of {tuple(node.shape)} in {node.untyped_storage().nbytes()} bytes")
+        if isinstance(node, Mapping):
+            waiting += [*node.keys(), *node.values()]
+        elif isinstance(node, list | tuple):
+            waiting += node
+
+
+def _are_weights(weights: Any) -> bool:
+    return isinstance(weights, dict) and all(
+        isinstance(name, str) and isinstance(weight, Tensor) for name, weight in weights.items()
+    )
 
 
 def position(path: str | os.PathLike[str]) -> tuple[int, int]:
     """Return the epoch of a checkpoint and how many of its batches had been seen.
 
     ``ready``, not ``completed``: a checkpoint written at a batch's end has that batch not completed yet.
+
+    Raises:
+        CheckpointError: it does not say so.
     """
-    loop = read(path)["loops"]["fit_loop"]
-    epochs, batches = loop["epoch_progress"]["current"], loop["epoch_loop.batch_progress"]["current"]
-    between_epochs = epochs["completed"] == epochs["ready"]
-    return epochs["completed"], 0 if between_epochs else batches["ready"]
+    content = read(path)
+    try:
+        loop = content["loops"]["fit_loop"]
+        epochs, batches = loop["epoch_progress"]["current"], loop["epoch_loop.batch_progress"]["current"]
+        between_epochs = epochs["completed"] == epochs["ready"]
+        return int(epochs["completed"]), 0 if between_epochs else int(batches["ready"])
+    except (LookupError, TypeError, ValueError, OverflowError) as error:
+        raise CheckpointError(f"{path}: it does not say how far it was trained ({error!r})") from error
 
 
 def load(path: str | os.PathLike[str], *, trust: list[str] | None = None, device: str | torch.device = "cpu") -> Family:
@@ -153,21 +219,73 @@ def load(path: str | os.PathLike[str], *, trust: list[str] | None = None, device
     try:
         node, weights = own["model"], content["state_dict"]
         spec, seed = Spec.from_dict(own["spec"]), int(own["seed"])
-    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except Exception as error:
         raise CheckpointError(f"{file}: it does not say what was trained, and on what ({error!r})") from error
     factory = instantiate(
         stranger.checked(node, Family, "model", trust=trust or [], file=file), "model", _partial_=True
     )
     try:
-        model: Family = factory(spec=spec, optimizer={}, seed=seed)
-    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        raise CheckpointError(f"{file}: what it describes can't be built ({error})") from error
+        with _no_larger_than(weights):
+            model: Family = factory(spec=spec, optimizer={}, seed=seed)
+    except GenloomError:
+        raise
+    except Exception as error:  # of arguments that nobody checked
+        raise CheckpointError(f"{file}: what it describes can't be built ({reason(error)})") from error
     try:
         model.load_state_dict(weights, strict=True)
-    except (RuntimeError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{file}: its weights do not fit the model that it describes ({error})") from error
-    model.identity = own
-    return model.to(device).eval()
+        model.identity = {"data": None, "metrics": None, "data_fingerprint": None, **own}
+        return model.to(device).eval()
+    except Exception as error:
+        raise CheckpointError(
+            f"{file}: its weights do not fit the model that it describes ({' '.join(str(error).split())[:500]})"
+        ) from error
+
+
+@contextlib.contextmanager
+def _no_larger_than(weights: Mapping[str, Tensor]) -> Iterator[None]:
+    """Refuse, while modules are made, more of them or larger ones than such weights could be of."""
+    most_bytes = 2**26 + 4 * sum(weight.numel() * weight.element_size() for weight in weights.values())
+    most_parts, taken = 10_000 + 20 * len(weights), [0, 0]
+
+    def count(module: nn.Module, name: str, part: Any) -> None:
+        taken[0] += 1
+        taken[1] += part.numel() * part.element_size() if isinstance(part, Tensor) else 0
+        if taken[0] > most_parts or taken[1] > most_bytes:
+            raise ValueError(_TOO_LARGE)
+
+    hooks = [register(count) for register in _REGISTRATIONS]
+    try:
+        with _SmallTensors(most_bytes):
+            yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+class _SmallTensors(TorchFunctionMode):
+    """Refuses tensors that are too large before there is memory for them."""
+
+    def __init__(self, most_bytes: int) -> None:
+        super().__init__()
+        self.most_bytes = most_bytes
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func in _CONSTRUCTORS:
+            of_size = {name: value for name, value in kwargs.items() if name in ("size", "dtype", "fill_value")}
+            made = func(*args, **of_size, device="meta")
+            if made.numel() * made.element_size() > self.most_bytes:
+                raise ValueError(_TOO_LARGE)
+        return func(*args, **kwargs)
+
+
+_TOO_LARGE = "it is far larger than the weights that it has"
+_CONSTRUCTORS = (torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn)
+_REGISTRATIONS = (
+    nn.modules.module.register_module_module_registration_hook,
+    nn.modules.module.register_module_parameter_registration_hook,
+    nn.modules.module.register_module_buffer_registration_hook,
+)
 
 
 def check_continues(path: str | os.PathLike[str], model: Family, fingerprint: str) -> None:

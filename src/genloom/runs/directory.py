@@ -86,8 +86,10 @@ def is_held(directory: Path) -> bool:
     """Whether a live process holds the run's lock.
 
     Raises:
-        OSError: the directory cannot be written, and so cannot be asked.
+        OSError: the directory cannot be written, and so cannot be asked; or the lock is a link to elsewhere.
     """
+    if (directory / ".lock").is_symlink():  # older versions of filelock would empty what it leads to
+        raise OSError(f"{directory / '.lock'} is a link")
     try:
         with FileLock(directory / ".lock", timeout=0):
             return False

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from genloom.config.advice import setting
 from genloom.errors import CheckpointError, ConfigError
-from genloom.runs import changes, checkpoint, directory
+from genloom.runs import changes, checkpoint, directory, reading
 
 STATED = ("model", "data", "optimizer", "scheduler", "seed")  # of a configuration, what a checkpoint says of itself
 
@@ -47,6 +45,7 @@ def choose(config: DictConfig, sweep_directory: Path | None) -> Place:
     if config.resume == "auto":
         candidates = [named] if named else _unfinished_alike(config)
         for candidate in filter(_is_run, candidates):
+            _check_kept(candidate)
             if _status(candidate).get("status") == "finished":
                 _check_finished(candidate, config)
                 return Place(candidate.resolve(), finished=True)
@@ -64,6 +63,16 @@ def choose(config: DictConfig, sweep_directory: Path | None) -> Place:
         _check_continues(source, config, to_do=1)
     place = directory.claim(named) if named else directory.allocate(config.run.root, config.run.name)
     return Place(place, source)
+
+
+def _check_kept(run: Path) -> None:
+    """Refuse to work in a folder whose links would have the run write elsewhere."""
+    for path in run.rglob("*"):
+        if path.is_symlink():
+            raise ConfigError(
+                f"run.dir: {path} is a link, by which this run would write elsewhere; put there what it leads to, or "
+                "name another run.dir"
+            )
 
 
 def _is_run(folder: Path) -> bool:
@@ -108,9 +117,10 @@ def _check_finished(run: Path, config: DictConfig) -> None:
 
 def _configuration(run: Path) -> dict[str, Any]:
     try:
-        return _plain(OmegaConf.load(run / "config.yaml"))
-    except (OSError, yaml.YAMLError, OmegaConfBaseException):
+        content = reading.yaml_of(run / "config.yaml")
+    except (OSError, ValueError):
         return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _plain(config: Any) -> dict[str, Any]:
@@ -120,9 +130,10 @@ def _plain(config: Any) -> dict[str, Any]:
 
 def _status(run: Path) -> dict[str, Any]:
     try:
-        return json.loads((run / "status.json").read_text(encoding="utf-8"))
+        content = reading.json_of(run / "status.json")
     except (OSError, ValueError):
         return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _newest_good(run: Path) -> Path | None:

@@ -7,6 +7,7 @@ trust. A name is not judged by how it is spelt: every module leads, by what it i
 
 import functools
 import importlib
+import inspect
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -51,7 +52,7 @@ def checked(node: Any, kind: type, key: str, *, trust: Sequence[str], file: Path
             found = _part(inner["_target_"], where, trust)
             if inner is node and kind not in found.__mro__:
                 raise _Refusal(f"{where}: {inner['_target_']} is no {kind.__name__}")
-        return _without_places(node)
+        return _without_places(node, trust)
     except RecursionError:
         raise CheckpointError(
             f"{file}: {key}: nested too deeply to be a configuration; nothing of it was built"
@@ -70,7 +71,7 @@ def _walk(node: Any, where: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
         for name, value in node.items():
             if not isinstance(name, str):
                 raise _Refusal(f"{where}: a key is {type(name).__name__}, not text")
-            if name.startswith("_") and name != "_target_" and value not in _INSTRUCTIONS.get(name, ()):
+            if name.startswith("_") and name != "_target_" and not _is_instruction(name, value):
                 raise _Refusal(f"{where}.{name}: not for a file to say")
             if name != "_target_":
                 yield from _walk(value, f"{where}.{name}")
@@ -83,6 +84,10 @@ def _walk(node: Any, where: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
         raise _Refusal(f"{where}: {type(node).__name__} is no plain value")
     elif isinstance(node, str) and "${" in node:
         raise _Refusal(f"{where}: {node[:80]!r} would be computed; a file holds values")
+
+
+def _is_instruction(name: str, value: Any) -> bool:
+    return type(value) in _PLAIN and value in _INSTRUCTIONS.get(name, ())
 
 
 def _part(target: Any, where: str, trust: Sequence[str]) -> type:
@@ -125,7 +130,18 @@ def _is_within(name: str, trust: Sequence[str]) -> bool:
     return any(name.startswith(f"{package}.") for package in (*_OWN_PACKAGES, *trust))
 
 
-def _without_places(node: Any) -> Any:
-    if isinstance(node, Mapping):
-        return {name: _PLACES[name] if name in _PLACES else _without_places(value) for name, value in node.items()}
-    return [_without_places(value) for value in node] if isinstance(node, list) else node
+def _without_places(node: Any, trust: Sequence[str]) -> Any:
+    """Return ``node``, checked already, with every place set in each part that has one, whether it was set or not."""
+    if isinstance(node, list):
+        return [_without_places(value, trust) for value in node]
+    if not isinstance(node, Mapping):
+        return node
+    own = {name: _without_places(value, trust) for name, value in node.items()}
+    taken = _arguments(_part(node["_target_"], "", trust)) if "_target_" in node else ()
+    return own | {name: instead for name, instead in _PLACES.items() if name in node or name in taken}
+
+
+def _arguments(part: type) -> set[str]:
+    """Return the names of what a part, or a base that it may pass it on to, is told."""
+    made = [base.__init__ for base in part.__mro__ if "__init__" in vars(base) and base is not object]
+    return {name for each in made for name in inspect.signature(each).parameters}
