@@ -1,5 +1,6 @@
 """The file of an extractor of one's own, and judging by it."""
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -239,3 +240,9 @@ def test_what_an_extractor_does_not_see() -> None:
     assert ladder.unseen(rising | {"blur_3x3": -1.0, "class_dropped": 0.0}) == ["class_dropped", "blur_3x3"]
     assert ladder.unseen(rising | {"pca_50_gaussian": -1.0}) == ["pca_50_gaussian"]
     assert ladder.unseen({"real": 1.0, "uniform_noise": 0.5}) == ["uniform_noise"]
+
+
+def test_a_pipe_is_no_extractor(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.safetensors")
+    with pytest.raises(CheckpointError, match="no regular file"):
+        TrainedExtractor(tmp_path / "pipe.safetensors")

@@ -283,7 +283,7 @@ def file_sha256(path: Path, key: str = "weights_path") -> str:
     Raises:
         CheckpointError: if it cannot be read.
     """
-    if path.exists() and not path.is_file():  # a pipe or a device might never end
+    if path.exists() and not (path.is_file() or path.is_dir()):  # a pipe or a device might never end
         raise CheckpointError(f"{path}: this is no regular file of weights; check {key}")
     try:
         with path.open("rb") as file:
