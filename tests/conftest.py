@@ -1,5 +1,6 @@
 """What several tests build."""
 
+import os
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -9,19 +10,23 @@ from typing import Any
 import pytest
 import pytorch_lightning as pl
 import torch
+from torch import Tensor
 
 from genloom import cli
 from genloom.batch import ImageBatch
 from genloom.bottlenecks.gaussian import Gaussian
 from genloom.data.base import ImageData, Images, Split
-from genloom.families.base import Family
-from genloom.families.gan import GAN
-from genloom.families.vae import VAE
-from genloom.likelihoods.gaussian import LearnedGaussian
+from genloom.data.images.digits import Digits
+from genloom.distributions.latents import StandardNormal
+from genloom.distributions.likelihoods.gaussian import LearnedGaussian
+from genloom.extractors.features import DigitsExtractor, Features, Pixels
+from genloom.judging.evidence import Evidence, View
+from genloom.models.gan import GAN
+from genloom.models.training.family import Family
+from genloom.models.vae import VAE
 from genloom.networks.dense import DenseDecoder, DenseDiscriminator, DenseEncoder, DenseGenerator
 from genloom.objectives.gan import NonSaturating
 from genloom.objectives.vae import Elbo
-from genloom.samplers.latents import StandardNormal
 from genloom.spec import ImageContent, Spec
 
 torch.set_num_threads(1)
@@ -152,3 +157,54 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         return code, output.out, output.err
 
     return command
+
+
+class Colours(ImageData):
+    """Smooth random colour pictures of 20x20: 60 for training, 30 for validation, 40 for test."""
+
+    classes = None
+
+    def read(self, split: Split) -> Images:
+        num = {"train": 60, "val": 30, "test": 40}[split]
+        rng = torch.Generator().manual_seed(num)
+        coarse = torch.rand(num, 3, 4, 4, generator=rng)
+        return Images((torch.nn.functional.interpolate(coarse, size=(20, 20), mode="bilinear") * 255).byte())
+
+
+@pytest.fixture
+def colours() -> Colours:
+    return Colours(name="colours")
+
+
+@pytest.fixture(scope="session")
+def digits() -> Digits:
+    return Digits(name="digits", size=32, domain="handwritten_digits")
+
+
+@pytest.fixture(scope="session")
+def mnist_root() -> Path:
+    root = os.environ.get("GENLOOM_DATA")
+    if not root or not (Path(root) / "MNIST").is_dir():
+        pytest.skip("GENLOOM_DATA names no folder that holds MNIST")
+    return Path(root)
+
+
+@pytest.fixture
+def view() -> Callable[..., View]:
+    """Builds a view whose features are given."""
+
+    def build(vectors: Tensor, logits: Tensor | None = None) -> View:
+        images = Images(torch.arange(len(vectors) * 4, dtype=torch.int64).to(torch.uint8).view(-1, 1, 2, 2))
+        extractor = Pixels() if logits is None else DigitsExtractor()
+        built = View(images, extractor)
+        empty = torch.empty(len(vectors), 0)
+        built.features = Features(vectors.float(), empty if logits is None else logits.float())
+        return built
+
+    return build
+
+
+@pytest.fixture
+def nothing() -> Evidence:
+    """What metrics get that look at no further set."""
+    return Evidence(ImageContent(1, 4, 4), {}, {})

@@ -28,7 +28,7 @@ def start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Start:
         monkeypatch.delenv(variable, raising=False)
 
     def run(job: Run, *arguments: str, command: str | None = None) -> int:
-        monkeypatch.setitem(sys.modules, "genloom.train", SimpleNamespace(run=job))  # pyright: ignore
+        monkeypatch.setitem(sys.modules, "genloom.commands.train", SimpleNamespace(run=job))  # pyright: ignore
         line = ["genloom", *arguments]
         monkeypatch.setattr(sys, "argv", line)
         with pytest.raises(SystemExit) as caught:

@@ -45,7 +45,7 @@ DEFAULTS = {
     "bottlenecks.gaussian.Gaussian": {"dim": 32},
     "bottlenecks.gaussian.Deterministic": {"dim": 32},
     "bottlenecks.ladder.Ladder": {"dims": (24, 8), "hidden": 128},
-    "bottlenecks.priors.VampPrior": {"components": 500},  # Tomczak and Welling, 2018
+    "distributions.priors.VampPrior": {"components": 500},  # Tomczak and Welling, 2018
     "bottlenecks.vector_quantised.VectorQuantised": {
         "stages": 16,
         "num_codes": 256,
@@ -54,12 +54,12 @@ DEFAULTS = {
         "decay": 0.99,  # appendix A.1
         "revive_below": 0.05,
     },
-    "likelihoods.gaussian.Gaussian": {"sigma": 0.1},
-    "likelihoods.gaussian.OptimalGaussian": {"half_life_batches": 50},
-    "likelihoods.logistic_mixture.DiscretisedLogisticMixture": {"components": 5},  # Salimans et al., 2017
-    "networks.autoregressive.AutoregressivePrior": {"width": 384, "dropout": 0.1},
+    "distributions.likelihoods.gaussian.Gaussian": {"sigma": 0.1},
+    "distributions.likelihoods.gaussian.OptimalGaussian": {"half_life_batches": 50},
+    "distributions.likelihoods.logistic_mixture.DiscretisedLogisticMixture": {"components": 5},  # Salimans et al., 2017
+    "networks.autoencoder.autoregressive.AutoregressivePrior": {"width": 384, "dropout": 0.1},
     # Karras et al., StyleGAN2-ADA, 2020, section 3.1 and appendix B
-    "networks.ada.AdaptiveAugment": {
+    "networks.gan.ada.AdaptiveAugment": {
         "target": 0.6,
         "adjustment_examples": 500_000,
         "interval": 4,
@@ -79,14 +79,14 @@ DEFAULTS = {
         "saturation": 1.0,
     },
     # Zhao et al., Differentiable Augmentation, 2020, the authors' code
-    "networks.augmentation.DiffAugment": {
+    "networks.gan.augmentation.DiffAugment": {
         "brightness": 0.5,
         "saturation": 1.0,
         "contrast": 0.5,
         "translation": 0.125,
         "cutout": 0.5,
     },
-    "networks.stylegan2.StyleGAN2Generator": {
+    "networks.gan.stylegan2.StyleGAN2Generator": {
         "width": 16,
         "max_width": 512,
         "w_dim": 128,
@@ -95,15 +95,19 @@ DEFAULTS = {
         "mixing_probability": 0.9,
         "w_mean_half_life_examples": 10_000,
     },
-    "networks.stylegan2.StyleGAN2Discriminator": {"width": 16, "max_width": 512, "mbstd_group": 4},
-    "networks.stylegan2_layers.MinibatchDeviation": {"group": 4},
+    "networks.gan.stylegan2.StyleGAN2Discriminator": {"width": 16, "max_width": 512, "mbstd_group": 4},
+    "networks.gan.stylegan2_layers.MinibatchDeviation": {"group": 4},
     "networks.heads.Concatenation": {"hidden": 128, "embedding_dim": 32},
     "networks.heads.Codes": {"categories": 10, "continuous": 2, "hidden": 128},  # Chen et al., InfoGAN, 2016
-    "networks.forecasting.MeanStd": {"eps": 1e-5},  # Kim et al., RevIN, 2022
-    "networks.forecasting.Patches": {"patch_length": 16, "stride": 8, "flatten": True},  # Nie et al., PatchTST, 2023
-    "networks.ngram.NGram": {"order": 5, "continuation": True},
-    "networks.recurrent.Recurrent": {"width": 256, "layers": 1, "dropout": 0.0, "layer_norm": False},
-    "networks.transformer.Transformer": {
+    "networks.sequence.forecasting.MeanStd": {"eps": 1e-5},  # Kim et al., RevIN, 2022
+    "networks.sequence.forecasting.Patches": {
+        "patch_length": 16,
+        "stride": 8,
+        "flatten": True,
+    },  # Nie et al., PatchTST, 2023
+    "networks.baselines.ngram.NGram": {"order": 5, "continuation": True},
+    "networks.sequence.recurrent.Recurrent": {"width": 256, "layers": 1, "dropout": 0.0, "layer_norm": False},
+    "networks.sequence.transformer.Transformer": {
         "width": 128,
         "layers": 4,
         "heads": 4,
@@ -111,11 +115,11 @@ DEFAULTS = {
         "dropout": 0.0,
         "causal": True,
     },
-    "networks.closed_form.Ridge": {"penalties": (0.01,), "min_log_std": -6.0},
-    "outputs.real.Gaussian": {"min_log_std": -6.0},
-    "outputs.real.Quantiles": {"levels": (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)},
-    "samplers.latents.NormalWithCodes": {"categories": 10, "continuous": 2, "noise_std": 1.0},
-    "samplers.mixture.Mixture": {"components": 10},  # Ghosh et al., From Variational to Deterministic …, 2020
+    "networks.baselines.closed_form.Ridge": {"penalties": (0.01,), "min_log_std": -6.0},
+    "distributions.outputs.real.Gaussian": {"min_log_std": -6.0},
+    "distributions.outputs.real.Quantiles": {"levels": (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)},
+    "distributions.latents.NormalWithCodes": {"categories": 10, "continuous": 2, "noise_std": 1.0},
+    "distributions.mixture.Mixture": {"components": 10},  # Ghosh et al., From Variational to Deterministic …, 2020
     "samplers.tokens.TokenSampler": {"temperature": 1.0},
     "samplers.tokens.generate": {"kept": 0.5},
     "metrics.classes.ClassifierScore": {"splits": 1},
@@ -126,7 +130,10 @@ DEFAULTS = {
     "metrics.likelihood.LatentActivity": {"threshold": 0.01},  # Burda et al., 2016, section 5
     "metrics.memorisation.Memorisation": {"num_candidates": 5000},
     "metrics.series.ForecastErrors": {"num_samples": 100},
-    "metrics.support.Support": {"k_precision_recall": 3, "k_density_coverage": 5},  # Kynkäänniemi, 2019; Naeem, 2020
+    "metrics.precision_recall.Support": {
+        "k_precision_recall": 3,
+        "k_density_coverage": 5,
+    },  # Kynkäänniemi, 2019; Naeem, 2020
     "metrics.text.TextSamples": {"num": 64, "length": 256, "copied_characters": 20},
 }
 

@@ -8,7 +8,7 @@ import torch
 
 from genloom.devices import device, peak_memory, reset_peak_memory
 from genloom.errors import ConfigError
-from genloom.metrics.features import Pixels
+from genloom.extractors.features import Pixels
 from genloom.precision import matrix_products
 
 GPU = torch.device("cuda", 0)

@@ -17,7 +17,7 @@ from genloom.config.composition import Composer
 from genloom.config.directory import config_directory
 from genloom.config.instantiate import instantiate
 from genloom.data.base import ImageData, Images, InMemoryData, Split
-from genloom.families.base import Family
+from genloom.models.training.family import Family
 from genloom.objectives.loss import Loss
 
 FOLDER = config_directory() / "experiment"

@@ -15,8 +15,8 @@ from jaxtyping import Integer
 from torch import Tensor, nn
 
 from genloom.batch import Prompt
-from genloom.networks.language import Language
-from genloom.networks.transformer import Transformer
+from genloom.networks.sequence.language import Language
+from genloom.networks.sequence.transformer import Transformer
 from genloom.spec import Spec
 
 CONTEXT = 640

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import UInt8
 from torch import Tensor
 
-from genloom.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from genloom.networks.gan.dcgan import DCGANDiscriminator, DCGANGenerator
 from genloom.spec import ImageContent, Spec
 
 LATENT_DIM = 100

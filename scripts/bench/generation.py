@@ -22,10 +22,10 @@ from throughput import in_turns, rate_of, ratio
 
 from genloom.batch import Prompt
 from genloom.data.text import FromCharacters, Text
-from genloom.families.sequence import SequenceModel
-from genloom.networks.language import Language
+from genloom.distributions.outputs.categorical import Categorical
+from genloom.models.sequence import SequenceModel
+from genloom.networks.sequence.language import Language
 from genloom.objectives.sequence import NegativeLogLikelihood
-from genloom.outputs.categorical import Categorical
 from genloom.samplers.tokens import TokenSampler, generate
 from genloom.spec import Spec, TextContent
 from genloom.vocabulary import Characters

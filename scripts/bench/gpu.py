@@ -31,16 +31,19 @@ import torch
 from forked import Children, Command, file_name
 
 import genloom.cli
-from genloom.assembly import load_data
+from genloom.commands.assembly import load_data
 from genloom.config.composition import Composer
 from genloom.config.directory import config_directory
 from genloom.errors import DataError
 
 IMPORTED_ONCE = [
-    *(f"genloom.{name}" for name in ("train", "sample", "encode", "reconstruct", "evaluate", "forecast", "explore")),
-    *(f"genloom.data.{name}" for name in ("digits", "torchvision_images", "text", "series")),
-    *(f"genloom.families.{name}" for name in ("gan", "vae", "pca", "sequence")),
-    *("genloom.metrics.judge", "sklearn.datasets", "torchmetrics", "tensorboard", "hydra.core.hydra_config"),
+    *(
+        f"genloom.commands.{name}"
+        for name in ("train", "sample", "encode", "reconstruct", "evaluate", "forecast", "explore")
+    ),
+    *(f"genloom.data.{name}" for name in ("images.digits", "images.torchvision_sets", "text", "series.series")),
+    *(f"genloom.models.{name}" for name in ("gan", "vae", "pca", "sequence")),
+    *("genloom.judging.judge", "sklearn.datasets", "torchmetrics", "tensorboard", "hydra.core.hydra_config"),
 ]
 
 # else nothing is augmented so early

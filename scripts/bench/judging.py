@@ -18,10 +18,10 @@ from hydra import compose, initialize_config_dir
 from genloom import randomness
 from genloom.config.directory import config_directory
 from genloom.config.instantiate import instantiate
-from genloom.data.torchvision_images import MNIST
+from genloom.data.images.torchvision_sets import MNIST
 from genloom.examples import Images
-from genloom.metrics.judge import Candidate, Judge
-from genloom.networks.dcgan import DCGANGenerator
+from genloom.judging.judge import Candidate, Judge
+from genloom.networks.gan.dcgan import DCGANGenerator
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from genloom.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from genloom.networks.gan.dcgan import DCGANDiscriminator, DCGANGenerator
 from genloom.spec import ImageContent, Spec
 
 LATENT_DIM = 100

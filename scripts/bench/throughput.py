@@ -26,13 +26,13 @@ import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.loggers import TensorBoardLogger
 
-from genloom.callbacks.progress import Progress, Throughput
 from genloom.data.base import ImageData, Images, InMemoryData, Split, resize
-from genloom.families.base import Family
-from genloom.families.gan import GAN
-from genloom.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from genloom.distributions.latents import StandardNormal
+from genloom.inspections.throughput import Progress, Throughput
+from genloom.models.gan import GAN
+from genloom.models.training.family import Family
+from genloom.networks.gan.dcgan import DCGANDiscriminator, DCGANGenerator
 from genloom.objectives.gan import NonSaturating
-from genloom.samplers.latents import StandardNormal
 
 HERE = Path(__file__).parent
 WARM_UP = 3

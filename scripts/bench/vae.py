@@ -26,8 +26,8 @@ from throughput import Given, in_turns, rate_of, ratio
 from torch import Tensor
 
 from genloom.bottlenecks.gaussian import Gaussian
-from genloom.families.vae import VAE
-from genloom.likelihoods.bernoulli import Bernoulli
+from genloom.distributions.likelihoods.bernoulli import Bernoulli
+from genloom.models.vae import VAE
 from genloom.networks.dense import DenseDecoder, DenseEncoder
 from genloom.objectives.vae import Elbo
 

@@ -16,12 +16,12 @@ from torch import Tensor
 from genloom import randomness
 from genloom.batch import Batch
 from genloom.bottlenecks.gaussian import Gaussian
-from genloom.data.digits import Digits
-from genloom.families.drawing import batches_of
-from genloom.families.vae import VAE
-from genloom.likelihoods.bernoulli import Bernoulli
+from genloom.data.images.digits import Digits
+from genloom.distributions.likelihoods.bernoulli import Bernoulli
+from genloom.distributions.normal import Normal
+from genloom.models.generation import batches_of
+from genloom.models.vae import VAE
 from genloom.networks.dense import DenseDecoder, DenseEncoder
-from genloom.normal import Normal
 from genloom.objectives.loss import Loss
 from genloom.objectives.vae import Elbo, LatentModel, VaeObjective
 

@@ -32,58 +32,58 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "src/genloom/"
 #: Which tests shall notice, by the longest beginning of a module's path; a module without tests is not changed.
 TESTS: dict[str, str] = {
-    "normal": "bottlenecks objectives/test_vae.py",
+    "distributions/normal": "bottlenecks objectives/test_vae.py",
     "running_mean": "test_running_mean.py objectives",
     "schedules": "test_schedules.py",
     "batch": "test_batch.py",
     "objectives/gan": "objectives/test_adversarial.py objectives/test_auxiliary.py objectives/test_game.py "
     "objectives/test_regularisers.py",
     "objectives/vae": "objectives/test_vae.py",
-    "objectives/sequence": "families/test_sequence.py",
-    "likelihoods": "likelihoods families/test_vae.py",
-    "bottlenecks": "bottlenecks objectives/test_vae.py families/test_vae.py",
-    "outputs/real": "outputs networks/test_sequence.py metrics/test_series.py",
-    "outputs/categorical": "samplers metrics/test_text.py families/test_sequence.py",
+    "objectives/sequence": "models/test_sequence.py",
+    "distributions/likelihoods": "distributions/test_likelihoods.py models/test_vae.py",
+    "bottlenecks": "bottlenecks objectives/test_vae.py models/test_vae.py",
+    "distributions/outputs/real": "distributions/test_real.py networks/test_sequence.py metrics/test_series.py",
+    "distributions/outputs/categorical": "samplers metrics/test_text.py models/test_sequence.py",
     "samplers/tokens": "samplers/test_tokens.py",
-    "samplers/mixture": "samplers/test_mixture.py",
-    "samplers/latents": "samplers/test_latents.py objectives/test_auxiliary.py",
-    "networks/ada": "networks/test_augmentation.py",
-    "networks/augmentation": "networks/test_augmentation.py",
-    "networks/closed_form": "networks/test_closed_form.py families/test_pca.py",
-    "networks/autoregressive": "bottlenecks",
-    "networks/forecasting": "networks/test_sequence.py",
-    "networks/language": "networks/test_sequence.py",
-    "networks/recurrent": "networks/test_sequence.py",
-    "networks/transformer": "networks/test_sequence.py",
-    "networks/ngram": "networks/test_ngram.py",
-    "networks/stylegan2": "networks/test_stylegan2.py",
-    "networks/attention": "networks/test_parts.py",
+    "distributions/mixture": "distributions/test_mixture.py",
+    "distributions/latents": "distributions/test_latents.py objectives/test_auxiliary.py",
+    "networks/gan/ada": "networks/test_augmentation.py",
+    "networks/gan/augmentation": "networks/test_augmentation.py",
+    "networks/baselines/closed_form": "networks/test_closed_form.py models/test_pca.py",
+    "networks/autoencoder/autoregressive": "bottlenecks",
+    "networks/sequence/forecasting": "networks/test_sequence.py",
+    "networks/sequence/language": "networks/test_sequence.py",
+    "networks/sequence/recurrent": "networks/test_sequence.py",
+    "networks/sequence/transformer": "networks/test_sequence.py",
+    "networks/baselines/ngram": "networks/test_ngram.py",
+    "networks/gan/stylegan2": "networks/test_stylegan2.py",
+    "networks/gan/attention": "networks/test_parts.py",
     "networks/conditioning": "networks/test_parts.py",
     "networks/heads": "networks/test_parts.py",
-    "networks/spectral": "networks/test_parts.py",
-    "families/base": "families/test_gan.py::test_average_has_the_stated_half_life "
-    "families/test_gan.py::test_average_includes_statistics_and_is_never_trained "
-    "families/test_gan.py::test_the_half_life_ramps_up_to_a_twentieth_of_what_was_seen",
+    "networks/gan/spectral": "networks/test_parts.py",
+    "models/training/family": "models/test_gan.py::test_average_has_the_stated_half_life "
+    "models/test_gan.py::test_average_includes_statistics_and_is_never_trained "
+    "models/test_gan.py::test_the_half_life_ramps_up_to_a_twentieth_of_what_was_seen",
     "metrics/classes": "metrics/test_classes.py",
     "metrics/codes": "metrics/test_codes.py",
     "metrics/conditional": "metrics/test_conditional.py",
     "metrics/disentanglement": "metrics/test_disentanglement.py",
     "metrics/diversity": "metrics/test_diversity.py",
     "metrics/frechet": "metrics/test_frechet.py",
-    "metrics/inception": "metrics/test_inception.py",
+    "extractors/inception": "extractors/test_inception.py",
     "metrics/kernel": "metrics/test_kernel.py",
     "metrics/likelihood": "metrics/test_likelihood.py",
     "metrics/memorisation": "metrics/test_memorisation.py",
     "metrics/modes": "metrics/test_modes.py",
-    "metrics/pairs": "metrics/test_pairs.py",
+    "metrics/distances": "metrics/test_distances.py",
     "metrics/reconstruction": "metrics/test_reconstruction.py",
-    "metrics/calibration": "metrics/test_series.py",
+    "metrics/calibration": "extractors/test_trained.py",
     "metrics/series": "metrics/test_series.py",
-    "metrics/support": "metrics/test_support.py",
+    "metrics/precision_recall": "metrics/test_precision_recall.py",
     "metrics/text": "metrics/test_text.py",
 }
-#: Of families/base.py only the average of the weights is a formula.
-PARTS = {"families/base": "average_weights"}
+#: Of models/training/family.py only the average of the weights is a formula.
+PARTS = {"models/training/family": "average_weights"}
 
 OPTIONS = ["-x", "-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
 

@@ -18,12 +18,12 @@ from safetensors.torch import save_file
 
 from genloom import randomness
 from genloom.data.base import Images
-from genloom.data.digits import Digits
-from genloom.data.torchvision_images import MNIST
-from genloom.metrics.features import DigitsCNN, DigitsExtractor, trace_scale
+from genloom.data.images.digits import Digits
+from genloom.data.images.torchvision_sets import MNIST
+from genloom.extractors.damage import rungs
+from genloom.extractors.features import DigitsCNN, DigitsExtractor, trace_scale
+from genloom.judging.judge import selection
 from genloom.metrics.frechet import frechet_distance
-from genloom.metrics.judge import selection
-from genloom.metrics.ladder import rungs
 from genloom.schedules import linear
 
 # One epoch without label smoothing: longer training and smoothing collapse the classes to points, and the features

@@ -83,7 +83,7 @@ def _usage() -> str:
 
 
 def _module(command: str) -> Any:
-    return importlib.import_module(f"genloom.{command}")
+    return importlib.import_module(f"genloom.commands.{command}")
 
 
 def _report(error: GenloomError) -> int:

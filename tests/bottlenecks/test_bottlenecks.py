@@ -14,13 +14,13 @@ from encoders import encoder
 from genloom.batch import Batch
 from genloom.bottlenecks.gaussian import Gaussian
 from genloom.bottlenecks.ladder import Ladder
-from genloom.bottlenecks.posteriors import FlowPosterior
-from genloom.bottlenecks.priors import FlowPrior, StandardNormal, VampPrior
 from genloom.bottlenecks.vector_quantised import VectorQuantised
+from genloom.distributions.normal import Normal
+from genloom.distributions.posteriors import FlowPosterior
+from genloom.distributions.priors import FlowPrior, StandardNormal, VampPrior
 from genloom.errors import ConfigError
-from genloom.networks.autoregressive import AutoregressivePrior, _scale
+from genloom.networks.autoencoder.autoregressive import AutoregressivePrior, _scale
 from genloom.networks.conditioning import Concatenation
-from genloom.normal import Normal
 
 coupling = partial(zuko.flows.MAF, transforms=2, passes=2, hidden_features=[16])
 

@@ -96,7 +96,7 @@ def test_added_argument_that_the_target_accepts(train: Composer) -> None:
 
 
 def test_later_overrides_see_earlier_ones(train: Composer) -> None:
-    target = "+callbacks.mine={_target_: genloom.callbacks.sample_grid.SampleGrid}"
+    target = "+callbacks.mine={_target_: genloom.inspections.sample_grid.SampleGrid}"
     with pytest.raises(ConfigError, match=r"callbacks\.mine\.nim: .*num"):
         check_all(train, [target, "+callbacks.mine.nim=3"], multirun=False, complete=True)
 

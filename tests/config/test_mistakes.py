@@ -151,7 +151,7 @@ MISTAKES: dict[str, tuple[list[str], list[str]]] = {
         ["optimizer.generator._target_:", "did you mean optim?"],
     ),
     "unknown class": (
-        ["train", "data._target_=genloom.data.digits.Digit"],
+        ["train", "data._target_=genloom.data.images.digits.Digit"],
         ["data._target_:", "did you mean Digits?"],
     ),
     "unknown class of torch": (
@@ -351,10 +351,10 @@ def test_debug_brings_nothing_back(outcomes: dict[str, dict[str, Any]]) -> None:
 
 
 def test_shown_configuration(outcomes: dict[str, dict[str, Any]]) -> None:
-    assert "_target_: genloom.data.digits.Digits" in outcomes["configuration"]["out"]
+    assert "_target_: genloom.data.images.digits.Digits" in outcomes["configuration"]["out"]
     assert outcomes["resolved part"]["out"].startswith("# @package data\n")
     assert "seed: 0" in outcomes["resolved part"]["out"]
     both = outcomes["with an override after a flag"]["out"]
     assert "seed: 3" in both
-    assert "genloom.data.torchvision_images.MNIST" in both
+    assert "genloom.data.images.torchvision_sets.MNIST" in both
     assert "checkpoint: ???" in outcomes["incomplete"]["out"]

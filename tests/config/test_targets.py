@@ -24,8 +24,8 @@ TARGETS = [
     "torchvision.transforms.Resize",
     "sklearn.datasets.load_digits",
     "genloom.schedules.linear",
-    "genloom.samplers.latents.StandardNormal",
-    "genloom.networks.dcgan.DCGANGenerator",
+    "genloom.distributions.latents.StandardNormal",
+    "genloom.networks.gan.dcgan.DCGANGenerator",
     "genloom.networks.dense.DenseDiscriminator",
     "genloom.objectives.gan.R1",
     "genloom.spec.Spec",
@@ -48,14 +48,14 @@ def test_signature_is_what_inspection_says(target: str) -> None:
 
 
 def test_forwarded_arguments_are_the_base_class_s() -> None:
-    found = signature("genloom.data.torchvision_images.MNIST")
+    found = signature("genloom.data.images.torchvision_sets.MNIST")
     assert {"root", "num_val", "batch_size", "seed", "size"} <= found.parameters.keys()
     assert not found.accepts_any
 
 
 def test_of_several_bases_the_constructor_is_the_one_that_python_finds() -> None:
     """``SequenceModel(Predictor, Family)``: both derive from one with a constructor, only Family has its own."""
-    found = signature("genloom.families.sequence.SequenceModel")
+    found = signature("genloom.models.sequence.SequenceModel")
     assert {"network", "optimizer", "accumulation", "ema_half_life_examples"} <= found.parameters.keys()
     assert not found.accepts_any
 
@@ -69,7 +69,7 @@ def test_of_several_bases_the_constructor_is_the_one_that_python_finds() -> None
         ("pytorch_lightning.Trainr", "Trainer"),
         ("pytorch_lightning.callbacks.EarlyStoping", "EarlyStopping"),
         ("genloom.networks.dcgn.DCGANGenerator", "dcgan"),
-        ("genloom.networks.dcgan.DCGANGeneratr", "DCGANGenerator"),
+        ("genloom.networks.gan.dcgan.DCGANGeneratr", "DCGANGenerator"),
         ("genlom.networks.dcgan.DCGANGenerator", "genloom"),
         ("torch.optim", "is a module"),
     ],

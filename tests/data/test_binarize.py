@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from genloom import randomness
-from genloom.data.digits import Digits
+from genloom.data.images.digits import Digits
 
 
 def digits(**changes) -> Digits:

@@ -4,7 +4,7 @@ import torch
 from sklearn.datasets import load_digits
 
 from genloom.data.base import Images
-from genloom.data.digits import Digits
+from genloom.data.images.digits import Digits
 
 SPLITS = {"train": 1097, "val": 200, "test": 500}
 

@@ -6,15 +6,15 @@ import polars as pl
 import pytest
 import torch
 
-from genloom.data.forecasting import read_present
-from genloom.data.seasonal_process import SeasonalProcess, synthetic_panel
-from genloom.data.series import Series
+from genloom.commands.forecast import Forecast
+from genloom.data.series.forecasting import read_present
+from genloom.data.series.seasonal_process import SeasonalProcess, synthetic_panel
+from genloom.data.series.series import Series
+from genloom.distributions.outputs.real import Gaussian
 from genloom.errors import DataError
-from genloom.families.drawing import batches_of
-from genloom.families.sequence import SequenceBaseline
-from genloom.forecast import Forecast
-from genloom.networks.closed_form import RepeatLast, Ridge
-from genloom.outputs.real import Gaussian
+from genloom.models.generation import batches_of
+from genloom.models.sequence import SequenceBaseline
+from genloom.networks.baselines.closed_form import RepeatLast, Ridge
 from genloom.spec import Spec
 
 START = datetime(2020, 1, 1)

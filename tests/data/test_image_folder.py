@@ -13,8 +13,8 @@ import torch
 from PIL import Image
 
 from genloom.data.base import ImageData
-from genloom.data.image_folder import ImageFolder
-from genloom.data.split_folders import split_named
+from genloom.data.images.folder import ImageFolder
+from genloom.data.images.split_folders import split_named
 from genloom.errors import ConfigError, DataError
 
 SPLITS = ("train", "val", "test")

@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 import torch
 
-from genloom.data.seasonal_process import SeasonalProcess, synthetic_panel
-from genloom.data.series import Series
-from genloom.data.table import Table
+from genloom.data.series.seasonal_process import SeasonalProcess, synthetic_panel
+from genloom.data.series.series import Series
+from genloom.data.tables.table import Table
 from genloom.errors import ConfigError, DataError
 from genloom.spec import Spec
 

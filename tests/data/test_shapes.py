@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from genloom.data.shapes import Shapes, draw
+from genloom.data.images.shapes import Shapes, draw
 from genloom.errors import ConfigError
 
 

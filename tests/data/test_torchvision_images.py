@@ -7,7 +7,7 @@ import torch
 import torchvision.datasets
 
 from genloom.data.base import resize
-from genloom.data.torchvision_images import CIFAR10, MNIST, FashionMNIST, TorchvisionImages
+from genloom.data.images.torchvision_sets import CIFAR10, MNIST, FashionMNIST, TorchvisionImages
 from genloom.errors import DataError
 
 ROOT = os.environ.get("GENLOOM_DATA")

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torchmetrics.image.inception import InceptionScore
 
+from genloom.judging.evidence import Evidence, View
 from genloom.metrics.classes import ClassBalance, ClassifierScore, classifier_score
-from genloom.metrics.evidence import Evidence, View
 
 ViewOf = Callable[..., View]
 CERTAIN = 1000 * torch.eye(10)

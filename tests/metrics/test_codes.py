@@ -7,10 +7,10 @@ import torch
 
 from conftest import adam
 from genloom.bottlenecks.vector_quantised import VectorQuantised
+from genloom.extractors.reference_cache import ReferenceCache
+from genloom.judging.measuring import Held
+from genloom.judging.metric import Score
 from genloom.metrics.codes import CodebookUse
-from genloom.metrics.measuring import Held
-from genloom.metrics.metric import Score
-from genloom.metrics.reference_cache import ReferenceCache
 
 
 def test_perplexity_is_that_of_each_place_and_not_of_all_places_together(tiny_vae, tiny_data, monkeypatch, tmp_path):

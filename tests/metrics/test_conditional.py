@@ -8,9 +8,9 @@ import scipy.stats
 import torch
 
 from genloom.data.base import Images
+from genloom.extractors.features import DigitsExtractor, Features
+from genloom.judging.evidence import Evidence, View
 from genloom.metrics.conditional import AskedClass, CodeMeaning, FrechetWithinClass, Modes, mutual_information
-from genloom.metrics.evidence import Evidence, View
-from genloom.metrics.features import DigitsExtractor, Features
 from genloom.metrics.frechet import frechet_distance
 
 CERTAIN = 1000 * torch.eye(10)

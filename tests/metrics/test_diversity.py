@@ -5,9 +5,9 @@ import torch
 from scipy.spatial.distance import pdist
 
 from genloom.data.base import Images
+from genloom.extractors.features import Pixels
+from genloom.judging.evidence import Evidence, View
 from genloom.metrics.diversity import FeatureDiversity, StructuralSimilarity, _pairs
-from genloom.metrics.evidence import Evidence, View
-from genloom.metrics.features import Pixels
 from genloom.spec import ImageContent
 
 

@@ -10,9 +10,9 @@ import torch
 from torchmetrics.image.fid import FrechetInceptionDistance
 
 from genloom.intervals import half_width
-from genloom.metrics.evidence import Evidence, View
+from genloom.judging.evidence import Evidence, View
+from genloom.judging.metric import Score
 from genloom.metrics.frechet import FrechetDistance, Moments, distance, frechet_distance, moments
-from genloom.metrics.metric import Score
 from genloom.spec import ImageContent
 
 ViewOf = Callable[..., View]

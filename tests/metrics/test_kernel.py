@@ -8,10 +8,10 @@ import scipy.stats
 import torch
 from torchmetrics.image.kid import KernelInceptionDistance, poly_mmd
 
+from genloom.judging.evidence import Evidence, View
+from genloom.judging.metric import Score
 from genloom.metrics import kernel
-from genloom.metrics.evidence import Evidence, View
 from genloom.metrics.kernel import KernelDistance, direct_sum, embedded_sum
-from genloom.metrics.metric import Score
 from genloom.spec import ImageContent
 
 ViewOf = Callable[..., View]

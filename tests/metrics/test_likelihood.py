@@ -8,15 +8,15 @@ import pytest
 import scipy.stats
 import torch
 
+from genloom.distributions.likelihoods.logistic_mixture import DiscretisedLogisticMixture
 from genloom.errors import ConfigError
-from genloom.families.vae import VAE
-from genloom.likelihoods.logistic_mixture import DiscretisedLogisticMixture
-from genloom.metrics.candidate import candidates_of
-from genloom.metrics.judge import Judge
+from genloom.extractors.reference_cache import ReferenceCache
+from genloom.judging.candidate import candidates_of
+from genloom.judging.judge import Judge
+from genloom.judging.measuring import Held
+from genloom.judging.metric import Score
 from genloom.metrics.likelihood import LatentActivity, Likelihood
-from genloom.metrics.measuring import Held
-from genloom.metrics.metric import Score
-from genloom.metrics.reference_cache import ReferenceCache
+from genloom.models.vae import VAE
 
 
 def test_the_limit_of_draws_is_named() -> None:

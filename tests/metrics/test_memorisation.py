@@ -8,12 +8,12 @@ import torch
 from scipy.spatial.distance import cdist
 
 from genloom.data.base import Images
-from genloom.data.digits import Digits
-from genloom.metrics.evidence import Evidence
-from genloom.metrics.features import DigitsExtractor, Pixels
+from genloom.data.images.digits import Digits
+from genloom.extractors.features import DigitsExtractor, Pixels
+from genloom.extractors.reference_cache import ReferenceCache
+from genloom.judging.evidence import Evidence
+from genloom.judging.metric import Score
 from genloom.metrics.memorisation import Memorisation
-from genloom.metrics.metric import Score
-from genloom.metrics.reference_cache import ReferenceCache
 
 
 def scores(data: Digits, candidate: Images, folder: Path) -> dict[str, Score]:

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from genloom.data.digits import Digits
+from genloom.data.images.digits import Digits
+from genloom.data.images.stacked import Stacked
 from genloom.data.ring import Ring, centres
-from genloom.data.stacked import Stacked
 from genloom.errors import DataError
 from genloom.metrics.modes import RingExtractor, StackedDigitsExtractor
 from genloom.spec import ImageContent, Spec, VectorContent

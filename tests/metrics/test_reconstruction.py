@@ -10,10 +10,10 @@ import torch
 from genloom.batch import ImageBatch
 from genloom.bottlenecks.gaussian import Gaussian
 from genloom.examples import Images
-from genloom.metrics.measuring import Held
-from genloom.metrics.metric import Score
+from genloom.extractors.reference_cache import ReferenceCache
+from genloom.judging.measuring import Held
+from genloom.judging.metric import Score
 from genloom.metrics.reconstruction import Reconstruction, pca_error
-from genloom.metrics.reference_cache import ReferenceCache
 from genloom.spec import ImageContent, Spec
 
 CONTENT = ImageContent(1, 16, 16)

@@ -6,14 +6,14 @@ import pytest
 import torch
 
 from genloom.batch import History
-from genloom.data.series import Series
-from genloom.families.drawing import batches_of
-from genloom.families.sequence import SequenceBaseline
-from genloom.metrics.measuring import Held
-from genloom.metrics.reference_cache import ReferenceCache
+from genloom.data.series.series import Series
+from genloom.distributions.outputs.real import Gaussian, GaussianPrediction, Point, QuantilePrediction
+from genloom.extractors.reference_cache import ReferenceCache
+from genloom.judging.measuring import Held
 from genloom.metrics.series import ForecastErrors, _point_errors
-from genloom.networks.closed_form import RepeatLast, Ridge, SeasonalNaive
-from genloom.outputs.real import Gaussian, GaussianPrediction, Point, QuantilePrediction
+from genloom.models.generation import batches_of
+from genloom.models.sequence import SequenceBaseline
+from genloom.networks.baselines.closed_form import RepeatLast, Ridge, SeasonalNaive
 
 
 def table(folder: Path, missing: float = 0.0, num: int = 200) -> Path:

@@ -14,17 +14,17 @@ from torchmetrics.functional.text import bleu_score
 from genloom import randomness
 from genloom.batch import Prompt
 from genloom.data.text import FromBytes, FromCharacters, Text
+from genloom.distributions.outputs.categorical import Categorical
 from genloom.errors import ConfigError
-from genloom.families.sequence import SequenceBaseline
-from genloom.metrics.candidate import Candidate, candidates_of
-from genloom.metrics.features import Pixels
+from genloom.extractors.features import Pixels
+from genloom.judging.candidate import Candidate, candidates_of
+from genloom.judging.judge import Judge
+from genloom.judging.verdict import Verdict
 from genloom.metrics.frechet import FrechetDistance
-from genloom.metrics.judge import Judge
 from genloom.metrics.likelihood import LatentActivity, Likelihood
 from genloom.metrics.text import TextLikelihood, TextSamples, copied_share, distinct, self_bleu
-from genloom.metrics.verdict import Verdict
-from genloom.networks.ngram import NGram
-from genloom.outputs.categorical import Categorical
+from genloom.models.sequence import SequenceBaseline
+from genloom.networks.baselines.ngram import NGram
 
 WORDS = ["the", "a", "cat", "dog", "sat", "ran", "on", "under", "mat", "log", "and", "then", "again", "quietly"]
 

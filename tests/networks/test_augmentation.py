@@ -11,8 +11,8 @@ from omegaconf import OmegaConf
 from torch import Tensor
 
 from genloom.errors import ConfigError
-from genloom.networks.ada import AdaptiveAugment
-from genloom.networks.augmentation import (
+from genloom.networks.gan.ada import AdaptiveAugment
+from genloom.networks.gan.augmentation import (
     BILINEAR,
     NEAREST,
     REFLECTION,

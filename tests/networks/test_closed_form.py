@@ -5,11 +5,11 @@ import pytest
 import torch
 from sklearn.linear_model import Ridge as Theirs
 
-from genloom.data.series import Series
+from genloom.data.series.series import Series
+from genloom.distributions.outputs.real import Gaussian
 from genloom.errors import ConfigError
-from genloom.families.drawing import batches_of
-from genloom.networks.closed_form import RepeatLast, Ridge, SeasonalNaive
-from genloom.outputs.real import Gaussian
+from genloom.models.generation import batches_of
+from genloom.networks.baselines.closed_form import RepeatLast, Ridge, SeasonalNaive
 from genloom.spec import ImageContent, Spec
 
 

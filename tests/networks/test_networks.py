@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
+from genloom.networks.autoencoder.residual import ResidualDiscriminator
 from genloom.networks.base import Pyramid
-from genloom.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from genloom.networks.dense import DenseDiscriminator, DenseGenerator
-from genloom.networks.residual import ResidualDiscriminator
+from genloom.networks.gan.dcgan import DCGANDiscriminator, DCGANGenerator
 from genloom.spec import ImageContent, Spec
 
 GENERATORS = [partial(DCGANGenerator, width=4), partial(DenseGenerator, widths=(8, 16))]

@@ -9,10 +9,10 @@ import torch
 
 from genloom.batch import Prompt
 from genloom.data.text import FromCharacters, FromPieces, Text
+from genloom.distributions.outputs.categorical import Categorical
 from genloom.errors import ConfigError
-from genloom.families.drawing import batches_of
-from genloom.networks.ngram import NGram
-from genloom.outputs.categorical import Categorical
+from genloom.models.generation import batches_of
+from genloom.networks.baselines.ngram import NGram
 from genloom.spec import Spec, VectorContent
 
 TEXT = "the cat sat on the mat; the dog sat on the log.\n" * 3 + "a cat is not a dog, and that is that!\n" * 2
@@ -128,7 +128,7 @@ def test_it_loads_strictly_from_plain_data(data: Text, tmp_path: Path) -> None:
 def test_every_token_is_counted_once_however_the_text_is_batched(data: Text, monkeypatch: pytest.MonkeyPatch) -> None:
     network = solved(data)
     assert int(network._table("counts", 3).sum()) == int(len(TEXT) * 0.9) - 3  # before three tokens not three stand
-    monkeypatch.setattr("genloom.networks.ngram._COUNTED_AT_ONCE", 20)
+    monkeypatch.setattr("genloom.networks.baselines.ngram._COUNTED_AT_ONCE", 20)
     other = solved(data).state_dict()
     assert all(torch.equal(value, other[name]) for name, value in network.state_dict().items())
 

@@ -8,15 +8,15 @@ from torch import nn
 
 from genloom.batch import Label
 from genloom.errors import ConfigError
-from genloom.networks.attention import SelfAttention
+from genloom.networks.autoencoder.residual import ResidualDiscriminator
 from genloom.networks.conditioning import ClassBatchNorm, Concatenation, ConditionalBatchNorm
-from genloom.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from genloom.networks.dense import DenseDiscriminator, DenseGenerator
+from genloom.networks.gan.attention import SelfAttention
+from genloom.networks.gan.dcgan import DCGANDiscriminator, DCGANGenerator
+from genloom.networks.gan.resnet import ResNetDiscriminator, ResNetGenerator
+from genloom.networks.gan.spectral import normalise_spectrally
 from genloom.networks.heads import Classifier, Codes, Projection, Score
 from genloom.networks.heads import Concatenation as ConcatenationHead
-from genloom.networks.residual import ResidualDiscriminator
-from genloom.networks.resnet import ResNetDiscriminator, ResNetGenerator
-from genloom.networks.spectral import normalise_spectrally
 from genloom.spec import ImageContent, LabelCondition, Spec
 
 LABELLED = Spec("any", ImageContent(1, 16, 16), LabelCondition(("a", "b", "c")))

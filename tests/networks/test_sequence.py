@@ -8,12 +8,12 @@ import torch
 from torch import nn
 
 from genloom.batch import History, Prompt
+from genloom.distributions.outputs.real import Gaussian, Point, Quantiles
 from genloom.errors import ConfigError
-from genloom.networks.forecasting import LastValue, Linear, MeanStd, Patches, Unchanged, moving_average
-from genloom.networks.language import Language
-from genloom.networks.recurrent import GRU, LSTM, RNN
-from genloom.networks.transformer import Transformer, normalise, rotate, rotation
-from genloom.outputs.real import Gaussian, Point, Quantiles
+from genloom.networks.sequence.forecasting import LastValue, Linear, MeanStd, Patches, Unchanged, moving_average
+from genloom.networks.sequence.language import Language
+from genloom.networks.sequence.recurrent import GRU, LSTM, RNN
+from genloom.networks.sequence.transformer import Transformer, normalise, rotate, rotation
 from genloom.spec import HistoryCondition, SeriesContent, Spec, TextContent
 from genloom.vocabulary import Characters
 

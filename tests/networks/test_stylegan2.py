@@ -11,9 +11,8 @@ from torch import Tensor
 from genloom.batch import Label
 from genloom.errors import ConfigError
 from genloom.networks.base import Pyramid
-from genloom.networks.heads import Projection
-from genloom.networks.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator
-from genloom.networks.stylegan2_layers import (
+from genloom.networks.gan.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator
+from genloom.networks.gan.stylegan2_layers import (
     Blur,
     Downsample,
     EqualConv2d,
@@ -22,6 +21,7 @@ from genloom.networks.stylegan2_layers import (
     ModulatedConv2d,
     Upsample,
 )
+from genloom.networks.heads import Projection
 from genloom.spec import ImageContent, LabelCondition, Spec, VectorContent
 
 SHAPES = [

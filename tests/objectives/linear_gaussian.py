@@ -7,7 +7,7 @@ from torch import Tensor
 
 from genloom.batch import Batch
 from genloom.bottlenecks.base import Inference
-from genloom.normal import Normal
+from genloom.distributions.normal import Normal
 
 DIM_X, DIM_Z, SIGMA = 6, 3, 0.7
 

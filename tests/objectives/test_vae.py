@@ -7,8 +7,8 @@ from encoders import encoder
 from genloom.batch import Batch
 from genloom.bottlenecks.base import Inference
 from genloom.bottlenecks.gaussian import Deterministic, Gaussian
+from genloom.distributions.normal import Normal
 from genloom.errors import ConfigError
-from genloom.normal import Normal
 from genloom.objectives.vae import BetaTc, Constant, CyclicalWarmup, Elbo, Iwae, LinearWarmup, stratified_log_weights
 from objectives.linear_gaussian import LinearGaussian
 

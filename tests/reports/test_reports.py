@@ -17,7 +17,8 @@ import pytest
 import yaml
 from omegaconf import DictConfig
 
-from genloom import cli, report
+from genloom import cli
+from genloom.commands import report
 from genloom.errors import ConfigError
 from genloom.intervals import of_ratio
 from genloom.reports import terminal
@@ -553,7 +554,7 @@ def start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
 
     def run(*arguments: str) -> tuple[int, list[DictConfig]]:
         seen: list[DictConfig] = []
-        monkeypatch.setitem(sys.modules, "genloom.report", SimpleNamespace(run=seen.append))  # pyright: ignore
+        monkeypatch.setitem(sys.modules, "genloom.commands.report", SimpleNamespace(run=seen.append))  # pyright: ignore
         monkeypatch.setattr(sys, "argv", ["genloom", *arguments])
         with pytest.raises(SystemExit) as caught:
             cli.main()

@@ -126,7 +126,7 @@ def test_resuming_follows_what_it_can_and_refuses_the_rest(schedule, run, tmp_pa
     assert "trainer.max_steps is 4 there and 8 here; resume=first with another run.dir continues it so" in err
     code, out, err = run("train", "model=gan/dense", *SMALL, "resume=auto", "run.dir=first")
     assert (code, out) == (2, "")
-    assert "model._target_ is genloom.families.vae.VAE there and genloom.families.gan.GAN here" in err
+    assert "model._target_ is genloom.models.vae.VAE there and genloom.models.gan.GAN here" in err
     assert (tmp_path / "first" / "config.yaml").read_text() == kept
 
 

@@ -13,10 +13,10 @@ from genloom.errors import CheckpointError
 from genloom.runs import checkpoint
 
 MODEL = {
-    "_target_": "genloom.families.gan.GAN",
+    "_target_": "genloom.models.gan.GAN",
     "generator": {"_target_": "genloom.networks.dense.DenseGenerator", "_partial_": True, "widths": [8]},
     "discriminator": {"_target_": "genloom.networks.dense.DenseDiscriminator", "_partial_": True, "widths": [8]},
-    "latent": {"_target_": "genloom.samplers.latents.StandardNormal", "dim": 3},
+    "latent": {"_target_": "genloom.distributions.latents.StandardNormal", "dim": 3},
     "objective": {"non_saturating": {"_target_": "genloom.objectives.gan.NonSaturating"}},
     "ema_half_life_examples": 50,
 }

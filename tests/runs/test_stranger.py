@@ -17,16 +17,16 @@ from torch import nn
 from genloom.config.directory import config_directory
 from genloom.data.base import InMemoryData
 from genloom.errors import CheckpointError
-from genloom.families.base import Family
-from genloom.metrics.judge import Judge
+from genloom.judging.judge import Judge
+from genloom.models.training.family import Family
 from genloom.runs import checkpoint, stranger
 
 DENSE = {"_target_": "genloom.networks.dense.DenseGenerator", "_partial_": True, "widths": [8]}
 MODEL = {
-    "_target_": "genloom.families.gan.GAN",
+    "_target_": "genloom.models.gan.GAN",
     "generator": DENSE,
     "discriminator": {"_target_": "genloom.networks.dense.DenseDiscriminator", "_partial_": True, "widths": [8]},
-    "latent": {"_target_": "genloom.samplers.latents.StandardNormal", "dim": 3},
+    "latent": {"_target_": "genloom.distributions.latents.StandardNormal", "dim": 3},
     "objective": {"non_saturating": {"_target_": "genloom.objectives.gan.NonSaturating"}},
 }
 FILE = Path("stranger.ckpt")
@@ -47,9 +47,9 @@ TARGETS = [
     "genloom.config.instantiate.instantiate", "genloom.runs.checkpoint.torch.load", "genloom.runs.checkpoint.load",
     "genloom.runs.checkpoint.SafeCheckpointIO", "genloom.cli.main", "genloom.__main__.main", "genloom.render.Path",
     "genloom.data.base.LightningDataModule", "genloom.networks.dense.nn.Module.register_module",
-    "genloom.metrics.reference_cache.ReferenceCache", "genloom.schedules.linear", "genloom.load",
-    "genloom.families.gan.GAN.load_from_checkpoint", "genloom.errors.ConfigError", "zuko.flows.mixtures.torch.load",
-    "zuko.flows", "genloom", "genloom.families.base.Any", "pytorch_lightning.Trainer",
+    "genloom.extractors.reference_cache.ReferenceCache", "genloom.schedules.linear", "genloom.load",
+    "genloom.models.gan.GAN.load_from_checkpoint", "genloom.errors.ConfigError", "zuko.flows.mixtures.torch.load",
+    "zuko.flows", "genloom", "genloom.models.training.family.Any", "pytorch_lightning.Trainer",
     "pytorch_lightning.loggers.CSVLogger", "hydra.utils.call", "omegaconf.OmegaConf.save",
     "evil_module_in_this_folder.Model", "genloom.evil_module.Model", "torch.nn..Module", "torch.nn.Module ", "",
     "GAN",
@@ -123,7 +123,7 @@ def test_what_is_described_must_be_of_its_kind(folder: Path) -> None:
     refused(DENSE, match="is no Family")
     refused(MODEL, InMemoryData, match="is no InMemoryData")
     refused(MODEL, Judge, match="is no Judge")
-    for nothing in ({}, None, [], "genloom.families.gan.GAN", 3, [MODEL]):
+    for nothing in ({}, None, [], "genloom.models.gan.GAN", 3, [MODEL]):
         refused(nothing, match="describes no Family")
     deep: Any = {}
     for _ in range(100_000):
@@ -132,14 +132,14 @@ def test_what_is_described_must_be_of_its_kind(folder: Path) -> None:
 
 
 def test_a_part_may_not_say_where_to_write_or_that_something_is_fetched() -> None:
-    node = {"_target_": "genloom.data.torchvision_images.MNIST", "root": "/somewhere", "download": True}
+    node = {"_target_": "genloom.data.images.torchvision_sets.MNIST", "root": "/somewhere", "download": True}
     own = stranger.checked(node, InMemoryData, "data", trust=[], file=FILE)
     assert own == {**node, "download": False}
     del node["download"]  # by default it is fetched
     assert stranger.checked(node, InMemoryData, "data", trust=[], file=FILE) == {**node, "download": False}
-    inception = {"_target_": "genloom.metrics.inception.Inception"}
+    inception = {"_target_": "genloom.extractors.inception.Inception"}
     assert stranger.checked(inception, object, "metrics", trust=[], file=FILE)["download"] is False
-    judge = {"_target_": "genloom.metrics.judge.Judge", "cache_dir": "/somewhere", "metrics": {}, "extractors": {}}
+    judge = {"_target_": "genloom.judging.judge.Judge", "cache_dir": "/somewhere", "metrics": {}, "extractors": {}}
     assert stranger.checked(judge, Judge, "metrics", trust=[], file=FILE)["cache_dir"] is None
 
 
@@ -161,7 +161,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     (tmp_path / "their_package" / "__init__.py").write_text("")
     (tmp_path / "their_package" / "parts.py").write_text(
         "import os\nfrom subprocess import Popen\nfrom torch import nn\n"
-        "from genloom.samplers.latents import StandardNormal\n"
+        "from genloom.distributions.latents import StandardNormal\n"
         "class Net(nn.Module): pass\nclass Wide(StandardNormal): pass\nclass Tool: pass\n"
         "def tool(command): os.system(command)\n"
     )
@@ -222,7 +222,7 @@ def hostile(tiny_gan: Any, tiny_data: Any, fit: Any, folder: Path) -> Callable[.
             "model": MODEL
             | {"latent": {"_target_": "genloom.runs.directory.write_text", "path": "executed", "text": ""}}
         },
-        {"model": "genloom.families.gan.GAN"},
+        {"model": "genloom.models.gan.GAN"},
         {"model": None},
         {"spec": {"kind": "os"}},
         {"spec": ["spec"]},

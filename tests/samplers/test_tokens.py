@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from genloom.batch import Prompt
 from genloom.errors import ConfigError
-from genloom.networks.language import Language
-from genloom.networks.recurrent import LSTM
-from genloom.networks.sequence import TextNetwork
-from genloom.networks.transformer import Transformer
+from genloom.networks.sequence.base import TextNetwork
+from genloom.networks.sequence.language import Language
+from genloom.networks.sequence.recurrent import LSTM
+from genloom.networks.sequence.transformer import Transformer
 from genloom.samplers.tokens import TokenSampler, generate
 from genloom.spec import Spec, TextContent
 from genloom.vocabulary import Characters

@@ -12,9 +12,9 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from genloom.batch import Batch, Latent
+from genloom.distributions.normal import Normal
 from genloom.errors import ConfigError
 from genloom.networks.conditioning import ConditionalEncoder
-from genloom.normal import Normal
 
 
 @dataclass

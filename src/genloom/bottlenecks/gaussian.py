@@ -10,12 +10,12 @@ from torch import Tensor, nn
 
 from genloom.batch import Batch, Latent
 from genloom.bottlenecks.base import Bottleneck, Inference, at_least_one
-from genloom.bottlenecks.posteriors import DiagonalGaussian, Posterior
-from genloom.bottlenecks.priors import Prior, StandardNormal
+from genloom.distributions.normal import Normal
+from genloom.distributions.posteriors import DiagonalGaussian, Posterior
+from genloom.distributions.priors import Prior, StandardNormal
 from genloom.errors import ConfigError
 from genloom.limits import Count
 from genloom.networks.conditioning import ConditionalEncoder
-from genloom.normal import Normal
 from genloom.precision import exact
 
 

@@ -6,11 +6,11 @@ from torch import Tensor, nn
 
 from genloom.batch import Batch, Latent
 from genloom.bottlenecks.base import Bottleneck, Inference, at_least_one
-from genloom.bottlenecks.posteriors import LOG_VARIANCE_LIMITS
+from genloom.distributions.normal import Normal
+from genloom.distributions.posteriors import LOG_VARIANCE_LIMITS
 from genloom.errors import ConfigError
 from genloom.limits import Count, Counts
 from genloom.networks.conditioning import ConditionalEncoder
-from genloom.normal import Normal
 from genloom.precision import exact
 
 

@@ -11,7 +11,7 @@ from genloom.batch import Batch, Latent
 from genloom.bottlenecks.base import Bottleneck, Inference, at_least_one
 from genloom.errors import ConfigError
 from genloom.limits import Count, NonNegative, Share
-from genloom.networks.autoregressive import AutoregressivePrior
+from genloom.networks.autoencoder.autoregressive import AutoregressivePrior
 from genloom.networks.conditioning import ConditionalEncoder
 from genloom.precision import exact, exactly
 

@@ -9,7 +9,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from genloom.data.files import shown, walk
-from genloom.data.image_file import Decoder, UnusableFileError, is_picture
+from genloom.data.images.file import Decoder, UnusableFileError, is_picture
 from genloom.errors import DataError, reason
 from genloom.spec import ImageContent
 

@@ -8,16 +8,16 @@ import torch
 
 from genloom import randomness
 from genloom.data.base import Images, InMemoryData, Split, resize
+from genloom.extractors.card import Card
+from genloom.extractors.damage import rungs, unseen
+from genloom.extractors.features import StridedCNN
+from genloom.extractors.trained import TrainedExtractor, save
 from genloom.intervals import half_width
-from genloom.metrics.evidence import Evidence, View
-from genloom.metrics.extractor_card import Card
-from genloom.metrics.features import StridedCNN
+from genloom.judging.evidence import Evidence, View
+from genloom.judging.judge import selection
+from genloom.judging.metric import Comparison
 from genloom.metrics.frechet import FrechetDistance
-from genloom.metrics.judge import selection
 from genloom.metrics.kernel import KernelDistance
-from genloom.metrics.ladder import rungs, unseen
-from genloom.metrics.metric import Comparison
-from genloom.metrics.trained_extractor import TrainedExtractor, save
 
 
 def calibrate(

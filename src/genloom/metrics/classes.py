@@ -14,9 +14,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from genloom.errors import ConfigError
+from genloom.judging.evidence import Evidence, View
+from genloom.judging.metric import Comparison, Direction, Score
 from genloom.limits import Count
-from genloom.metrics.evidence import Evidence, View
-from genloom.metrics.metric import Comparison, Direction, Score
 
 
 def classifier_score(logits: Float[Tensor, "num classes"]) -> float:

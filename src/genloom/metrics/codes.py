@@ -8,11 +8,11 @@ from torch import Tensor
 
 from genloom.capabilities import Capability
 from genloom.examples import Examples
-from genloom.families.base import Family
-from genloom.families.drawing import batches_of
+from genloom.judging.measuring import Held, Measurement
+from genloom.judging.metric import Direction, Score
 from genloom.limits import Count
-from genloom.metrics.measuring import Held, Measurement
-from genloom.metrics.metric import Direction, Score
+from genloom.models.generation import batches_of
+from genloom.models.training.family import Family
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from jaxtyping import Float64, Int
 from torch import Tensor
 
 from genloom.intervals import NUM_BLOCKS, jackknife
+from genloom.judging.evidence import Evidence, View
+from genloom.judging.metric import Comparison, Direction, Score
 from genloom.limits import Ge
-from genloom.metrics.evidence import Evidence, View
 from genloom.metrics.frechet import distance, distances_without_blocks, moments
-from genloom.metrics.metric import Comparison, Direction, Score
 
 
 @dataclass(frozen=True)

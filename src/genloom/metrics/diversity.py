@@ -9,11 +9,11 @@ from torchmetrics.functional.image import multiscale_structural_similarity_index
 
 from genloom import randomness
 from genloom.errors import ConfigError
+from genloom.extractors.features import FeatureExtractor
+from genloom.judging.evidence import Evidence, View
+from genloom.judging.metric import Comparison, Direction, Score
 from genloom.limits import Count
-from genloom.metrics.evidence import Evidence, View
-from genloom.metrics.features import FeatureExtractor
-from genloom.metrics.metric import Comparison, Direction, Score
-from genloom.metrics.pairs import mean_distance
+from genloom.metrics.distances import mean_distance
 from genloom.spec import ImageContent
 
 

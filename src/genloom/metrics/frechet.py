@@ -25,8 +25,8 @@ from torch import Tensor
 
 from genloom.capabilities import Capability
 from genloom.intervals import NUM_BLOCKS, jackknife
-from genloom.metrics.evidence import Evidence, View
-from genloom.metrics.metric import Comparison, Direction, Score
+from genloom.judging.evidence import Evidence, View
+from genloom.judging.metric import Comparison, Direction, Score
 
 
 @dataclass(frozen=True, eq=False)

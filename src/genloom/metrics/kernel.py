@@ -21,8 +21,8 @@ from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
 from genloom.intervals import NUM_BLOCKS, jackknife
-from genloom.metrics.evidence import Evidence, View
-from genloom.metrics.metric import Comparison, Direction, Score
+from genloom.judging.evidence import Evidence, View
+from genloom.judging.metric import Comparison, Direction, Score
 
 _MAX_EMBEDDED = 64  # features up to which φ, of d³ numbers, is the cheaper way
 

@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 
 from genloom import randomness
-from genloom.bars import bar
 from genloom.capabilities import Capability
 from genloom.errors import ConfigError
 from genloom.examples import Examples
-from genloom.families.base import Family
-from genloom.families.drawing import batches_of
+from genloom.judging.measuring import Held, Measurement
+from genloom.judging.metric import Direction, Score
 from genloom.limits import Count, NonNegative
-from genloom.metrics.measuring import Held, Measurement
-from genloom.metrics.metric import Direction, Score
+from genloom.models.generation import batches_of
+from genloom.models.training.family import Family
+from genloom.progress import bar
 from genloom.spec import SeriesContent, TextContent
 
 

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from genloom.errors import ConfigError
+from genloom.judging.evidence import Evidence, View
+from genloom.judging.metric import Comparison, Direction, Score
 from genloom.limits import Count
-from genloom.metrics.evidence import Evidence, View
-from genloom.metrics.metric import Comparison, Direction, Score
-from genloom.metrics.pairs import Nearest, nearest
+from genloom.metrics.distances import Nearest, nearest
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from genloom.data import ring
-from genloom.metrics.features import DigitsExtractor, FeatureExtractor, Features
+from genloom.extractors.features import DigitsExtractor, FeatureExtractor, Features
 from genloom.spec import Content, ImageContent, VectorContent
 
 
@@ -22,7 +22,7 @@ class StackedDigitsExtractor(FeatureExtractor):
     log p(abc) = log p(a) + log p(b) + log p(c), since each channel is classified alone.
 
     Args:
-        weights_path: see :class:`~genloom.metrics.features.DigitsExtractor`.
+        weights_path: see :class:`~genloom.extractors.features.DigitsExtractor`.
     """
 
     name = "stacked_digits_cnn_v1"

@@ -15,11 +15,11 @@ from genloom import randomness
 from genloom.batch import History
 from genloom.capabilities import Capability
 from genloom.examples import Examples, SeriesWindows
-from genloom.families.base import Family
-from genloom.families.drawing import batches_of
+from genloom.judging.measuring import Held, Measurement
+from genloom.judging.metric import Direction, Score
 from genloom.limits import Count
-from genloom.metrics.measuring import Held, Measurement
-from genloom.metrics.metric import Direction, Score
+from genloom.models.generation import batches_of
+from genloom.models.training.family import Family
 from genloom.spec import SeriesContent
 
 _INTERVALS = (80, 90)  # percent

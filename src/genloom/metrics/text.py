@@ -19,11 +19,11 @@ from genloom.batch import Prompt
 from genloom.capabilities import Capability
 from genloom.errors import ConfigError
 from genloom.examples import Examples, TextWindows
-from genloom.families.base import Family
-from genloom.families.drawing import batches_of
+from genloom.judging.measuring import Held, Measurement
+from genloom.judging.metric import Direction, Score
 from genloom.limits import Count
-from genloom.metrics.measuring import Held, Measurement
-from genloom.metrics.metric import Direction, Score
+from genloom.models.generation import batches_of
+from genloom.models.training.family import Family
 from genloom.spec import Content, TextContent
 
 _CHUNK = 2**20  # characters of the training text that are looked through at once

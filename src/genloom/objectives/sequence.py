@@ -6,8 +6,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from genloom.batch import Batch
+from genloom.distributions.outputs.base import Prediction
 from genloom.objectives.loss import Loss
-from genloom.outputs.base import Prediction
 from genloom.part import Part
 
 

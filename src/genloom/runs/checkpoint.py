@@ -21,7 +21,7 @@ from torch.overrides import TorchFunctionMode
 
 from genloom.config.instantiate import instantiate
 from genloom.errors import CheckpointError, GenloomError, reason
-from genloom.families.base import Family
+from genloom.models.training.family import Family
 from genloom.runs import stranger
 from genloom.spec import Spec
 

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from genloom.errors import ConfigError
-from genloom.networks.sequence import TextNetwork
+from genloom.networks.sequence.base import TextNetwork
 
 
 @dataclass(frozen=True)

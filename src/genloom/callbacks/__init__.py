@@ -1,1 +1,0 @@
-"""Callbacks: they know capabilities, never families."""

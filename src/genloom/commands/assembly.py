@@ -1,0 +1,242 @@
+"""From a configuration to the parts of a run, in the order in which each needs the one before."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning import Callback, Trainer
+from pytorch_lightning.callbacks import Checkpoint
+from pytorch_lightning.loggers import Logger
+
+from genloom import randomness
+from genloom.config.advice import pasted
+from genloom.config.instantiate import instantiate
+from genloom.data.base import Images, InMemoryData
+from genloom.data.sample_files import read_pictures
+from genloom.errors import CapabilityError, ConfigError, DataError, NeedsLabelsError
+from genloom.examples import Examples
+from genloom.inspections.base import Look
+from genloom.inspections.throughput import Progress, Throughput
+from genloom.judging.judge import Judge
+from genloom.models.training.family import Family
+from genloom.runs import checkpoint, stranger
+from genloom.runs.logs import careful
+from genloom.spec import HistoryCondition, ImageContent, Spec
+
+
+@dataclass
+class Run:
+    """The built parts of a training run."""
+
+    data: InMemoryData
+    model: Family
+    judge: Judge | None
+    trainer: Trainer
+
+
+def build(config: DictConfig) -> Run:
+    """Build every part of a run from its configuration.
+
+    Raises:
+        GenloomError: a part cannot be built, or the data not read.
+    """
+    _check_trainer(config.trainer)
+    logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
+    data = load_data(config.data)
+    spec = data.describe()
+    randomness.seed_globally(config.seed, "initial weights")
+    try:
+        model: Family = instantiate(
+            config.model,
+            "model",
+            spec=spec,
+            optimizer=instantiate(config.optimizer, "optimizer"),
+            scheduler=instantiate(config.scheduler, "scheduler") if config.scheduler else None,
+            seed=config.seed,
+        )
+    except NeedsLabelsError as error:
+        raise NeedsLabelsError(f"{error}" + (f" ({data.why_unlabelled})" if data.why_unlabelled else "")) from error
+    model.identity = {
+        "model": OmegaConf.to_container(config.model, resolve=True),
+        "data": OmegaConf.to_container(config.data, resolve=True),
+        "optimizer": OmegaConf.to_container(config.optimizer, resolve=True),
+        "scheduler": OmegaConf.to_container(config.scheduler, resolve=True) if config.scheduler else None,
+        "metrics": OmegaConf.to_container(config.metrics, resolve=True) if config.metrics else None,
+        "data_fingerprint": data.fingerprint,
+    }
+    if model.is_continuation and not (config.init_from or config.get("resume_from")):
+        raise ConfigError(
+            f"init_from: {config.init_from} gives no weights, which model.freeze_discriminator_layers would keep; "
+            "name a checkpoint, or freeze no layers"
+        )
+    data.batches_per_iteration = model.batches_per_iteration
+    if config.get("resume_from"):
+        checkpoint.check_continues(config.resume_from, model, data.fingerprint)
+        data.continues_at = checkpoint.position(config.resume_from)
+    judge: Judge | None = instantiate(config.metrics, "metrics") if config.metrics else None
+    if judge is not None:
+        judge.prepare(spec.content)
+    callbacks = build_callbacks(config.callbacks, judge)
+    _check_looks(callbacks, model)
+    trainer: Trainer = instantiate(
+        config.trainer,
+        "trainer",
+        default_root_dir=config.run.dir,
+        callbacks=[
+            Throughput(),
+            *([Progress()] if config.progress_bar else []),
+            *callbacks.values(),
+        ],
+        logger=_loggers(config) or False,
+        plugins=[checkpoint.SafeCheckpointIO()],
+        use_distributed_sampler=False,  # the data divides its batches among the ranks itself
+        enable_checkpointing=any(isinstance(callback, Checkpoint) for callback in callbacks.values()),
+        enable_model_summary=False,
+        enable_progress_bar=False,  # ours covers the run, Lightning's an epoch
+    )
+    return Run(data, model, judge, trainer)
+
+
+def _check_trainer(node: DictConfig) -> None:
+    """Refuse what would fail, or mislead, only after the data was read."""
+    accelerator, precision = node.get("accelerator"), str(node.get("precision"))
+    gpus = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not {**gpus, "gpu": any(gpus.values())}.get(accelerator, True):
+        raise ConfigError(
+            f"trainer.accelerator: {accelerator} is not available here; choose trainer=auto or trainer=cpu"
+        )
+    if precision.endswith("16-true") or precision.startswith("transformer-engine"):
+        raise ConfigError(
+            f"trainer.precision: {precision} rounds the weights themselves, and with them averages and statistics; "
+            "choose trainer.precision=bf16-mixed or 16-mixed, which compute as fast"
+        )
+
+
+def load_data(node: DictConfig | dict[str, Any], spec: Spec | None = None) -> InMemoryData:
+    """Return the data that ``node`` describes, its training split read.
+
+    Args:
+        node: its configuration.
+        spec: of a model that the examples are for, which may say how they are to be read.
+
+    Raises:
+        DataError: it is not there, or damaged.
+    """
+    data: InMemoryData = instantiate(node, "data")
+    if spec is not None:
+        data.follow(spec)
+    data.prepare_data()
+    data.describe()
+    return data
+
+
+def load_data_of(model: Family, file: Path, node: DictConfig | None, trust: Sequence[str] = ()) -> InMemoryData:
+    """Return the data that ``node`` describes; without one, what the model was trained on.
+
+    Args:
+        model: from ``file``.
+        file: a checkpoint.
+        node: other data than the recorded one.
+        trust: packages whose classes the recorded one may name.
+
+    Raises:
+        CheckpointError: it names others.
+        DataError: the data is not there.
+        ConfigError: its examples are not of the model's shape.
+    """
+    recorded = model.identity["data"]
+    own = node or stranger.checked(recorded, InMemoryData, "data", trust=trust, file=file)
+    try:
+        data = load_data(own, model.spec)
+    except DataError as error:
+        if node:
+            raise
+        raise DataError(
+            f"holding this checkpoint against real examples needs the data that it was trained on: {error} "
+            f"(or name it on the command line: data={recorded['name']} data.root=FOLDER, or data.path=FILE)"
+        ) from error
+    theirs, ours = data.describe(), model.spec
+    if theirs.content.shape != ours.content.shape:
+        raise ConfigError(
+            f"data: its examples are of {theirs.content.shape}, those of {file} of {ours.content.shape}; name data of "
+            "that shape, or set data.length and data.context, or data.targets and data.horizon"
+        )
+    if (past := _unlike_past(theirs.condition, ours.condition)) is not None:
+        raise ConfigError(
+            f"data.{past}: it is not that of {file}; a model of series sees the past as it was trained to"
+        )
+    if not node and data.fingerprint != model.identity["data_fingerprint"]:
+        print(f"note: {data.name} is not, value by value, what {file.name} was trained on")
+    return data
+
+
+def _unlike_past(theirs: object, ours: object) -> str | None:
+    """Return in what two histories differ; None if a model of the one can read the other."""
+    if not isinstance(theirs, HistoryCondition) or not isinstance(ours, HistoryCondition):
+        return None
+    names = ("look_back", "past_covariates", "future_covariates", "static_covariates", "calendar")
+    return next((name for name in names if getattr(theirs, name) != getattr(ours, name)), None)
+
+
+def examples_for(model: Family, file: Path, config: DictConfig) -> Examples:
+    """Return the real examples that a command shows to a model, as the model sees them.
+
+    Args:
+        model: from ``file``.
+        file: a checkpoint.
+        config: ``images``, a folder of pictures, a picture or an npz; without it, the first ``num`` of ``split`` of
+            the data.
+
+    Raises:
+        GenloomError: they cannot be read, or are not of the model's shape.
+    """
+    content = model.spec.content
+    if config.images is None:
+        examples = load_data_of(model, file, config.data, config.trust).modelled(config.split)
+    elif not isinstance(content, ImageContent):
+        raise ConfigError(f"images: {file} is of {type(content).__name__}, not of pictures; name data instead")
+    elif model.conditional:
+        raise ConfigError(f"images: {file} needs to know the classes of its examples; name labelled data instead")
+    else:
+        examples = Images(read_pictures(Path(config.images).expanduser(), content, "images"))
+        if content.binary:
+            examples = Images(255 * (examples.content > 127).to(torch.uint8))
+    return examples[slice(0, config.num)]
+
+
+def build_callbacks(node: DictConfig | None, judge: Judge | None) -> dict[str, Callback]:
+    """Return callbacks by name; without a judge, those that need none.
+
+    Args:
+        node: callbacks by name; one that needs the judge is a ``_partial_``.
+        judge: the run's.
+    """
+    built: dict[str, Callback] = {}
+    for name, part in (node or {}).items():
+        callback = instantiate(part, f"callbacks.{name}")
+        if not part.get("_partial_"):
+            built[str(name)] = callback
+        elif judge is not None:
+            built[str(name)] = callback(judge)
+    return built
+
+
+def _check_looks(callbacks: dict[str, Callback], model: Family) -> None:
+    for name, callback in callbacks.items():
+        if isinstance(callback, Look):
+            try:
+                callback.check(model)
+            except CapabilityError as error:
+                raise CapabilityError(
+                    f"callbacks.{name}: {error}; choose another model, or leave the look out by "
+                    + pasted(f"~callbacks.{name}")
+                ) from error
+
+
+def _loggers(config: DictConfig) -> list[Logger]:
+    named = {f"logger.{name}": node for name, node in (config.logger or {}).items()}
+    return [careful(instantiate(node, key), key) for key, node in named.items()]

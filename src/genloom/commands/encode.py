@@ -1,0 +1,43 @@
+"""``genloom encode``: the latents of real examples, by a checkpoint alone."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+from omegaconf import DictConfig
+
+from genloom.capabilities import Capability, require
+from genloom.commands.assembly import examples_for
+from genloom.devices import device
+from genloom.errors import ConfigError
+from genloom.models.generation import batches_of
+from genloom.runs import checkpoint
+
+
+def run(config: DictConfig) -> None:
+    """Write an npz: each latent by its name, the most typical one of each example, and the labels where there are any.
+
+    Raises:
+        GenloomError: the checkpoint or the examples cannot be used, or its model does not encode.
+    """
+    file = checkpoint.find(config.checkpoint)
+    model = checkpoint.load(file, trust=list(config.trust), device=device(config.device))
+    require("genloom encode", Capability.ENCODE, model.capabilities)
+    examples = examples_for(model, file, config)
+    batches = batches_of(examples, model.spec.content, config.batch_size)
+    codes = [model.encode(batch, weights=config.weights) for batch in batches]
+    arrays = {name: torch.cat([code[name] for code in codes]).cpu().numpy() for name in codes[0]}
+    if examples.labels is not None:
+        arrays["labels"] = examples.labels.numpy()
+    out = Path(config.out) if config.out else Path("samples") / f"{file.stem}-latents.npz"
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(out, **arrays)  # pyright: ignore[reportArgumentType]
+    except OSError as error:
+        raise ConfigError(f"out: {out} cannot be written ({error.strerror}); set out") from error
+    shapes = ", ".join(f"{name} {'x'.join(map(str, array.shape))}" for name, array in arrays.items())
+    print(
+        f"{len(examples)} examples ({config.weights or model.weight_sets[0]} weights)\n"
+        f"arrays:   {os.path.relpath(out)} ({shapes})"
+    )

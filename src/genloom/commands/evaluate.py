@@ -1,0 +1,86 @@
+"""``genloom evaluate``: judge a checkpoint, or the pictures of any other program, by the same protocol."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from genloom import randomness
+from genloom.commands.assembly import load_data, load_data_of
+from genloom.config.instantiate import instantiate
+from genloom.data.sample_files import read_pictures
+from genloom.devices import device
+from genloom.errors import ConfigError
+from genloom.examples import Images
+from genloom.judging.candidate import Candidate, candidates_of
+from genloom.judging.judge import Judge, Verdict
+from genloom.runs import checkpoint, stranger
+from genloom.runs.directory import write_json
+from genloom.spec import ImageContent
+
+
+def run(config: DictConfig) -> None:
+    """Print a table and write metrics.json.
+
+    Raises:
+        GenloomError: what is to be judged, or the data to judge it by, cannot be used.
+    """
+    if (config.checkpoint is None) == (config.samples is None):
+        raise ConfigError("checkpoint, samples: name one of them, as in genloom evaluate checkpoint=runs/digits/…")
+    with randomness.untouched():
+        verdict, out = _of_checkpoint(config) if config.checkpoint else _of_samples(config)
+    verdict.show()
+    path = Path(config.out or out)
+    if not config.out and (path.is_symlink() or (path / "metrics.json").is_symlink()):
+        raise ConfigError(f"out: {path} leads elsewhere by a link, which came with the checkpoint, perhaps; set out")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"out: {path} cannot be written ({error.strerror}); set out") from error
+    write_json(path / "metrics.json", {"evaluation": verdict.to_dict()})
+    print(f"metrics: {path / 'metrics.json'}")
+
+
+def _judge(node: Any) -> Judge:
+    if not node:
+        raise ConfigError("metrics: none leaves nothing to evaluate; choose a suite, as metrics=images, text or series")
+    return instantiate(node, "metrics")
+
+
+def _chosen(key: str) -> bool:
+    """Whether the command line sets ``key``, or something in it."""
+    overrides = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
+    return any(override.lstrip("+~").partition("=")[0].split(".")[0] == key for override in overrides)
+
+
+def _of_checkpoint(config: DictConfig) -> tuple[Verdict, Path]:
+    file = checkpoint.find(config.checkpoint)
+    model = checkpoint.load(file, trust=list(config.trust), device=device(config.device))
+    suite = config.metrics
+    if not _chosen("metrics"):
+        suite = model.identity["metrics"]
+        suite = suite and stranger.checked(suite, Judge, "metrics", trust=config.trust, file=file)
+    judge = _judge(suite)
+    data = load_data_of(model, file, config.data, config.trust)
+    chosen = [config.weights] if config.weights else model.weight_sets
+    candidates = candidates_of(model, chosen, seed=config.seed)
+    folder = file.parent / f"evaluation-{file.stem}-{Path(data.name).name}"  # a stranger may call data ../..
+    return judge.judge(data, candidates, device=model.device, progress_bar=True), folder
+
+
+def _of_samples(config: DictConfig) -> tuple[Verdict, Path]:
+    if not config.data:
+        raise ConfigError("data: judging samples needs the real data to hold them against, as in data=mnist")
+    judge = _judge(config.metrics)
+    data = load_data(config.data)
+    path, content = Path(config.samples).expanduser(), data.describe().content
+    if not isinstance(content, ImageContent):
+        raise ConfigError(f"samples: files of pictures are judged, and data={data.name} holds none; judge a checkpoint")
+    images = read_pictures(path, content, "samples", at_least=2)
+    generator = randomness.generator(config.seed, "samples")
+    images = images[torch.randperm(len(images), generator=generator)]
+    return judge.judge(
+        data, {"samples": Candidate(lambda num: Images(images[:num]))}, device=device(config.device)
+    ), path if path.is_dir() else path.parent

@@ -1,0 +1,73 @@
+"""``genloom explore``: the looks that training takes at a model, from its checkpoint: one picture each."""
+
+import functools
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from omegaconf import DictConfig
+from pytorch_lightning import Callback
+
+from genloom import randomness, render
+from genloom.commands.assembly import build_callbacks, load_data_of
+from genloom.config.instantiate import instantiate
+from genloom.data.base import InMemoryData
+from genloom.devices import device
+from genloom.errors import CapabilityError, ConfigError, DataError
+from genloom.inspections.base import PictureLook
+from genloom.judging.judge import Judge
+from genloom.models.training.family import Family
+from genloom.render import Shown
+from genloom.runs import checkpoint
+
+
+@randomness.untouched()
+def run(config: DictConfig) -> None:
+    """Write a picture of each look that the model offers; print why the others are left out.
+
+    Raises:
+        GenloomError: the checkpoint or the data that was named cannot be used, or no look applies.
+    """
+    if not config.callbacks:
+        raise ConfigError("callbacks: none leaves nothing to look at; choose some, as in callbacks=directions")
+    file = checkpoint.find(config.checkpoint)
+    model = checkpoint.load(file, trust=list(config.trust), device=device(config.device))
+    if config.seed is not None:
+        model.seed = config.seed
+    judge: Judge | None = instantiate(config.metrics, "metrics") if config.metrics else None
+    looks = build_callbacks(config.callbacks, judge)
+    data = functools.cache(
+        lambda: load_data_of(model, file, config.data, config.trust)
+    )  # read by the first look that needs it
+    out = Path(config.out) if config.out else Path("samples") / f"{file.stem}-looks"
+    skipped: dict[str, Exception] = {}
+    for name in map(str, config.callbacks):
+        try:
+            picture = _picture(name, looks.get(name), model, data)
+        except CapabilityError as error:
+            skipped[name] = error
+        except DataError as error:
+            if config.data:
+                raise
+            skipped[name] = error
+        else:
+            try:
+                path = render.save(picture, out / name)
+            except OSError as error:
+                raise ConfigError(f"out: {out / name} cannot be written ({error.strerror}); set out") from error
+            print(f"{name + ':':<17}{os.path.relpath(path)}", flush=True)
+    for name, reason in skipped.items():
+        print(f"{name + ':':<17}left out: {reason}")
+    if len(skipped) == len(config.callbacks):
+        raise ConfigError(f"callbacks: nothing of {', '.join(skipped)} can be drawn of {file}; choose other looks")
+
+
+def _picture(name: str, look: Callback | None, model: Family, data: Callable[[], InMemoryData]) -> Shown:
+    if look is None:
+        raise CapabilityError("it needs extractors; choose metrics=images")
+    if not isinstance(look, PictureLook):
+        raise CapabilityError("it is no picture")
+    look.check(model)
+    if reason := look.why_not(model.spec.content):
+        raise CapabilityError(reason)
+    return look.picture(model, data)

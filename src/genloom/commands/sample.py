@@ -1,0 +1,147 @@
+"""``genloom sample``: examples from a checkpoint alone."""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from omegaconf import DictConfig
+
+from genloom import randomness, render
+from genloom.capabilities import Capability, require
+from genloom.devices import device
+from genloom.errors import ConfigError, DataError
+from genloom.examples import Examples
+from genloom.models.generation import draw_examples
+from genloom.models.training.family import Family
+from genloom.runs import checkpoint
+from genloom.samplers.tokens import TokenSampler
+from genloom.spec import ImageContent, TextContent
+from genloom.vocabulary import Vocabulary
+
+
+def run(config: DictConfig) -> None:
+    """Write pictures and an npz, or texts; the same seed gives the same bytes.
+
+    Raises:
+        GenloomError: the checkpoint cannot be used, or its model does not sample, or not as it is asked to.
+    """
+    file = checkpoint.find(config.checkpoint)
+    model = checkpoint.load(file, trust=list(config.trust), device=device(config.device))
+    _check(config, model)
+    out = Path(config.out) if config.out else Path("samples") / f"{file.stem}-seed{config.seed}"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"out: {out} cannot be written ({error.strerror})") from error
+    if isinstance(model.spec.content, TextContent):
+        _write(model, model.spec.content, config, out)
+    else:
+        _draw(model, config, out)
+
+
+def _draw(model: Family, config: DictConfig, out: Path) -> None:
+    """Write pictures, or points."""
+    classes = None if config.classes is None else list(config.classes)
+    examples = draw_examples(
+        model,
+        config.num,
+        seed=config.seed,
+        weights=config.weights,
+        classes=classes,
+        truncation=config.truncation,
+    )
+    print(f"{config.num} samples ({config.weights or model.weight_sets[0]} weights, seed {config.seed})")
+    if isinstance(model.spec.content, ImageContent):
+        _save_pictures(examples, out, columns=len(classes) if classes else None)
+    else:
+        _save_points(examples, out)
+
+
+def _check(config: DictConfig, model: Family) -> None:
+    require("genloom sample", Capability.SAMPLE, model.capabilities)
+    if config.classes is not None:
+        require(f"classes: choosing {','.join(config.classes)}", Capability.CONDITION, model.capabilities)
+    if config.truncation is not None:
+        require(f"truncation: {config.truncation}", Capability.TRUNCATE, model.capabilities)
+    if config.prompt is not None:
+        require(f"prompt: {config.prompt!r}", Capability.CONTINUE, model.capabilities)
+    if TokenSampler(**config.sampler) != TokenSampler():
+        require("sampler: drawing tokens otherwise than the model says", Capability.CONTINUE, model.capabilities)
+
+
+def _write(model: Family, content: TextContent, config: DictConfig, out: Path) -> None:
+    """Write texts; the first one as it comes, the others, drawn beside it, after it."""
+    sampler = TokenSampler(**config.sampler)
+    prompt = content.vocabulary.beginning if config.prompt is None else config.prompt
+    try:
+        tokens = content.vocabulary.encode(prompt)
+    except DataError as error:
+        raise ConfigError(f"prompt: {error}") from error
+    if not len(tokens):
+        raise ConfigError("prompt: it is empty; leave it out, and texts begin after a line's end")
+    rng = randomness.generator(config.seed, "sample")
+    drawn = model.generate(
+        tokens.expand(config.num, -1), config.length, rng=rng, sampler=sampler, weights=config.weights
+    )
+    columns: list[torch.Tensor] = []
+
+    def first() -> Iterator[int]:
+        for column in drawn:
+            columns.append(column.cpu())
+            yield int(column[0])
+
+    print("--- 1 ---")
+    if config.prompt is not None:
+        print(prompt, end="")
+    for piece in _decoded(content.vocabulary, first()):
+        sys.stdout.write(piece)
+        sys.stdout.flush()
+    shown = "" if config.prompt is None else prompt
+    texts = [shown + content.vocabulary.decode(row) for row in torch.stack(columns, dim=1)]
+    print("".join(f"\n--- {number} ---\n{text}" for number, text in enumerate(texts[1:], 2)))
+    digits = len(str(len(texts) - 1))
+    for number, text in enumerate(texts):
+        (out / f"{number:0{digits}d}.txt").write_text(text, encoding="utf-8")
+    print(f"\n{config.num} texts ({config.weights or model.weight_sets[0]} weights, seed {config.seed})")
+    print(f"single:   {os.path.relpath(out)}/*.txt")
+
+
+def _decoded(vocabulary: Vocabulary, tokens: Iterator[int]) -> Iterator[str]:
+    """Yield text as soon as it is complete: a character may be several tokens."""
+    waiting: list[int] = []
+    for token in tokens:
+        waiting.append(token)
+        text = vocabulary.decode(torch.tensor(waiting))
+        if not text.endswith("\N{REPLACEMENT CHARACTER}") or len(waiting) > 8:
+            yield text
+            waiting = []
+    yield vocabulary.decode(torch.tensor(waiting, dtype=torch.int64))
+
+
+def _save_pictures(images: Examples, out: Path, *, columns: int | None) -> None:
+    digits = len(str(len(images) - 1))
+    for position, image in enumerate(images.content):
+        render.save_png(image, out / f"{position:0{digits}d}.png")
+    render.save_png(render.grid(images.content, columns=columns), out / "grid.png", scale=2)
+    print(f"grid:     {os.path.relpath(out / 'grid.png')}\nsingle:   {os.path.relpath(out)}/*.png")
+    _save_arrays(images, out, images=images.content.permute(0, 2, 3, 1).numpy())
+
+
+def _save_points(points: Examples, out: Path) -> None:
+    render.save_png(render.scatter(points.content), out / "scatter.png", scale=2)
+    print(f"scatter:  {os.path.relpath(out / 'scatter.png')}")
+    _save_arrays(points, out, points=points.content.numpy())
+
+
+def _save_arrays(examples: Examples, out: Path, **content: np.ndarray) -> None:
+    """Write an npz: the content, which comes first, then the labels or codes of samples that have them."""
+    extra = {"labels": examples.labels, "codes": examples.codes}
+    arrays = content | {name: index.numpy() for name, index in extra.items() if index is not None}
+    np.savez_compressed(out / "samples.npz", **arrays)  # pyright: ignore[reportArgumentType]
+    name, array = next(iter(content.items()))
+    kind = " as NHWC uint8" if name == "images" else f" {array.dtype}"
+    others = "".join(f"; {other}" for other in arrays if other not in content)
+    print(f"array:    {os.path.relpath(out / 'samples.npz')} ({name}, {'x'.join(map(str, array.shape))}{kind}{others})")

@@ -1,0 +1,1 @@
+"""Likelihoods: p(content | what a decoder says)."""

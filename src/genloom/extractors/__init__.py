@@ -1,0 +1,1 @@
+"""What sees features in content, and its training."""

@@ -1,0 +1,1 @@
+"""Looks at a model while it trains, and afterwards."""

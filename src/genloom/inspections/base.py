@@ -1,0 +1,156 @@
+"""What every callback that looks at a model shares: it names a capability, works now and then, and shows pictures."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
+
+from genloom import randomness, render
+from genloom.capabilities import Capability, require
+from genloom.data.base import InMemoryData
+from genloom.errors import reason
+from genloom.limits import Count
+from genloom.models.training.family import Family
+from genloom.render import Shown
+from genloom.spec import Content, ImageContent
+
+
+class Look(Callback):
+    """Looks at the model every so many iterations and once at the end, without disturbing the random state.
+
+    A look that fails is a warning; training goes on, and it is tried again the next time.
+
+    Attributes:
+        requires: what a model must offer; None asks for nothing.
+
+    Args:
+        every_iterations: how often; None is the end only.
+    """
+
+    requires: Capability | None = None
+
+    def __init__(self, *, every_iterations: Count | None = None) -> None:
+        if every_iterations is not None and every_iterations < 1:
+            raise ValueError(f"every_iterations: {every_iterations} is below the limit of 1")
+        self.every_iterations = every_iterations
+        self.seconds = 0.0  # spent looking
+        self._last = -1
+        self._warned = False  # that it failed; once is enough
+
+    def check(self, model: Family) -> None:
+        """Refuse a model that cannot be looked at so.
+
+        Raises:
+            CapabilityError: it lacks what the look requires.
+        """
+        if self.requires is not None:
+            require("it", self.requires, model.capabilities)
+
+    def look(self, trainer: Trainer, model: Family) -> None:
+        """Do it; called on rank 0 only."""
+        raise NotImplementedError
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Look if it is time."""
+        if self.every_iterations and trainer.global_step % self.every_iterations == 0:
+            self._look_once(trainer, pl_module)
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Look at the result, with all that the model does at the end of its training."""
+        self._look_once(trainer, pl_module)
+
+    def _look_once(self, trainer: Trainer, model: LightningModule) -> None:
+        if trainer.global_step == self._last or not trainer.is_global_zero:
+            return
+        self._last = trainer.global_step
+        assert isinstance(model, Family)
+        start = time.perf_counter()
+        try:
+            with randomness.untouched():
+                self.look(trainer, model)
+        except Exception as error:  # a picture is no reason to lose the weights
+            if not self._warned:
+                self._warned = True
+                print(
+                    f"warning: {type(self).__name__}: {reason(error)}; training goes on without this look", flush=True
+                )
+        self.seconds += time.perf_counter() - start
+
+
+class PictureLook(Look):
+    """A look that is one picture: it serves during training, and for ``genloom explore`` from a checkpoint.
+
+    Attributes:
+        name: of the picture.
+        pictures_only: it arranges pictures, so there is nothing to see in a model of other content.
+    """
+
+    name: str
+    requires: Capability | None = Capability.SAMPLE
+    pictures_only: bool = True
+
+    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Shown:
+        """Draw it; the same for the same weights and seed.
+
+        Args:
+            model: one that offers what the look requires, of content that it can show.
+            data: returns what the model was trained on; called only by a look that shows real examples.
+
+        Raises:
+            DataError: the data is not there.
+        """
+        raise NotImplementedError
+
+    def why_not(self, content: Content) -> str | None:
+        """Return None if the look can show ``content``, else the reason why not."""
+        if self.pictures_only and not isinstance(content, ImageContent):
+            return f"it shows pictures; this model's examples are {type(content).__name__} of shape {content.shape}"
+        return None
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Say that nothing will be drawn of content that can't be shown."""
+        assert isinstance(pl_module, Family)
+        if (reason := self.why_not(pl_module.spec.content)) and trainer.is_global_zero:
+            print(f"{self.name}: not drawn: {reason}", flush=True)
+
+    def look(self, trainer: Trainer, model: Family) -> None:
+        """Show the picture."""
+        if self.why_not(model.spec.content) is None:
+            data: Any = trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue]
+            show(trainer, self.name, self.picture(model, lambda: data))
+
+
+def show(trainer: Trainer, name: str, shown: Shown) -> None:
+    """Write a picture or a text to the run's samples/ folder and to every logger that takes it.
+
+    Args:
+        trainer: its default_root_dir is the run's directory.
+        name: of what is shown; the file is samples/NAME-ITERATION.png, or .txt.
+        shown: 8-bit pixels, or a text.
+    """
+    step = trainer.global_step
+    render.save(shown, Path(trainer.default_root_dir) / "samples" / f"{name}-{step:07d}")
+    for logger in trainer.loggers:
+        if isinstance(logger, TensorBoardLogger):
+            _to_tensorboard(logger, name, shown, step)
+        elif isinstance(logger, WandbLogger):
+            _to_wandb(logger, name, shown, step)
+
+
+def _to_tensorboard(logger: TensorBoardLogger, name: str, shown: Shown, step: int) -> None:
+    if isinstance(shown, str):  # indented, so that Markdown leaves it as it is
+        logger.experiment.add_text(name, "\n".join(f"    {line}" for line in shown.splitlines()), step)
+    else:
+        logger.experiment.add_image(name, shown.numpy(), step)
+
+
+def _to_wandb(logger: WandbLogger, name: str, shown: Shown, step: int) -> None:
+    if isinstance(shown, str):
+        logger.log_text(name, ["text"], [[shown]], step=step)
+    else:
+        logger.log_image(name, [render.to_image(shown)], step=step)

@@ -1,0 +1,49 @@
+"""What a model understands by each class."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+
+from genloom import randomness, render
+from genloom.capabilities import Capability
+from genloom.data.base import InMemoryData
+from genloom.inspections.base import PictureLook
+from genloom.limits import Count
+from genloom.models.training.family import Family
+from genloom.render import Shown
+
+
+class Classes(PictureLook):
+    """A column is a class, or a value of a learned code; a row is one latent, so that only the class differs in it.
+
+    Args:
+        per_class: rows.
+        classes: names of the columns; None is all that the model knows.
+        every_iterations: how often; None is the end only.
+    """
+
+    name = "classes"
+    requires = Capability.CONDITION
+
+    def __init__(
+        self, *, per_class: Count = 6, classes: Sequence[str] | None = None, every_iterations: Count | None = None
+    ) -> None:
+        super().__init__(every_iterations=every_iterations)
+        if per_class < 1:
+            raise ValueError(f"per_class: {per_class} is below the limit of 1")
+        self.per_class = per_class
+        self.classes = classes
+
+    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Shown:
+        """Draw the same latents for each class."""
+        names = model.condition_names if self.classes is None else self.classes
+        columns = [
+            model.sample(
+                self.per_class,
+                rng=randomness.generator(model.seed, self.name),  # anew for each class: the same latents
+                condition=model.condition_on([name], self.per_class),
+            ).content
+            for name in names
+        ]
+        rows = torch.stack(columns, dim=1).flatten(0, 1)
+        return render.grid(model.spec.content.decode(rows), columns=len(columns))

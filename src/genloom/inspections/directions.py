@@ -1,0 +1,60 @@
+"""What a generator has learned to change, found in its weights alone."""
+
+from collections.abc import Callable
+
+import torch
+
+from genloom import randomness, render
+from genloom.capabilities import Capability
+from genloom.data.base import InMemoryData
+from genloom.inspections.base import PictureLook
+from genloom.limits import Count, Positive
+from genloom.models.training.family import Family
+from genloom.render import Shown
+
+
+class LatentDirections(PictureLook):
+    """Each row moves the same sample along another direction, those that change most first; it stands in the middle.
+
+    Args:
+        num_directions: rows, at most; a latent has as many directions as dimensions.
+        steps: images per row.
+        distance: from the middle to either end, in units of the embedded latent.
+        every_iterations: how often; None is the end only.
+    """
+
+    name = "directions"
+    requires = Capability.DIRECTIONS
+
+    def __init__(
+        self,
+        *,
+        num_directions: Count = 4,
+        steps: Count = 7,
+        distance: Positive = 3.0,
+        every_iterations: Count | None = None,
+    ) -> None:
+        super().__init__(every_iterations=every_iterations)
+        for name, value, limit in (("num_directions", num_directions, 1), ("steps", steps, 2)):
+            if value < limit:
+                raise ValueError(f"{name}: {value} is below the limit of {limit}")
+        self.num_directions = num_directions
+        self.steps = steps
+        self.distance = distance
+
+    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Shown:
+        """Draw one row per direction."""
+        rng = randomness.generator(model.seed, self.name)
+        latent, condition = model.draw_latent(1, rng), model.draw_condition(1, rng)
+        still = {
+            name: part.expand(self.steps, *part.shape[1:]) for name, part in model.embed(latent, condition).items()
+        }
+        asked = None if condition is None else condition.map(lambda index: index.expand(self.steps))
+        name, directions = model.latent_directions(self.num_directions)
+        middle = (self.steps - 1) / 2
+        offsets = (torch.arange(self.steps, device=directions.device) - middle) * (self.distance / middle)
+        rows = []
+        for direction in directions:  # (dim): the same for each of a latent's styles, which lie between batch and dim
+            shift = (offsets.unsqueeze(1) * direction).view(self.steps, *[1] * (still[name].ndim - 2), -1)
+            rows.append(model.decode({**still, name: still[name] + shift}, condition=asked).content)
+        return render.grid(model.spec.content.decode(torch.cat(rows)), columns=self.steps)

@@ -1,0 +1,123 @@
+"""Forecasts of held-out series beside what came, and how the error grows with the horizon."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from genloom import figures, randomness
+from genloom.batch import Batch, History
+from genloom.capabilities import Capability
+from genloom.data.base import InMemoryData
+from genloom.examples import Examples, SeriesWindows
+from genloom.inspections.base import PictureLook
+from genloom.limits import Count, Whole
+from genloom.models.generation import batches_of
+from genloom.models.training.family import Family
+from genloom.outlook import Forecast
+from genloom.render import Shown
+from genloom.spec import Content, SeriesContent
+
+
+class SeriesLook(PictureLook):
+    """Base of the looks at forecasts."""
+
+    requires = Capability.FORECAST
+    pictures_only = False
+
+    def why_not(self, content: Content) -> str | None:
+        """Refuse what is no series."""
+        return None if isinstance(content, SeriesContent) else "it shows forecasts of series"
+
+
+class Forecasts(SeriesLook):
+    """Windows of the validation split, one target each, with intervals where the model knows them.
+
+    Args:
+        num: windows, chosen once.
+        shown_past: steps of the past.
+        every_iterations: how often; None is the end only.
+    """
+
+    name = "forecasts"
+
+    def __init__(self, *, num: Count = 6, shown_past: Whole = 96, every_iterations: Count | None = 500) -> None:
+        super().__init__(every_iterations=every_iterations)
+        for name, value in (("num", num), ("shown_past", shown_past)):
+            if value < 1:
+                raise ValueError(f"{name}: {value} is below the limit of 1")
+        self.num = num
+        self.shown_past = shown_past
+
+    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Shown:
+        """Forecast; the targets take turns."""
+        given = data()
+        windows = given.modelled("val")
+        chosen = randomness.permutation(len(windows), "forecasts")[: self.num]
+        batch: Batch = windows.batch(chosen, model.spec.content)
+        history, content = batch.condition, model.spec.content
+        assert isinstance(history, History) and isinstance(content, SeriesContent)
+        forecast = model.forecast(history)
+        channel = torch.arange(len(batch)) % len(content.channels)
+        rows = torch.arange(len(batch))
+        scale, offset = history.scale[rows, channel].view(-1, 1), history.offset[rows, channel].view(-1, 1)
+        quantiles = forecast.quantiles
+        one = Forecast(  # of each window its own target, in the user's units
+            (forecast.mean.cpu()[rows, :, channel] * scale + offset).unsqueeze(-1),
+            forecast.levels,
+            None
+            if quantiles is None
+            else (quantiles.cpu().movedim(-1, 2)[:, rows, channel] * scale + offset).unsqueeze(-1),
+        )
+        return figures.forecasts(
+            history.past[rows, :, channel] * scale + offset,
+            one,
+            future=batch.content[rows, :, channel] * scale + offset,
+            titles=_titles(given.describe().content, windows, chosen, channel),
+            shown_past=self.shown_past,
+        )
+
+
+def _titles(content: Content, windows: Examples, chosen: Tensor, channel: Tensor) -> list[str]:
+    """Return the target of each window, and the series where there are several."""
+    assert isinstance(content, SeriesContent) and isinstance(windows, SeriesWindows)
+    targets = [content.channels[each] for each in channel.tolist()]
+    if len(content.scalers) == 1:
+        return targets
+    series = windows.series[windows.starts[chosen]].tolist()
+    return [f"{content.scalers[each].series}: {target}" for each, target in zip(series, targets, strict=True)]
+
+
+class HorizonErrors(SeriesLook):
+    """The mean squared error of each step of the horizon, beside that of repeating the last value; scaled units.
+
+    Args:
+        num: windows of the validation split, at most.
+        every_iterations: how often; None is the end only.
+    """
+
+    name = "horizon_errors"
+
+    def __init__(self, *, num: Count = 1000, every_iterations: Count | None = None) -> None:
+        super().__init__(every_iterations=every_iterations)
+        if num < 1:
+            raise ValueError(f"num: {num} is below the limit of 1")
+        self.num = num
+
+    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Shown:
+        """Measure."""
+        windows = data().modelled("val")
+        chosen = windows[randomness.permutation(len(windows), "forecasts")[: self.num]]
+        sums: dict[str, torch.Tensor] = {}
+        counts = torch.zeros(())
+        for batch in batches_of(chosen, model.spec.content, 250):
+            history = batch.condition
+            assert isinstance(history, History)
+            seen = torch.ones_like(batch.content) if batch.mask is None else batch.mask.to(batch.content)
+            counts = counts + seen.sum((0, 2))
+            ours = {type(model).__name__: model.forecast(history).mean.cpu(), "last value": history.past[:, -1:]}
+            for name, values in ours.items():
+                squares = ((values - batch.content).square() * seen).sum((0, 2))
+                sums[name] = sums.get(name, torch.zeros_like(squares)) + squares
+        errors = {name: (total / counts.clamp_min(1)).tolist() for name, total in sums.items()}
+        return figures.curves(errors, xlabel="step of the horizon", ylabel="mean squared error, scaled")

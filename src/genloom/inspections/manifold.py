@@ -1,0 +1,66 @@
+"""All that a model with two latent numbers can draw, as one map."""
+
+from collections.abc import Callable
+
+import torch
+
+from genloom import randomness, render
+from genloom.capabilities import Capability
+from genloom.data.base import InMemoryData
+from genloom.errors import CapabilityError
+from genloom.inspections.base import PictureLook
+from genloom.limits import Count
+from genloom.models.training.family import Family
+from genloom.render import Shown
+
+
+class Manifold(PictureLook):
+    """The content of latents that lie at the quantiles of N(0, I), so that equal areas are equally probable.
+
+    Kingma and Welling, Auto-Encoding Variational Bayes, 2014, figure 4. Of a class-conditional model, the first class.
+
+    Args:
+        rows: and as many columns.
+        every_iterations: how often; None is the end only.
+    """
+
+    name = "manifold"
+    requires = Capability.LATENT
+
+    def __init__(self, *, rows: Count = 20, every_iterations: Count | None = None) -> None:
+        super().__init__(every_iterations=every_iterations)
+        if rows < 2:
+            raise ValueError(f"rows: {rows} is below the limit of 2")
+        self.rows = rows
+
+    def check(self, model: Family) -> None:
+        """Refuse also a model of more numbers than a map has directions."""
+        super().check(model)
+        self._plane(model)
+
+    def _plane(self, model: Family) -> str:
+        """Return the name of the latent.
+
+        Raises:
+            CapabilityError: it is not two numbers.
+        """
+        latent = model.draw_latent(1, randomness.generator(model.seed, "manifold"))
+        shapes = {name: tuple(value.shape[1:]) for name, value in latent.items()}
+        if list(shapes.values()) != [(2,)]:
+            found = ", ".join(f"{name} of {'x'.join(map(str, shape))}" for name, shape in shapes.items())
+            raise CapabilityError(
+                f"it needs a latent of two numbers, as by model.bottleneck.dim=2; this model's is {found}"
+            )
+        return next(iter(shapes))
+
+    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Shown:
+        """Draw the map, the first number rising to the right and the second upwards."""
+        name = self._plane(model)
+        quantiles = torch.special.ndtri((torch.arange(self.rows) + 0.5) / self.rows).to(model.device)
+        z = torch.cartesian_prod(quantiles.flip(0), quantiles).flip(1)
+        content = []
+        for part in z.split(100):
+            asked = model.condition_on(model.condition_names[:1], len(part)) if model.conditional else None
+            content.append(model.decode({name: part}, condition=asked).content)
+        stored = model.spec.content.decode(torch.cat(content)).cpu()
+        return render.sheet(model.spec.content, stored, columns=self.rows)

@@ -1,0 +1,47 @@
+"""What is left of real examples after encoding and decoding."""
+
+from collections.abc import Callable
+
+import torch
+
+from genloom import render
+from genloom.capabilities import Capability
+from genloom.data.base import InMemoryData
+from genloom.inspections.base import PictureLook
+from genloom.limits import Count
+from genloom.models.generation import batches_of
+from genloom.models.training.family import Family
+from genloom.render import Shown
+
+
+class Reconstructions(PictureLook):
+    """Held-out examples in the odd rows, as the model sees them; below each, its reconstruction.
+
+    Args:
+        num: examples.
+        columns: of the picture.
+        every_iterations: how often; None is the end only.
+    """
+
+    name = "reconstructions"
+    requires = Capability.RECONSTRUCT
+
+    def __init__(self, *, num: Count = 32, columns: Count = 8, every_iterations: Count | None = None) -> None:
+        super().__init__(every_iterations=every_iterations)
+        for name, value in (("num", num), ("columns", columns)):
+            if value < 1:
+                raise ValueError(f"{name}: {value} is below the limit of 1")
+        self.num = num
+        self.columns = columns
+
+    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Shown:
+        """Reconstruct the first examples of the test split."""
+        real = data().modelled("test")[slice(0, self.num)]
+        batch = next(batches_of(real, model.spec.content, len(real)))
+        ours = model.spec.content.decode(model.reconstruct(batch).content).cpu()
+        rows = [
+            part
+            for pair in zip(real.content.split(self.columns), ours.split(self.columns), strict=True)
+            for part in pair
+        ]
+        return render.grid(torch.cat(rows), columns=self.columns)

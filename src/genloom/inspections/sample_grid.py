@@ -1,0 +1,34 @@
+"""The same latents, drawn again and again while the model learns, beside real examples."""
+
+from collections.abc import Callable
+
+from genloom import render
+from genloom.data.base import InMemoryData
+from genloom.inspections.base import PictureLook
+from genloom.limits import Count
+from genloom.models.generation import draw_examples
+from genloom.models.training.family import Family
+from genloom.render import Shown
+
+
+class SampleGrid(PictureLook):
+    """Samples on the left, as many training examples on the right; of text, above and below.
+
+    Args:
+        num: examples on each side.
+        every_iterations: how often; None is the end only.
+    """
+
+    name = "samples"
+    pictures_only = False
+
+    def __init__(self, *, num: Count = 64, every_iterations: Count | None = 500) -> None:
+        super().__init__(every_iterations=every_iterations)
+        self.num = num
+
+    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Shown:
+        """Draw from fixed latents."""
+        content = model.spec.content
+        samples = draw_examples(model, self.num, seed=model.seed).content
+        real = data().split("train")[slice(0, self.num)].content
+        return render.beside(render.sheet(content, samples), render.sheet(content, real))

@@ -1,0 +1,71 @@
+"""What each unit of a latent stands for."""
+
+from collections.abc import Callable
+
+import torch
+
+from genloom import render
+from genloom.capabilities import Capability
+from genloom.data.base import InMemoryData
+from genloom.inspections.base import PictureLook
+from genloom.limits import Count, Positive
+from genloom.models.generation import batches_of
+from genloom.models.training.family import Family
+from genloom.render import Shown
+
+
+class Traversal(PictureLook):
+    """One unit a row, the most active first, moved through the range that real examples give it; the rest stays.
+
+    A unit's activity is the variance of its posterior mean over real examples; Burda et al., Importance Weighted
+    Autoencoders, 2016, section 5. A walk starts from a real example's latent.
+
+    Args:
+        rows: units.
+        steps: examples per unit.
+        limit: standard deviations of the unit to each side of its mean.
+        num_examples: by which activity is measured.
+        every_iterations: how often; None is the end only.
+    """
+
+    name = "traversal"
+    requires = Capability.ENCODE
+
+    def __init__(
+        self,
+        *,
+        rows: Count = 10,
+        steps: Count = 10,
+        limit: Positive = 2.5,
+        num_examples: Count = 500,
+        every_iterations: Count | None = None,
+    ) -> None:
+        super().__init__(every_iterations=every_iterations)
+        for name, value in (("rows", rows), ("steps", steps), ("num_examples", num_examples)):
+            if value < 1:
+                raise ValueError(f"{name}: {value} is below the limit of 1")
+        self.rows = rows
+        self.steps = steps
+        self.limit = limit
+        self.num_examples = num_examples
+
+    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Shown:
+        """Move the most active units of the first latent."""
+        real = data().modelled("val")[slice(0, self.num_examples)]
+        batch = next(batches_of(real, model.spec.content, len(real)))
+        latent = model.encode(batch)
+        name, codes = next(iter(latent.items()))
+        mean, deviation = codes.mean(0), codes.std(0)
+        units = deviation.argsort(descending=True)[: self.rows]
+        start = {
+            key: value[:1].repeat(len(units) * self.steps, *[1] * (value.ndim - 1)) for key, value in latent.items()
+        }
+        offsets = torch.linspace(-self.limit, self.limit, self.steps, device=codes.device)
+        row = torch.arange(len(units) * self.steps, device=codes.device)
+        moved = units.repeat_interleave(self.steps)
+        start[name][row, moved] = mean[moved] + offsets.repeat(len(units)) * deviation[moved]
+        asked = None
+        if model.conditional and batch.condition is not None:
+            asked = batch.condition.map(lambda index: index[:1].repeat(len(row)).to(codes.device))
+        content = model.decode(start, condition=asked).content
+        return render.sheet(model.spec.content, model.spec.content.decode(content).cpu(), columns=self.steps)

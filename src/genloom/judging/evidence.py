@@ -1,0 +1,168 @@
+"""Sets of pictures as extractors see them: each thing that a metric needs is computed once, and shared.
+
+The real sets are named by their role: ``reference`` (what candidates are compared with), ``heldout`` (real pictures
+that stand in for a candidate, which gives the floor) and ``train`` (all that the model may have copied).
+"""
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from genloom.capabilities import Capability
+from genloom.examples import Examples
+from genloom.extractors.features import FeatureExtractor, Features
+from genloom.extractors.reference_cache import ReferenceCache, canonical_json
+from genloom.spec import Content
+
+
+class View:
+    """One set of pictures through one extractor.
+
+    Args:
+        images: the pictures.
+        extractor: what looks at them.
+        device: where it runs.
+        cache: where derived things are kept; None for candidates, which are judged once.
+    """
+
+    def __init__(
+        self,
+        images: Examples,
+        extractor: FeatureExtractor,
+        *,
+        device: torch.device | str = "cpu",
+        cache: ReferenceCache | None = None,
+    ) -> None:
+        self.images = images
+        self.extractor = extractor
+        self._device = device
+        self._cache = cache
+        self._derived: dict[str, dict[str, Tensor]] = {}
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @cached_property
+    def key(self) -> dict[str, object]:
+        """All that the features depend on: the pixels in their order, the extractor, the kind of device."""
+        return {
+            "images": self.images.fingerprint,
+            "num": len(self),
+            "extractor": self.extractor.protocol,
+            "device": torch.device(self._device).type,
+        }
+
+    def derived(
+        self, name: str, compute: Callable[[], dict[str, Tensor]], **parameters: int | float | str
+    ) -> dict[str, Tensor]:
+        """Return what ``compute`` gives, computed once per ``name`` and ``parameters``.
+
+        Args:
+            name: what it is; unique among all that is derived from a view.
+            compute: derives it from this view.
+            **parameters: whatever else the result depends on.
+        """
+        memo = canonical_json([name, parameters])
+        if memo not in self._derived:
+            key = {"derived": name, "parameters": parameters}
+            self._derived[memo] = compute() if self._cache is None else self._cache.tensors(key | self.key, compute)
+        return self._derived[memo]
+
+    @cached_property
+    def features(self) -> Features:
+        """Vectors and logits of all pictures."""
+
+        def compute() -> dict[str, Tensor]:
+            features = self.extractor(self.images.content, device=self._device)
+            return {"vectors": features.vectors, "logits": features.logits}
+
+        return Features(**self.derived("features", compute))
+
+    @property
+    def labels(self) -> Int64[Tensor, " num"]:
+        """Class of each example: real ones' own, generated ones' as asked."""
+        if self.images.labels is None:
+            raise ValueError("a metric that needs labels was given examples without")
+        return self.images.labels
+
+    @cached_property
+    def predicted(self) -> Int64[Tensor, " num"]:
+        """Predicted class of each picture; all zero if the extractor does not know the data's classes."""
+        if not self.extractor.classes:
+            return torch.zeros(len(self), dtype=torch.int64)
+        return self.features.logits.argmax(dim=1)
+
+
+class Evidence:
+    """All sets of one evaluation.
+
+    Args:
+        content: what the pictures are.
+        classes: what labels mean; None for unlabelled data.
+        real: real sets by role; what is derived from them is kept in ``cache``.
+        generated: samples by candidate.
+        reconstructed: held-out examples after encoding and decoding, by candidate.
+        cache: of what is derived from the real sets.
+        device: where extractors run.
+    """
+
+    def __init__(
+        self,
+        content: Content,
+        real: Mapping[str, Examples],
+        generated: Mapping[str, Examples],
+        *,
+        reconstructed: Mapping[str, Examples] | None = None,
+        classes: tuple[str, ...] | None = None,
+        cache: ReferenceCache | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.content = content
+        self.classes = classes
+        self._sets = {None: real, Capability.SAMPLE: generated, Capability.RECONSTRUCT: reconstructed or {}}
+        self._cache = cache
+        self._device = device
+        self._views: dict[tuple[Capability | None, str, str], View] = {}
+
+    @property
+    def has_heldout(self) -> bool:
+        """Whether there are real pictures besides the reference."""
+        return "heldout" in self._sets[None]
+
+    @property
+    def candidates_labelled(self) -> bool:
+        """Whether every candidate was asked to be of some class."""
+        return all(examples.labels is not None for examples in self._sets[Capability.SAMPLE].values())
+
+    @property
+    def candidates_coded(self) -> bool:
+        """Whether every candidate has a categorical code."""
+        return all(examples.codes is not None for examples in self._sets[Capability.SAMPLE].values())
+
+    @property
+    def num_smallest(self) -> int:
+        """Size of the smallest set that is compared."""
+        compared = [images for role, images in self._sets[None].items() if role != "train"]
+        return min(len(images) for images in (*compared, *self._sets[Capability.SAMPLE].values()))
+
+    def real(self, role: str, extractor: FeatureExtractor) -> View:
+        """Return the view of a real set: ``reference``, ``heldout`` or ``train``."""
+        return self._view(None, role, extractor)
+
+    def candidates(self, made_by: Capability) -> list[str]:
+        """Return the names of candidates that offer Sample, or Reconstruct."""
+        return list(self._sets[made_by])
+
+    def candidate(self, name: str, extractor: FeatureExtractor, made_by: Capability = Capability.SAMPLE) -> View:
+        """Return the view of a candidate's samples, or of its reconstructions."""
+        return self._view(made_by, name, extractor)
+
+    def _view(self, made_by: Capability | None, name: str, extractor: FeatureExtractor) -> View:
+        key = (made_by, name, extractor.name)
+        if key not in self._views:
+            cache = self._cache if made_by is None else None
+            self._views[key] = View(self._sets[made_by][name], extractor, device=self._device, cache=cache)
+        return self._views[key]

@@ -1,0 +1,325 @@
+"""The protocol of an evaluation: which pictures are compared with which, by what, and what real pictures score.
+
+- Reference: up to ``num_samples`` images of one split, a fixed selection.
+- Candidates: as many pictures as there are held-out images, up to ``num_samples``.
+- Floor: the same comparison with that many held-out real images as the candidate.
+- By the published protocol: ``num_samples`` candidates against the whole training set; there is no floor, which would
+  need as many held-out images.
+
+A candidate draws pictures and may be a model with one of its weight sets. The same comparison serves both weight sets
+and a folder of someone else's samples; what only a model can be asked is measured on held-out examples.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from genloom import randomness
+from genloom.data.base import InMemoryData, Split
+from genloom.errors import ConfigError, DataError
+from genloom.examples import Examples
+from genloom.extractors.features import FeatureExtractor
+from genloom.extractors.reference_cache import ReferenceCache, library_versions
+from genloom.extractors.trained import TrainedExtractor
+from genloom.judging.candidate import Candidate, Draw
+from genloom.judging.evidence import Evidence
+from genloom.judging.measuring import Held, Measurement, measure
+from genloom.judging.metric import Comparison, Metric, Score
+from genloom.judging.verdict import NotApplicable, Row, Verdict
+from genloom.limits import Count
+from genloom.part import Part
+from genloom.spec import Content, ImageContent, TextContent
+
+PUBLISHED_SAMPLES = 50_000
+FEW_IMAGES = 5000  # below this the bias of the Fréchet distance outweighs it
+
+__all__ = ["Candidate", "Judge", "Verdict"]
+
+
+class Judge(Part):
+    """A suite of metrics and the extractors that they look through.
+
+    Args:
+        extractors: by name; untrained ones stand in where no trained one can look.
+        metrics: by name; in the order of the table.
+        num_samples: pictures on each side, at most.
+        whole_training_set: compare with all images that others train on, those set aside for validation included, and
+            draw ``num_samples`` however many are held out; with fewer than 50,000, which is a check and no published
+            protocol, the reference is no larger than that either.
+        cache_dir: where reference statistics are kept; None is ``GENLOOM_CACHE``, or else the user's cache folder.
+        extractor: a file of ``genloom extractor``, which looks first; those that give way to a user's own are left
+            out, so the same quantity does not stand there twice.
+
+    Raises:
+        CheckpointError: ``extractor`` is missing, damaged or no such file.
+    """
+
+    def __init__(
+        self,
+        extractors: Mapping[str, FeatureExtractor],
+        metrics: Mapping[str, Metric],
+        num_samples: Count = 10_000,
+        whole_training_set: bool = False,
+        cache_dir: str | Path | None = None,
+        extractor: str | Path | None = None,
+    ) -> None:
+        if num_samples < 2:
+            raise ConfigError(f"metrics.num_samples: {num_samples} is below the limit of 2")
+        self.own = None if extractor is None else TrainedExtractor(extractor)
+        self.extractors = list(extractors.values())
+        if self.own is not None:
+            self.extractors = [self.own, *(other for other in self.extractors if not other.gives_way)]
+        names = [extractor.name for extractor in self.extractors]
+        if twice := {name for name in names if names.count(name) > 1}:  # views and files are told apart by name
+            raise ConfigError(f"metrics.extractors: two are called {twice.pop()}; train yours with another name=…")
+        self.metrics = list(metrics.values())
+        self.num_samples = num_samples
+        self.whole_training_set = whole_training_set
+        self.cache = ReferenceCache(cache_dir)
+
+    def prepare(self, content: Content) -> None:
+        """Fetch the weights of every extractor that serves ``content``, so that what is missing shows before training.
+
+        Raises:
+            CheckpointError: if weights are missing, damaged or cannot be downloaded.
+            ConfigError: if the user's own extractor was made for other pictures.
+        """
+        self._check_own(content)
+        for extractor in self.extractors:
+            if extractor.why_not(content) is None:
+                assert extractor.weights_sha256
+
+    def _check_own(self, content: Content) -> None:
+        if self.own is not None and (reason := self.own.why_not(content)):
+            raise ConfigError(f"metrics.extractor: {self.own.path}: {reason}")
+
+    def judge(
+        self,
+        data: InMemoryData,
+        candidates: Mapping[str, Candidate],
+        *,
+        reference_split: Split = "train",
+        heldout_split: Split | None = "test",
+        num_samples: int | None = None,
+        device: torch.device | str = "cpu",
+        progress_bar: bool = False,
+    ) -> Verdict:
+        """Compare every candidate with the data, and measure models. No global random state changes.
+
+        Args:
+            data: the real images.
+            candidates: by name; of samples that are fewer or more than asked for, a fixed random selection is judged.
+            reference_split: what candidates are compared with.
+            heldout_split: what gives the floor; None for a quick check, which has none.
+            num_samples: pictures on each side, at most; None is the suite's own number.
+            device: where extractors run.
+            progress_bar: show one where a measurement takes long.
+
+        Raises:
+            DataError: if a candidate's pictures are not of the data's shape.
+            CheckpointError: if an extractor's weights are missing or damaged.
+            ConfigError: if the user's own extractor was made for other pictures.
+        """
+        if not candidates:
+            raise ConfigError("there are no pictures to judge; give at least one candidate")
+        with randomness.untouched(), torch.no_grad():
+            num = num_samples or self.num_samples
+            content = data.describe().content
+            self._check_own(content)
+            comparisons = [metric for metric in self.metrics if isinstance(metric, Comparison)]
+            # nothing is drawn where nobody would look at it
+            compares = bool(comparisons) and any(each.why_not(content) is None for each in self.extractors)
+            shown = candidates if compares else {}
+            whole = self.whole_training_set and heldout_split is not None  # a quick check is not by the full protocol
+            floor_split = None if whole else heldout_split
+            at_most = num if whole else min(num, len(data.split(heldout_split or reference_split)))
+            wanted = at_most if compares else 0
+            drawing = {name: each.draw for name, each in shown.items() if each.draw is not None}
+            drawn = {name: _draw(name, draw, wanted, content) for name, draw in drawing.items()}
+            num_fake = min(wanted, *(len(images) for images in drawn.values())) if drawn else 0
+            real: dict[str, Examples] = {}
+            if compares:
+                num_reference = None if whole and num >= PUBLISHED_SAMPLES else num
+                reference = data.whole_training_set() if whole else data.split(reference_split)
+                real = {
+                    "train": data.split("train"),
+                    "reference": _shuffled(reference, reference_split)[:num_reference],
+                }
+                if floor_split is not None:
+                    real["heldout"] = selection(data, floor_split, num_fake or wanted)
+            generated = {name: _shuffled(images, "candidate")[:num_fake] for name, images in drawn.items()}
+            labels = data.describe().labels
+            classes = labels.classes if labels is not None else None
+            split = heldout_split or reference_split
+            held = Held(
+                split,
+                _shuffled(data.modelled(split), split)[:num],
+                lambda: data.modelled("train"),
+                self.cache,
+                progress_bar=progress_bar,
+            )
+            reconstructed = {
+                name: each.reconstruct(held.examples[: num_fake or wanted])
+                for name, each in shown.items()
+                if each.reconstruct is not None and floor_split is not None
+            }
+            evidence = Evidence(
+                content,
+                real,
+                generated,
+                reconstructed=reconstructed,
+                classes=classes,
+                cache=self.cache,
+                device=device,
+            )
+            protocol = {
+                "data": {"name": data.name, "fingerprint": data.fingerprint, "content": _facts(content)},
+                "reference": _named("whole training" if whole else reference_split, real.get("reference")),
+                "heldout": _named(floor_split, real.get("heldout")),
+                "n_reference": len(real.get("reference", ())),
+                "n_fake": num_fake,
+                "device": torch.device(device).type,
+                "versions": library_versions(),
+                "extractors": {},
+                "metrics": {type(metric).__name__: metric.parameters for metric in comparisons},
+            }
+            extractors = [extractor.for_data(data) for extractor in self.extractors]
+            compared = self._compare(comparisons, extractors, evidence, protocol, wanted)
+            measurements = [metric for metric in self.metrics if isinstance(metric, Measurement)]
+            if heldout_split is None:
+                measurements = [metric.quick() for metric in measurements]
+            models = {name: each for name, each in candidates.items() if each.model is not None}
+            if not measurements or not models:
+                return compared
+            return compared.joined(measure(measurements, models, content, held))
+
+    def _compare(
+        self,
+        comparisons: Sequence[Comparison],
+        extractors: Sequence[FeatureExtractor],
+        evidence: Evidence,
+        protocol: dict[str, Any],
+        wanted: int,
+    ) -> Verdict:
+        rows: list[Row] = []
+        missing: list[NotApplicable] = []
+        used: dict[str, FeatureExtractor] = {}
+        headlines: dict[str, str] = {}
+        for metric in comparisons:
+            names = evidence.candidates(metric.requires)
+            if not names and protocol["reference"]:
+                missing += [NotApplicable(name, f"it needs {metric.requires.value}") for name in metric.quantities]
+                continue
+            chosen, refused = _extractors_for(metric, evidence, extractors)
+            missing += refused
+            for extractor in chosen:
+                used[extractor.name] = extractor
+                scores, floor = self._scores(metric, extractor, evidence, names)
+                for quantity, direction in metric.quantities.items():
+                    label = extractor.label(quantity)
+                    headlines.setdefault(quantity, label)
+                    by_candidate = {name: scores[name][quantity] for name in names}
+                    rows.append(Row(label, direction, by_candidate, floor[quantity] if floor else None))
+        num_judged = protocol["n_fake"] or wanted
+        smallest = min(protocol["n_reference"], num_judged)
+        headline = headlines.get("kd" if smallest < FEW_IMAGES else "fd")
+        warnings = [extractor.caution for extractor in used.values() if extractor.caution]
+        if smallest < FEW_IMAGES and headline:
+            warnings.append(
+                f"{protocol['n_reference']:,} real and {num_judged:,} judged images, below the {FEW_IMAGES:,} "
+                f"from which a Fréchet distance is steady: read {headline} first"
+            )
+        if num_judged < wanted:
+            warnings.append(f"{num_judged:,} pictures were there to judge; the protocol asks for {wanted:,}")
+        protocol |= {"extractors": {name: extractor.protocol for name, extractor in used.items()}}
+        return Verdict(rows, protocol, missing, warnings, headline)
+
+    def _scores(
+        self, metric: Comparison, extractor: FeatureExtractor, evidence: Evidence, names: list[str]
+    ) -> tuple[dict[str, dict[str, Score]], dict[str, Score] | None]:
+        reference = evidence.real("reference", extractor)
+        scores = {
+            name: metric.compare(reference, evidence.candidate(name, extractor, metric.requires), evidence)
+            for name in names
+        }
+        if not evidence.has_heldout or not metric.has_floor:
+            return scores, None
+        heldout, train = (evidence.real(role, extractor) for role in ("heldout", "train"))
+        key = {
+            "floor": type(metric).__name__,
+            "parameters": metric.parameters,
+            "reference": reference.key,
+            "heldout": heldout.key,
+            "train": train.images.fingerprint,
+        }
+        floor = self.cache.plain(
+            key,
+            lambda: {name: score.to_dict() for name, score in metric.compare(reference, heldout, evidence).items()},
+        )
+        return scores, {name: Score.from_dict(plain) for name, plain in floor.items()}
+
+
+def _extractors_for(
+    metric: Comparison, evidence: Evidence, extractors: Sequence[FeatureExtractor]
+) -> tuple[list[FeatureExtractor], list[NotApplicable]]:
+    """Return who can look for ``metric``; if there is nobody, why not. Untrained extractors only stand in."""
+    # where some extractor was made for the content, what keeps the others from looking is no news
+    looking = [extractor for extractor in extractors if extractor.trained]
+    looking = [extractor for extractor in looking if extractor.why_not(evidence.content) is None]
+    considered = [each for each in extractors if each in looking or not each.trained] if looking else extractors
+    reasons = {extractor: metric.applies(extractor, evidence) for extractor in considered}
+    able = [extractor for extractor, reason in reasons.items() if reason is None]
+    if able:
+        return [extractor for extractor in able if extractor.trained] or able[:1], []
+    if len(set(reasons.values())) == 1:  # it is not about the extractor
+        return [], [NotApplicable(quantity, str(*set(reasons.values()))) for quantity in metric.quantities]
+    trained = [extractor for extractor in considered if extractor.trained] or considered
+    return [], [
+        NotApplicable(extractor.label(quantity), str(reasons[extractor]))
+        for extractor in trained
+        for quantity in metric.quantities
+    ]
+
+
+def selection(data: InMemoryData, split: Split, num: int) -> Examples:
+    """Return up to ``num`` images of a split, those of every protocol: a fixed random choice in a fixed order."""
+    return _shuffled(data.split(split), split)[:num]
+
+
+def _shuffled(images: Examples, name: str) -> Examples:
+    return images[randomness.permutation(len(images), "judged images", name)]
+
+
+def _draw(name: str, draw: Draw, num: int, content: Content) -> Examples:
+    examples = draw(num)
+    drawn = examples.content
+    if tuple(drawn.shape[1:]) != content.shape or drawn.ndim != len(content.shape) + 1:
+        raise DataError(
+            f"{name}: examples of {_shape(drawn.shape[1:])} cannot be judged against data of {_shape(content.shape)}"
+            " (channels x height x width, for pictures); set data.size and data.channels to theirs"
+        )
+    if isinstance(content, ImageContent) and drawn.dtype != torch.uint8:
+        raise DataError(f"{name}: {drawn.dtype} of {tuple(drawn.shape)} are no pictures; give uint8")
+    if len(examples) < 2:
+        raise DataError(f"{name}: {len(examples)} examples are below the limit of 2; give more")
+    return examples
+
+
+def _named(split: str | None, examples: Examples | None) -> dict[str, Any] | None:
+    return None if examples is None else {"split": split, "fingerprint": examples.fingerprint}
+
+
+def _facts(content: Content) -> dict[str, Any]:
+    """Return what is short of the content's description; the data's fingerprint stands for the rest."""
+    plain = (int, float, str, type(None))
+    facts: dict[str, Any] = {name: each for name, each in vars(content).items() if isinstance(each, plain)}
+    if isinstance(content, TextContent):
+        kind = type(content.vocabulary).__name__.lower()
+        facts["vocabulary"] = {"kind": kind, "size": content.vocabulary.size}
+    return facts
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return "x".join(str(side) for side in shape)

@@ -1,0 +1,130 @@
+"""What every metric is, and the contract of comparisons of samples with real examples.
+
+Measurements of a model on real examples are in :mod:`genloom.judging.measuring`. The floor of a comparison is the same
+with real test images as the candidate, so it needs no code of its own.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from genloom.capabilities import Capability
+from genloom.extractors.features import FeatureExtractor
+from genloom.judging.evidence import Evidence, View
+from genloom.part import Part
+
+
+class Direction(StrEnum):
+    """Which values are better."""
+
+    LOWER = "lower"  # a distance: its ratio to the floor is meaningful
+    HIGHER = "higher"
+    NONE = "none"  # as close as possible to what real images give
+
+
+@dataclass(frozen=True)
+class Score:
+    """The value of one quantity.
+
+    Args:
+        value: the number.
+        interval: 95 % interval, where the metric has one.
+        details: plain data behind the number, for whoever looks closer.
+    """
+
+    value: float
+    interval: tuple[float, float] | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, with None for a value that is undefined, and the reason among the details."""
+        is_known = self.interval is not None and all(map(math.isfinite, self.interval))
+        interval = list(self.interval) if self.interval is not None and is_known else None
+        if not math.isfinite(self.value):
+            return {"value": None, "interval": interval, "details": {**self.details, "reason": f"it is {self.value}"}}
+        return {"value": self.value, "interval": interval, "details": self.details}
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> "Score":
+        """Rebuild a score from :meth:`to_dict`'s result."""
+        value, interval = plain["value"], plain["interval"]
+        return cls(math.nan if value is None else value, interval and (interval[0], interval[1]), plain["details"])
+
+
+class Metric(Part, ABC):
+    """What gives one or several quantities. Subclasses are frozen dataclasses of their parameters.
+
+    Attributes:
+        requires: what a model must offer.
+        quantities: the names that it returns, and which values are better.
+    """
+
+    requires: ClassVar[Capability] = Capability.SAMPLE
+    quantities: ClassVar[dict[str, Direction]]
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The parameters that its numbers depend on, as plain data."""
+        return asdict(self)  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
+class Comparison(Metric):
+    """A comparison of a candidate set with a reference set, as one extractor sees them.
+
+    Attributes:
+        needs_logits: the extractor must be a classifier.
+        needs_classes: the extractor must know the data's own classes.
+        needs_heldout: real images besides the reference are needed.
+        needs_train: the extractor must look at the whole training split.
+        needs_labels: the candidates must have been asked to be of some class of the data's.
+        needs_codes: the candidates must have a categorical code.
+        has_floor: whether it can be taken of real images.
+        serves_pixels: it may be taken on pixels where no trained extractor applies.
+        min_images: of each set.
+    """
+
+    needs_logits: ClassVar[bool] = False
+    needs_classes: ClassVar[bool] = False
+    needs_heldout: ClassVar[bool] = False
+    needs_train: ClassVar[bool] = False
+    needs_labels: ClassVar[bool] = False
+    needs_codes: ClassVar[bool] = False
+    has_floor: ClassVar[bool] = True
+    serves_pixels: ClassVar[bool] = False
+    min_images: ClassVar[int] = 20
+
+    @abstractmethod
+    def compare(self, reference: View, candidate: View, evidence: Evidence) -> dict[str, Score]:
+        """Return a score for each of ``quantities``.
+
+        Args:
+            reference: real pictures.
+            candidate: pictures to judge, seen by the same extractor.
+            evidence: further sets, by role.
+        """
+
+    def applies(self, extractor: FeatureExtractor, evidence: Evidence) -> str | None:
+        """Return None if it can be computed, else the reason why not and what to do about it."""
+        if reason := extractor.why_not(evidence.content):
+            return reason
+        if not extractor.trained and not self.serves_pixels:
+            return "pixels do not compare distributions; metrics=inception brings an extractor that does"
+        if self.needs_classes and not extractor.classes:
+            return "needs an extractor that knows the data's own classes"
+        if self.needs_logits and not extractor.num_logits:
+            return "needs an extractor that is a classifier"
+        if self.needs_labels and not evidence.candidates_labelled:
+            return "the samples were not asked to be of a class; a class-conditional model's are"
+        if self.needs_labels and evidence.classes != extractor.classes:
+            return "the extractor's classes are not those of the data"
+        if self.needs_codes and not evidence.candidates_coded:
+            return "the model has no categorical code"
+        if self.needs_train and extractor.costly:
+            return "the whole training split is too much for this extractor"
+        if self.needs_heldout and not evidence.has_heldout:
+            return "needs held-out images besides the reference; the final evaluation has them"
+        if evidence.num_smallest < self.min_images:
+            return f"{evidence.num_smallest} images are below the limit of {self.min_images}; give more images"
+        return None

@@ -1,1 +1,0 @@
-"""p(x | z): how probable content is, given what a decoder puts out."""

@@ -1,0 +1,89 @@
+"""The network of an autoencoder: encoder, bottleneck, decoder and likelihood as one module."""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from genloom.batch import Batch, Condition, Latent
+from genloom.bottlenecks.base import Bottleneck, Inference
+from genloom.distributions.likelihoods.base import Likelihood
+from genloom.distributions.mixture import Mixture
+from genloom.errors import ConfigError, NeedsLabelsError
+from genloom.networks.base import Decoder, Encoder
+from genloom.networks.conditioning import ConditionalEncoder, Conditioning
+from genloom.precision import exact
+from genloom.spec import Spec
+
+
+class Autoencoder(nn.Module):
+    """From content to latents and back; an objective's :class:`~genloom.objectives.vae.LatentModel`.
+
+    Args:
+        spec: the data's.
+        encoder: called as ``encoder(spec)``.
+        decoder: called as ``decoder(spec, latent_dim=…, outputs=…)``.
+        bottleneck: called as ``bottleneck(encoder)``.
+        likelihood: called as ``likelihood(spec)``.
+        conditioning: called as ``conditioning(spec)``; how encoder and decoder are told a class.
+        sampler: called as ``sampler(dim)``; draws latents in place of the prior, once it was fitted.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        *,
+        encoder: Callable[..., Encoder],
+        decoder: Callable[..., Decoder],
+        bottleneck: Callable[..., Bottleneck],
+        likelihood: Callable[..., Likelihood],
+        conditioning: Callable[[Spec], Conditioning] = Conditioning,
+        sampler: Callable[[int], Mixture] | None = None,
+    ) -> None:
+        super().__init__()
+        with NeedsLabelsError.of("model"):
+            self.conditioning = conditioning(spec)
+        self.likelihood = likelihood(spec)
+        seen = encoder(spec).to(memory_format=torch.channels_last)
+        self.bottleneck = bottleneck(ConditionalEncoder(spec, seen, self.conditioning))
+        self.sampler = sampler(self.bottleneck.dim) if sampler is not None else None
+        if self.sampler is not None and not self.bottleneck.one_vector:
+            raise ConfigError(
+                "model.sampler: it draws one vector, and model.bottleneck has other latents; choose "
+                "bottleneck@model.bottleneck=gaussian or deterministic, or model.sampler=null"
+            )
+        self.decoder = decoder(
+            spec, latent_dim=self.bottleneck.dim + self.conditioning.extra_dim, outputs=self.likelihood.outputs
+        ).to(memory_format=torch.channels_last)
+
+    def infer(self, batch: Batch, k: int, rng: torch.Generator | None, *, detach_q: bool = False) -> Inference:
+        """Draw k latents for each example; without ``rng`` the most typical one."""
+        return self.bottleneck.infer(batch, k, rng, detach_q=detach_q)
+
+    @property
+    def samples(self) -> bool:
+        """Whether :meth:`draw` is there."""
+        return self.sampler is not None or self.bottleneck.samples
+
+    def draw(self, num: int, rng: torch.Generator) -> Latent:
+        """Return ``num`` latents of the sampler, or else of the prior."""
+        return self.bottleneck.draw(num, rng) if self.sampler is None else {"z": self.sampler.draw(num, rng)}
+
+    def log_likelihood(self, inference: Inference, batch: Batch) -> Float[Tensor, "k batch"]:
+        """Return log p(x | z) of each draw, nats per example."""
+        z = inference.decoder_input
+        z = self.bottleneck.decoder_input(inference.latent) if z is None else z
+        return self.likelihood.log_prob(self._decoded(z, batch.condition), batch.content)
+
+    def _decoded(
+        self, z: Float[Tensor, "k batch dim"], condition: Condition | None
+    ) -> Float[Tensor, "k batch outputs ..."]:
+        k = len(z)
+        asked = condition and condition.map(lambda index: index.repeat(k))
+        return exact(self.decoder(self.conditioning.input(z.flatten(0, 1), asked))).unflatten(0, (k, -1))
+
+    def mean_content(self, latent: Latent, condition: Condition | None) -> Float[Tensor, "batch ..."]:
+        """Return the expected content of one latent per example."""
+        z = self.bottleneck.decoder_input(latent)
+        return self.likelihood.mean(self._decoded(z.unsqueeze(0), condition))[0]

@@ -1,0 +1,262 @@
+"""Generative adversarial networks: a generator and a discriminator, and any list of terms for their game.
+
+One training step is one iteration: ``critic_iterations`` updates of the discriminator, each on fresh data, then one of
+the generator. The generator's last draw serves both players: the discriminator sees it detached, and the generator's
+update reuses its graph, so an iteration costs one forward pass of the generator per critic update.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from genloom.batch import Batch, Code, Condition, Label, Latent
+from genloom.capabilities import Capability
+from genloom.distributions.latents import CodedLatent, LatentDistribution
+from genloom.errors import ConfigError, NeedsLabelsError
+from genloom.limits import Count, Whole
+from genloom.models.gan_parts import check_parts
+from genloom.models.training.family import Family, frozen
+from genloom.networks.base import Critique, Discriminator, Generator
+from genloom.networks.gan.augmentation import Augmentation
+from genloom.networks.gan.spectral import normalise_spectrally
+from genloom.objectives.gan import Draw, Game, GanTerm
+from genloom.objectives.loss import Loss
+from genloom.precision import exact
+from genloom.spec import Spec
+
+
+class GAN(Family):
+    """A generator against a discriminator.
+
+    Args:
+        spec: the data's.
+        generator: called as ``generator(spec, latent_dim=…)``.
+        discriminator: called as ``discriminator(spec)``.
+        latent: how latents are drawn.
+        objective: named terms; their losses are added.
+        augmentation: called as ``augmentation(spec)``; changes what the discriminator sees, real and generated.
+        critic_iterations: discriminator updates per generator update.
+        spectral_norm: players whose weights are divided by their largest singular value.
+        freeze_discriminator_layers: layers, from the input on, that keep the weights of ``init_from``.
+        **family: see :class:`~genloom.models.training.family.Family`; the optimizers are ``generator`` and
+            ``discriminator``.
+
+    Raises:
+        ConfigError: parts that cannot play together; both keys are named.
+    """
+
+    counted_player = "generator"
+
+    def __init__(
+        self,
+        spec: Spec,
+        *,
+        generator: Callable[..., Generator],
+        discriminator: Callable[..., Discriminator],
+        latent: LatentDistribution,
+        objective: Mapping[str, GanTerm],
+        augmentation: Callable[[Spec], Augmentation] | None = None,
+        critic_iterations: Count = 1,
+        spectral_norm: Sequence[str] = (),
+        freeze_discriminator_layers: Whole = 0,
+        **family: Any,
+    ) -> None:
+        super().__init__(spec, **family)
+        if critic_iterations < 1:
+            raise ConfigError(f"model.critic_iterations: {critic_iterations} is below the limit of 1")
+        if not objective:
+            raise ConfigError("model.objective: no term given; choose 'objective/gan@model.objective=[non_saturating]'")
+        self.critic_iterations = critic_iterations
+        self.latent = latent
+        with NeedsLabelsError.of("model.generator"):
+            self.generator = generator(spec, latent_dim=latent.dim).to(memory_format=torch.channels_last)
+        with NeedsLabelsError.of("model.discriminator"):
+            self.discriminator = discriminator(spec).to(memory_format=torch.channels_last)
+        self.objective = nn.ModuleDict(objective)
+        self.augmentation = augmentation(spec) if augmentation is not None else None
+        self._real_signs: list[Tensor] = []
+        check_parts(spec, latent, self.generator, self.discriminator, objective)
+        for player in spectral_norm:
+            if player not in self.players():
+                raise ConfigError(f"model.spectral_norm: {player!r} is no player; they are {', '.join(self.players())}")
+            normalise_spectrally(self.players()[player])
+        self.freeze_discriminator_layers = freeze_discriminator_layers
+        self._freeze(freeze_discriminator_layers)
+        if self.ema_half_life_examples is not None:
+            self.generator_ema = self.make_average(self.generator)
+
+    def _freeze(self, num: int) -> None:
+        layers = self.discriminator.layers_from_input()
+        if not 0 <= num <= len(layers):
+            raise ConfigError(
+                f"model.freeze_discriminator_layers: {num} is not within 0 and {len(layers)}, the layers that "
+                "model.discriminator offers"
+            )
+        for layer in layers[:num]:
+            layer.requires_grad_(False)
+
+    @property
+    def is_continuation(self) -> bool:
+        """Frozen layers make sense only with earlier weights."""
+        return self.freeze_discriminator_layers > 0
+
+    def players(self) -> dict[str, nn.Module]:
+        """Generator and discriminator."""
+        return {"generator": self.generator, "discriminator": self.discriminator}
+
+    def averaged(self) -> dict[str, tuple[nn.Module, nn.Module]]:
+        """The generator's average."""
+        if self.ema_half_life_examples is None:
+            return {}
+        return {"generator": (self.generator_ema, self.generator)}
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """Every GAN samples and has a latent space; the rest depends on its generator and its latents."""
+        offered = {Capability.SAMPLE, Capability.LATENT}
+        if self.generator.conditional or isinstance(self.latent, CodedLatent):
+            offered.add(Capability.CONDITION)
+        if self.generator.truncates:
+            offered.add(Capability.TRUNCATE)
+        if self.generator.latent_projection() is not None:
+            offered.add(Capability.DIRECTIONS)
+        return frozenset(offered)
+
+    @property
+    def batches_per_iteration(self) -> int:
+        """Fresh data for each critic update and each accumulated batch."""
+        return self.critic_iterations * self.accumulation
+
+    # Training
+
+    def training_step(self, batch: Batch, batch_idx: int) -> None:
+        """One iteration."""
+        batches = batch.chunks(self.batches_per_iteration)
+        logged: dict[str, Tensor] = {}
+        draws: list[Draw] = []
+        for update in range(self.critic_iterations):
+            last = update == self.critic_iterations - 1
+            own = batches[update * self.accumulation : (update + 1) * self.accumulation]
+            with torch.set_grad_enabled(last):
+                draws = [self._draw(len(real), real.condition, update, part) for part, real in enumerate(own)]
+            logged |= self.step("discriminator", self._losses("discriminator", own, draws, update))
+            logged |= self._after_discriminator_update(sum(len(real) for real in own))
+        with frozen(self.discriminator):
+            logged |= self.step("generator", self._losses("generator", batches[-self.accumulation :], draws, 0))
+        self.finish_iteration(logged, len(batch) * self.world_size)
+
+    def _draw(self, num: int, condition: Condition | None, *names: int) -> Draw:
+        rng = self.rng("latent", *names)
+        latent = {name: self.mine(drawn)[:num] for name, drawn in self.latent.draw(self._global(num), rng).items()}
+        latent = self.generator.embed(latent, condition, rng)
+
+        def rerun(other: Latent) -> Tensor:
+            first = len(next(iter(other.values())))
+            asked = condition if condition is None or first == num else condition.map(lambda index: index[:first])
+            return exact(self.generator(other, asked))
+
+        return Draw(latent, rerun(latent), condition, rerun)
+
+    def _after_discriminator_update(self, examples: int) -> dict[str, Tensor]:
+        for term in self.objective.values():
+            cast(GanTerm, term).constrain(self.discriminator)
+        if self.augmentation is None:
+            return {}
+        signs, self._real_signs = torch.stack(self._real_signs).mean(), []
+        if self.world_size > 1:  # every rank must arrive at the same probability
+            signs = cast(Tensor, self.trainer.strategy.reduce(signs, reduce_op="mean"))
+        observed = self.augmentation.observe(signs, examples * self.world_size)
+        return {f"discriminator/{name}": value for name, value in observed.items()}
+
+    def _critic(self, rng: torch.Generator) -> Callable[..., Critique]:
+        def critic(content: Tensor, condition: Condition | None = None) -> Critique:
+            seen = content if self.augmentation is None else self.augmentation(content, rng)
+            return self.discriminator(seen, condition).exact()
+
+        return critic
+
+    def _global(self, num: int) -> int:
+        return num * self.world_size + self.world_size - 1  # ranks may differ by one example
+
+    def _losses(
+        self, player: str, real: Iterable[Batch], draws: Iterable[Draw], update: int
+    ) -> Iterator[dict[str, Loss]]:
+        for part, (batch, draw) in enumerate(zip(real, draws, strict=True)):
+            if player == "discriminator":
+                draw = Draw(draw.latent, draw.content.detach(), draw.condition, draw.rerun)
+            rng = self.rng(player, update, part, self.global_rank)
+            game = Game(batch, draw, self._critic(rng), self.iteration, rng)
+            losses = {}
+            for name, module in self.objective.items():
+                term = cast(GanTerm, module)
+                if self.iteration % term.every_iterations:
+                    continue
+                loss: Loss | None = getattr(term, player)(game)
+                if loss is not None:
+                    losses[name] = Loss(loss.total * term.every_iterations, loss.terms)
+            if self.augmentation is not None and player == "discriminator":
+                self._real_signs.append(game.real_critique.score.detach().sign().mean())
+            yield losses
+
+    # Use
+
+    @property
+    def conditional(self) -> bool:
+        """Whether the generator uses the class."""
+        return self.generator.conditional
+
+    def draw_latent(self, num: int, rng: torch.Generator, weights: str | None = None) -> Latent:
+        """Return ``num`` latents on the model's device, the same for the same CPU generator on every device."""
+        return self.to_device(self.latent.draw(num, rng))
+
+    def _asked(self, index: Tensor) -> Condition:
+        return Code(index) if isinstance(self.latent, CodedLatent) else Label(index)
+
+    @property
+    def condition_names(self) -> tuple[str, ...]:
+        """The data's classes, or the numbers of the categorical code's values."""
+        if isinstance(self.latent, CodedLatent):
+            return tuple(map(str, range(self.latent.categories)))
+        return super().condition_names
+
+    def with_condition(self, latent: Latent, condition: Condition) -> Latent:
+        """Return a latent with the categorical code that is asked for."""
+        if isinstance(condition, Code) and isinstance(self.latent, CodedLatent):
+            return self.latent.with_category(latent, condition.index)
+        return latent
+
+    def embed(self, latent: Latent, condition: Condition | None = None, weights: str | None = None) -> Latent:
+        """Return what the synthesis sees, with nothing random in it."""
+        with self.evaluating(self.generator, weights) as network:
+            return network.embed(latent, condition, None)
+
+    def interpolate(self, start: Latent, end: Latent, weight: float) -> Latent:
+        """Return the latents a share ``weight`` of the way from ``start`` to ``end``."""
+        return self.latent.interpolate(start, end, weight)
+
+    def truncate(self, latent: Latent, psi: float, weights: str | None = None) -> Latent:
+        """Return an embedded latent with a share ``psi`` of its distance from the mean."""
+        with self.evaluating(self.generator, weights) as network:
+            return network.truncate(latent, psi)
+
+    def latent_directions(self, num: int, weights: str | None = None) -> tuple[str, Tensor]:
+        """Return the directions that the first linear map stretches most.
+
+        Shen and Zhou, Closed-Form Factorization of Latent Semantics in GANs (SeFa), 2021: right singular vectors.
+        """
+        projection = self.weights_of(self.generator, weights).latent_projection()
+        assert projection is not None
+        # the eigenvectors of the small Gram matrix, in double precision, which not every GPU has
+        matrix = projection.matrix.cpu().double()
+        _, vectors = torch.linalg.eigh(matrix.T @ matrix)
+        return projection.name, vectors.flip(1).T[:num].to(projection.matrix)
+
+    def decode(self, latent: Latent, *, condition: Condition | None = None, weights: str | None = None) -> Batch:
+        """Return the content of ``latent``, generated in evaluation mode."""
+        if condition is None and "category" in latent:
+            condition = Code(latent["category"])
+        with self.evaluating(self.generator, weights) as network:
+            content = network(network.embed(latent, condition, None), condition)
+        return self.generated(content, condition)

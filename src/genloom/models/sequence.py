@@ -1,0 +1,281 @@
+"""Sequence models: a network that reads what came before, an output that says what its numbers mean, an objective.
+
+Text and series are the same here: content given a condition, its prompt or its history. What differs is what a model
+can be asked: text is drawn token by token, a series is forecast over its whole horizon at once.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from genloom.batch import Batch, Condition, History, Prompt
+from genloom.capabilities import Capability
+from genloom.distributions.outputs.base import Output, Prediction
+from genloom.errors import ConfigError
+from genloom.models.closed_form import ClosedForm
+from genloom.models.generation import batches_of
+from genloom.models.model import GenerativeModel
+from genloom.models.training.family import Family
+from genloom.networks.sequence.base import ClosedFormNetwork, SeriesNetwork, TextNetwork
+from genloom.objectives.loss import Loss
+from genloom.objectives.sequence import SequenceObjective
+from genloom.outlook import LEVELS, Forecast
+from genloom.precision import exact
+from genloom.samplers.tokens import TokenSampler, generate
+from genloom.spec import SeriesContent, Spec, TextContent
+
+
+class Predictor(GenerativeModel):
+    """What any sequence model can be asked.
+
+    Attributes:
+        network: reads the condition.
+        output: says what the network's numbers mean.
+    """
+
+    contents = (TextContent, SeriesContent)
+    network: TextNetwork | SeriesNetwork
+    output: Output
+
+    def build(self, network: Callable[..., Any], output: Callable[[Spec], Output]) -> None:
+        """Make both parts.
+
+        Raises:
+            ConfigError: they are not for this kind of content.
+        """
+        self.output = output(self.spec)
+        self.network = network(self.spec, outputs=self.output.num_outputs)
+        wanted = TextNetwork if isinstance(self.spec.content, TextContent) else SeriesNetwork
+        if not isinstance(self.network, wanted):
+            raise ConfigError(
+                f"model.network: {type(self.network).__name__} does not predict {type(self.spec.content).__name__} of "
+                f"data.name={self.spec.name}; choose model=text/… for data=text, model=series/… for data=series"
+            )
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """Text can be drawn, series be forecast; both have probabilities where the output has a density."""
+        is_text = isinstance(self.spec.content, TextContent)
+        offered = {Capability.SAMPLE, Capability.CONTINUE} if is_text else {Capability.FORECAST}
+        offered |= {Capability.SCORE} if self.output.prediction.has_density else set()
+        return frozenset(offered | ({Capability.ATTEND} if self.network.attends else set()))
+
+    def predict(self, batch: Batch, *, weights: str | None = None) -> Prediction:
+        """Return what the model says of the content of each example, before seeing it, in evaluation mode."""
+        with self.evaluating(self.network, weights) as network:
+            return self.prediction(network, batch.to(self.device))
+
+    def prediction(self, network: nn.Module, batch: Batch) -> Prediction:
+        """Return what ``network`` says; gradients flow."""
+        if isinstance(batch.condition, History):
+            return self.output(exact(network(batch.condition)))
+        return self.output(exact(network(batch.condition, batch.content)))
+
+    def log_prob(
+        self,
+        batch: Batch,
+        *,
+        num_samples: int = 1,
+        rng: torch.Generator | None = None,
+        weights: str | None = None,
+    ) -> Float[Tensor, " batch"]:
+        """Return the log-probability of each example given what came before, nats; exact, nothing is drawn."""
+        batch = batch.to(self.device)
+        values = self.predict(batch, weights=weights).log_prob(batch.content)
+        return (values if batch.mask is None else values * batch.mask).flatten(1).sum(1)
+
+    @property
+    def likelihood_measure(self) -> str:
+        """What log-likelihoods are of."""
+        return "probability" if isinstance(self.spec.content, TextContent) else "density of scaled values"
+
+    def attention(
+        self, batch: Batch, *, weights: str | None = None
+    ) -> Float[Tensor, "layers batch positions positions"]:
+        """Return how much each position looks at each one, in every layer, averaged over heads."""
+        batch = batch.to(self.device)
+        with self.evaluating(self.network, weights) as network:
+            attend: Any = network.attention
+            past = batch.condition
+            return attend(past) if isinstance(past, History) else attend(past, batch.content)
+
+    # Text
+
+    def sample(
+        self,
+        num: int,
+        *,
+        rng: torch.Generator,
+        condition: Condition | None = None,
+        weights: str | None = None,
+        truncation: float | None = None,
+        sampler: TokenSampler | None = None,
+    ) -> Batch:
+        """Return ``num`` texts as long as an example; without a prompt each begins after a line's end."""
+        assert truncation is None  # asked for by capability
+        prompt = condition or self.draw_condition(num, rng)
+        assert isinstance(prompt, Prompt) and isinstance(self.spec.content, TextContent)
+        drawn = list(self.generate(prompt.tokens, self.spec.content.length, rng=rng, sampler=sampler, weights=weights))
+        return self.generated(torch.stack(drawn, dim=1), prompt)
+
+    def generate(
+        self,
+        tokens: Int[Tensor, "batch prefix"],
+        num_tokens: int,
+        *,
+        rng: torch.Generator,
+        sampler: TokenSampler | None = None,
+        weights: str | None = None,
+    ) -> Iterator[Int[Tensor, " batch"]]:
+        """Yield the next token of each text, so many times."""
+        network = self.weights_of(self.network, weights)
+        assert isinstance(network, TextNetwork)
+        training = network.training
+        network.eval()
+        try:
+            yield from generate(network, tokens.to(self.device), num_tokens, sampler or TokenSampler(), rng)
+        finally:
+            network.train(training)
+
+    def draw_condition(self, num: int, rng: torch.Generator) -> Condition | None:
+        """Return prompts of one line's end; of the first symbol, if the vocabulary has none."""
+        if not isinstance(self.spec.content, TextContent):
+            return None
+        return self.prompt(self.spec.content.vocabulary.beginning, num)
+
+    def prompt(self, text: str, num: int) -> Prompt:
+        """Return ``num`` prompts of ``text``.
+
+        Raises:
+            DataError: it holds characters that are not in the vocabulary.
+        """
+        assert isinstance(self.spec.content, TextContent)
+        tokens = self.spec.content.vocabulary.encode(text)
+        return Prompt(tokens.to(self.device).expand(num, -1))
+
+    # Series
+
+    def forecast(
+        self,
+        history: History,
+        *,
+        levels: Sequence[float] = LEVELS,
+        num_paths: int = 0,
+        rng: torch.Generator | None = None,
+        weights: str | None = None,
+    ) -> Forecast:
+        """Return what comes after each history."""
+        with self.evaluating(self.network, weights) as network:
+            prediction = self.output(network(history.map(lambda tensor: tensor.to(self.device))))
+            if not prediction.has_quantiles:
+                return Forecast(prediction.mean)
+            asked = torch.tensor(list(levels))
+            paths = prediction.sample(num_paths, rng) if num_paths and rng is not None else None
+            return Forecast(prediction.mean, asked, prediction.quantiles(asked), paths)
+
+
+class SequenceModel(Predictor, Family):
+    """A network that is trained.
+
+    Args:
+        spec: the data's.
+        network: called as ``network(spec, outputs=…)``.
+        output: called as ``output(spec)``.
+        objective: what is minimised.
+        **family: see :class:`~genloom.models.training.family.Family`; the optimizer is ``network``.
+
+    Raises:
+        ConfigError: parts that do not fit; both keys are named.
+    """
+
+    counted_player = "network"
+
+    def __init__(
+        self,
+        spec: Spec,
+        *,
+        network: Callable[..., TextNetwork | SeriesNetwork],
+        output: Callable[[Spec], Output],
+        objective: SequenceObjective,
+        **family: Any,
+    ) -> None:
+        super().__init__(spec, **family)
+        self.build(network, output)
+        self.objective = objective
+        needed = objective.needs
+        if needed is not None and not getattr(self.output.prediction, needed, False):
+            raise ConfigError(
+                f"model.objective: {type(objective).__name__} needs a prediction with {needed.removeprefix('has_')}, "
+                f"which model.output={type(self.output).__name__} does not give; choose another of the two"
+            )
+        if self.ema_half_life_examples is not None:
+            self.network_ema = self.make_average(self.network)
+
+    def players(self) -> dict[str, nn.Module]:
+        """The network."""
+        return {"network": self.network}
+
+    def averaged(self) -> dict[str, tuple[nn.Module, nn.Module]]:
+        """The network's average."""
+        return {} if self.ema_half_life_examples is None else {"network": (self.network_ema, self.network)}
+
+    def training_step(self, batch: Batch, batch_idx: int) -> None:
+        """One iteration."""
+        parts = batch.chunks(self.accumulation)
+        logged = self.step("network", ({"objective": self._loss(part)} for part in parts))
+        self.finish_iteration(logged, len(batch) * self.world_size)
+
+    def _loss(self, batch: Batch) -> Loss:
+        return self.objective(self.prediction(self.network, batch), batch)
+
+
+class SequenceBaseline(Predictor, ClosedForm):
+    """A network whose best parameters have a closed form.
+
+    Args:
+        spec: the data's.
+        network: called as ``network(spec, outputs=…)``.
+        output: called as ``output(spec)``.
+        **closed_form: see :class:`~genloom.models.closed_form.ClosedForm`.
+
+    Raises:
+        ConfigError: parts that do not fit; both keys are named.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        *,
+        network: Callable[..., ClosedFormNetwork],
+        output: Callable[[Spec], Output],
+        **closed_form: Any,
+    ) -> None:
+        super().__init__(spec, **closed_form)
+        self.build(network, output)
+
+    @property
+    def solved(self) -> nn.Module:
+        """The network."""
+        return self.network
+
+    def solution(self) -> Mapping[str, Tensor]:
+        """Return the best parameters, from all training examples; a penalty is chosen by the validation examples."""
+        data: Any = self.trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue]
+        train, val = (_Batches(data, split) for split in ("train", "val"))
+        assert isinstance(self.network, ClosedFormNetwork)
+        return self.network.solve(train, val)
+
+
+class _Batches:
+    """The examples of a split as they are measured, as often as they are iterated."""
+
+    def __init__(self, data: Any, split: str, size: int = 500) -> None:
+        self.data = data
+        self.split = split
+        self.size = size
+
+    def __iter__(self) -> Iterator[Batch]:
+        return batches_of(self.data.modelled(self.split), self.data.describe().content, self.size)

@@ -1,0 +1,332 @@
+"""How every family trains: optimizers and schedules by name, one step = one iteration, averaged weights, keyed noise.
+
+A family is one LightningModule. It owns the training step, so clipping, gradient accumulation and averaging live here
+(Lightning refuses the first two under manual optimization).
+"""
+
+import copy
+import functools
+import math
+import os
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from genloom import randomness
+from genloom.batch import Batch
+from genloom.errors import ConfigError, TrainingError
+from genloom.limits import Count, Positive, Whole
+from genloom.models.model import GenerativeModel
+from genloom.models.training.continuing import Settings, follow, settings_of
+from genloom.models.training.finite import Watch, not_finite
+from genloom.objectives.loss import Loss
+from genloom.spec import Spec
+
+OptimizerFactory = Callable[[Iterator[nn.Parameter]], Optimizer]
+SchedulerFactory = Callable[..., Any]
+Module = TypeVar("Module", bound=nn.Module)
+
+
+class Family(GenerativeModel):
+    """Base of the families.
+
+    Args:
+        spec: the data's.
+        optimizer: a factory per player; the names must be those of :meth:`players`.
+        scheduler: called as ``scheduler(optimizer, total_iterations=…)``: one for all optimizers, or some by the names
+            of their players; None keeps the rates.
+        accumulation: batches whose gradients are averaged before an update.
+        gradient_clip_norm: limit of each player's gradient norm; None clips nothing.
+        ema_half_life_examples: after so many examples an old weight counts half in the average; None keeps none.
+        seed: the run's; every random number of training is keyed by it.
+    """
+
+    #: The player whose update counts as the iteration.
+    counted_player: str
+
+    def __init__(
+        self,
+        spec: Spec,
+        *,
+        optimizer: Mapping[str, OptimizerFactory],
+        scheduler: SchedulerFactory | Mapping[str, SchedulerFactory] | None = None,
+        accumulation: Count = 1,
+        gradient_clip_norm: Positive | None = None,
+        ema_half_life_examples: Positive | None = None,
+        seed: Whole = 0,
+    ) -> None:
+        super().__init__(spec)
+        self.automatic_optimization = False
+        for name, value in (("accumulation", accumulation), ("ema_half_life_examples", ema_half_life_examples or 1)):
+            if value < 1:
+                raise ConfigError(f"model.{name}: {value} is below the limit of 1")
+        self.seed = seed
+        self.accumulation = accumulation
+        self.gradient_clip_norm = gradient_clip_norm
+        self.ema_half_life_examples = ema_half_life_examples
+        self._optimizer_factories = optimizer
+        self._configured: list[Settings] = []  # of each optimizer, before its schedule and a checkpoint change them
+        self._schedulers = scheduler
+        self.gradient_norms: dict[str, Tensor] = {}
+        self.identity: dict[str, Any] = {}  # what a checkpoint says about the model: plain dicts
+        self.has_started = False  # training, and what a checkpoint says of it is restored
+        self.iteration = 0  # updates of the counted player before this batch
+        self._watch = Watch()
+
+    # What a family says about its training
+
+    def players(self) -> dict[str, nn.Module]:
+        """Return the modules that are trained, by the name of their optimizer."""
+        raise NotImplementedError
+
+    @property
+    def batches_per_iteration(self) -> int:
+        """Batches of ``data.batch_size`` that one iteration consumes."""
+        return self.accumulation
+
+    @property
+    def is_continuation(self) -> bool:
+        """Whether training makes sense only from the weights of an earlier model."""
+        return False
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what is needed to rebuild the model; refuse what is not worth keeping.
+
+        Raises:
+            TrainingError: a weight, a statistic, an average or a state is NaN or infinite.
+        """
+        states = {key: value for key, value in checkpoint.items() if key != "callbacks"}
+        # a callback's best value so far is infinite before there is one
+        self._check_finite(states, also=not_finite(checkpoint.get("callbacks"), "callbacks", infinite_is_well=True))
+        checkpoint["genloom"] = {**self.identity, "spec": self.spec.to_dict(), "seed": self.seed}
+
+    # Optimization
+
+    def configure_optimizers(self) -> tuple[list[Optimizer], list[Any]]:
+        """Build one optimizer per player, in the order of their factories, and the schedules."""
+        if self.device.type != "cuda":  # Lightning has each step of Adam load the driver to look for a GPU
+            os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
+        players = self.players()
+        if set(players) != set(self._optimizer_factories):
+            raise ConfigError(
+                f"optimizer: {', '.join(sorted(self._optimizer_factories))} does not fit this model, "
+                f"which needs {', '.join(sorted(players))}"
+            )
+        optimizers = {
+            name: factory(parameter for parameter in players[name].parameters() if parameter.requires_grad)
+            for name, factory in self._optimizer_factories.items()
+        }
+        self._configured = [settings_of(optimizer) for optimizer in optimizers.values()]
+        schedulers = self._schedulers or {}
+        if not isinstance(schedulers, Mapping):
+            schedulers = dict.fromkeys(players, schedulers)
+        if not schedulers.keys() <= players.keys():
+            unknown = ", ".join(sorted(schedulers.keys() - players.keys()))
+            raise ConfigError(
+                f"scheduler: {unknown} is no player of this model, which has {', '.join(sorted(players))}"
+            )
+        total = int(self.trainer.estimated_stepping_batches) if schedulers else 0
+        schedules = [factory(optimizers[name], total_iterations=total) for name, factory in schedulers.items()]
+        return list(optimizers.values()), schedules
+
+    def on_train_start(self) -> None:
+        """Let a run that continues have the rates that are configured, and remember how large the weights are.
+
+        Raises:
+            ConfigError: a rate was changed under a schedule that can't follow.
+        """
+        schedules = {config.scheduler.optimizer: config.scheduler for config in self.trainer.lr_scheduler_configs}
+        for player, optimizer, settings in zip(
+            self._optimizer_factories, self.trainer.optimizers, self._configured, strict=True
+        ):
+            follow(player, optimizer, settings, schedules.get(optimizer))
+        self._watch.start(self.players())
+
+    def on_train_end(self) -> None:
+        """Look at what the last updates made, before anything is drawn or saved of it.
+
+        Raises:
+            TrainingError: see :meth:`on_save_checkpoint`.
+        """
+        states = [optimizer.state_dict() for optimizer in self.trainer.optimizers]
+        self._check_finite({"state_dict": self.state_dict(), "optimizer_states": states})
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Key what draws from the global generators, dropout for one, by (seed, iteration, rank)."""
+        self.has_started = True
+        self.iteration = self.global_step
+        randomness.seed_globally(self.seed, "global", self.iteration, self.global_rank)
+
+    def rng(self, purpose: str, *names: int | str) -> torch.Generator:
+        """Return this iteration's generator for ``purpose``, the same on every rank."""
+        return randomness.generator(self.seed, purpose, self.iteration, *names, device=self.device)
+
+    def mine(self, drawn: Tensor) -> Tensor:
+        """Return this rank's rows of something drawn for the global batch."""
+        return drawn[self.global_rank :: self.trainer.world_size] if self._trainer else drawn
+
+    @property
+    def world_size(self) -> int:
+        """Number of training processes."""
+        return self.trainer.world_size if self._trainer else 1
+
+    def resting(self, player: str) -> bool:
+        """Whether the player's schedule has its rate at zero now, so that nothing it does would change it."""
+        return all(group["lr"] == 0 for group in self._optimizer(player).param_groups)
+
+    def _optimizer(self, player: str) -> Any:
+        optimizers, place = self.optimizers(), list(self._optimizer_factories).index(player)
+        return (optimizers if isinstance(optimizers, list) else [optimizers])[place]
+
+    def step(self, player: str, losses: Iterable[Mapping[str, Loss]], *, also: Sequence[str] = ()) -> dict[str, Tensor]:
+        """Update one player and return its losses and their terms for the log.
+
+        Args:
+            player: whose optimizer steps, and under whose name is logged.
+            also: further players that learn from the same losses, by the same backward pass.
+            losses: the named losses of each accumulated batch; they are summed and backpropagated, divided by
+                ``accumulation``, before the next batch's are computed.
+
+        Returns:
+            What is worth logging; empty in an iteration that is not logged.
+
+        Raises:
+            TrainingError: a loss is NaN or infinite; raised before the update.
+        """
+        optimizers = {name: self._optimizer(name) for name in (player, *also)}
+        for optimizer in optimizers.values():
+            optimizer.zero_grad()
+        logged: dict[str, Tensor] = {}
+        for named in losses:
+            total = functools.reduce(torch.add, [loss.total for loss in named.values()])
+            if not math.isfinite(total.item()):
+                self._stop_at(player, named)
+            self.manual_backward(total / self.accumulation)
+            if self.logs_now:
+                logged[f"{player}/loss"] = total.detach()
+                for name, loss in named.items():
+                    logged[f"{player}/{name}"] = loss.total.detach()
+                    logged.update({f"{player}/{term}": value.detach() for term, value in loss.terms().items()})
+        for name, optimizer in optimizers.items():
+            self._update(name, optimizer)
+        self._watch.updated = (player, *also)
+        return logged
+
+    def _update(self, player: str, optimizer: Any) -> None:
+        try:
+            if player == self.counted_player:
+                optimizer.step()
+            else:  # the inner optimizer, so that Lightning does not count this update as a step
+                plugin = self.trainer.precision_plugin
+                plugin.optimizer_step(optimizer.optimizer, model=self, closure=lambda: None)  # pyright: ignore
+        except RuntimeError as error:  # a rate beyond single precision
+            if "without overflow" not in str(error):
+                raise
+            raise TrainingError(
+                f"iteration {self.iteration}: the update of the {player} overflows; lower optimizer.{player}.lr"
+            ) from error
+
+    def _stop_at(self, player: str, losses: Mapping[str, Loss]) -> None:
+        terms = {name: loss.total for name, loss in losses.items()}
+        for loss in losses.values():
+            terms |= loss.terms()
+        bad = ", ".join(f"{name} is {value.item()}" for name, value in terms.items() if not value.isfinite().all())
+        blame = self._watch.blame(self.players())
+        raise TrainingError(f"iteration {self.iteration}: the {player}'s loss is not finite ({bad}){blame}")
+
+    def _check_finite(self, content: Mapping[str, Any], also: Iterable[str] = ()) -> None:
+        bad = [name for key, value in content.items() for name in not_finite(value, key)] + list(also)
+        if not bad:
+            return
+        first, owner = bad[0], None
+        for place, player in enumerate(self._optimizer_factories):
+            if first.startswith(f"optimizer_states.{place}."):
+                first, owner = first.replace(f"optimizer_states.{place}", f"optimizer.{player}", 1), player
+        more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
+        raise TrainingError(
+            f"iteration {self.trainer.global_step}: {first}{more} is not finite and not saved"
+            + self._watch.blame(self.players(), owner)
+        )
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """Clip, and remember the norm before clipping."""
+        if self.gradient_clip_norm is None and not self.logs_now:
+            return
+        name = list(self._optimizer_factories)[self.trainer.optimizers.index(optimizer)]
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        scale = self._gradient_scale(optimizer)
+        if self.gradient_clip_norm is not None:
+            limit = self.gradient_clip_norm * scale
+            self.gradient_norms[name] = nn.utils.clip_grad_norm_(parameters, limit) / scale
+        else:
+            gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+            self.gradient_norms[name] = nn.utils.get_total_norm(gradients) / scale
+
+    def _gradient_scale(self, optimizer: Optimizer) -> float:
+        """Return the factor that 16-mixed left on the gradients: fused optimizers divide by it themselves."""
+        scaler = getattr(self.trainer.precision_plugin, "scaler", None)
+        if scaler is None or not getattr(optimizer, "_step_supports_amp_scaling", False):
+            return 1.0
+        return scaler.get_scale()
+
+    def finish_iteration(self, logged: dict[str, Tensor], examples: int) -> None:
+        """Average the weights, advance the schedules and log, once per iteration."""
+        self.average_weights(examples)
+        if schedules := self.lr_schedulers():
+            with warnings.catch_warnings():  # a player at rest has a schedule that steps before its optimizer ever did
+                warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
+                for schedule in schedules if isinstance(schedules, list) else [schedules]:
+                    schedule.step()  # pyright: ignore[reportCallIssue]
+        if self.logs_now:
+            norms = {f"{name}/gradient_norm": norm for name, norm in self.gradient_norms.items()}
+            self.log_dict({f"train/{name}": value for name, value in (logged | norms).items()})
+
+    @property
+    def logs_now(self) -> bool:
+        """Whether this iteration is written to the log."""
+        return (self.iteration + 1) % self.trainer.log_every_n_steps == 0  # pyright: ignore
+
+    # Averaged weights
+
+    @staticmethod
+    def make_average(source: nn.Module) -> nn.Module:
+        """Return a frozen copy that will follow ``source``."""
+        return copy.deepcopy(source).requires_grad_(False)
+
+    @torch.no_grad()
+    def average_weights(self, examples: int) -> None:
+        """Move each average towards its source: weights and floating-point statistics alike.
+
+        The half-life grows with the examples seen, up to its limit, so that a short run is not judged by its start
+        (Karras et al., StyleGAN2, 2020, call this the ramp-up).
+        """
+        if self.ema_half_life_examples is None:
+            return
+        seen = (self.iteration + 1) * examples
+        half_life = min(self.ema_half_life_examples, 0.05 * seen)
+        weight = 1.0 - 0.5 ** (examples / half_life)
+        for average, source in self.averaged().values():
+            targets = [*average.parameters(), *(b for b in average.buffers() if b.is_floating_point())]
+            sources = [*source.parameters(), *(b for b in source.buffers() if b.is_floating_point())]
+            torch._foreach_lerp_(targets, sources, weight)  # pyright: ignore[reportPrivateImportUsage]
+            for to, origin in zip(average.buffers(), source.buffers(), strict=True):
+                if not to.is_floating_point():
+                    to.copy_(origin)
+
+
+@contextmanager
+def frozen(*modules: nn.Module) -> Iterator[None]:
+    """Keep the modules' parameters out of the gradient while another player moves."""
+    trained = [parameter for module in modules for parameter in module.parameters() if parameter.requires_grad]
+    for parameter in trained:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)
