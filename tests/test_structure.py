@@ -110,6 +110,16 @@ def test_every_room_has_a_rule():
     assert {room for room in VOCABULARY if not (ROOT / f"{room}.py").is_file()} == set()
 
 
+def test_the_page_of_the_design_names_every_room():
+    page = (ROOT.parents[1] / "docs" / "design.md").read_text(encoding="utf-8")
+    table = page.partition("## The rooms")[2].partition("## Decisions")[0]
+    named = {name.removesuffix(".py").split("/")[0] for name in re.findall(r"`([a-z_/]+(?:\.py|/))`", table)}
+    rooms = {room_of(path) for path in FILES} - {"__init__", "__main__"}
+    assert rooms - named == set(), "add it to the table of docs/design.md, with what it holds"
+    files = [name for name in re.findall(r"`([a-z_]+/[a-z_/]+\.py)`", table) if not name.startswith("tests/")]
+    assert [file for file in files if not (ROOT / file).is_file()] == []
+
+
 @pytest.mark.parametrize(
     "line",
     [

@@ -36,8 +36,8 @@ def survey_regulariser(posterior: Normal) -> Tensor:
 class SurveyLoss(VaeObjective):
     """−log p(x|z) plus the survey's regulariser."""
 
-    def __call__(
-        self, model: LatentModel, batch: Batch, *, iteration: int, dataset_size: int, rng: torch.Generator
+    def forward(
+        self, model: LatentModel, batch: Batch, *, iteration: int, num_examples: int | None, rng: torch.Generator
     ) -> Loss:
         """Return the loss."""
         inference = model.infer(batch, 1, rng)
@@ -80,7 +80,7 @@ def of_a_run(objective: VaeObjective) -> list[float]:
     for iteration in range(ITERATIONS):
         chosen = train[torch.randint(len(train), (BATCH_SIZE,), generator=rng)]
         batch = next(batches_of(chosen, model.spec.content, BATCH_SIZE))
-        loss = objective(model.autoencoder, batch, iteration=iteration, dataset_size=len(train), rng=rng)
+        loss = objective(model.autoencoder, batch, iteration=iteration, num_examples=len(train), rng=rng)
         optimizer.zero_grad()
         loss.total.backward()
         optimizer.step()

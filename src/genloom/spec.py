@@ -250,11 +250,13 @@ class Spec:
         name: the data set's name, as its configuration calls it.
         content: what is modelled.
         condition: what it may be conditioned on; None for unlabelled data, and for text, which follows on itself.
+        num_examples: training examples, which some objectives weigh by; None if nobody counted them.
     """
 
     name: str
     content: Content
     condition: LabelCondition | HistoryCondition | None = None
+    num_examples: int | None = None
 
     @property
     def labels(self) -> LabelCondition | None:

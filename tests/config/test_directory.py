@@ -23,5 +23,5 @@ def test_every_command_has_a_module_and_a_summary() -> None:
     package = Path(genloom.__file__).parent
     assert {"train", "evaluate", "sample"} <= commands().keys()
     for command, summary in commands().items():
-        assert (package / f"{command}.py").is_file()
+        assert (package / "commands" / f"{command}.py").is_file()
         assert summary

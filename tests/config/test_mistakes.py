@@ -143,8 +143,8 @@ MISTAKES: dict[str, tuple[list[str], list[str]]] = {
     "unknown root file": (["train", "--config-name", "trian"], ["--config-name:", "did you mean train?"]),
     "unknown package": (["train", "data._target_=genlom.A"], ["data._target_:", "did you mean genloom?"]),
     "unknown module": (
-        ["train", "data._target_=genloom.data.digts.Digits"],
-        ["data._target_:", "genloom.data has no digts", "did you mean digits?"],
+        ["train", "data._target_=genloom.data.images.digts.Digits"],
+        ["data._target_:", "genloom.data.images has no digts", "did you mean digits?"],
     ),
     "unknown module of torch": (
         ["train", "optimizer.generator._target_=torch.optm.Adam"],

@@ -68,7 +68,7 @@ def test_of_several_bases_the_constructor_is_the_one_that_python_finds() -> None
         ("torch.nn.Linaer", "Linear"),
         ("pytorch_lightning.Trainr", "Trainer"),
         ("pytorch_lightning.callbacks.EarlyStoping", "EarlyStopping"),
-        ("genloom.networks.dcgn.DCGANGenerator", "dcgan"),
+        ("genloom.networks.gan.dcgn.DCGANGenerator", "dcgan"),
         ("genloom.networks.gan.dcgan.DCGANGeneratr", "DCGANGenerator"),
         ("genlom.networks.dcgan.DCGANGenerator", "genloom"),
         ("torch.optim", "is a module"),

@@ -234,12 +234,12 @@ def test_what_an_extractor_does_not_see() -> None:
         "uniform_noise",
     ]  # fmt: skip
     rising = {name: float(height) for height, name in enumerate(names)}
-    assert ladder.unseen(rising) == []
-    assert ladder.unseen(rising | {"pca_50_reconstruction": 0.0}) == []  # PCA may leave out nothing
-    assert ladder.unseen(rising | {"noise_0.2": 0.5}) == ["noise_0.2"]
-    assert ladder.unseen(rising | {"blur_3x3": -1.0, "class_dropped": 0.0}) == ["class_dropped", "blur_3x3"]
-    assert ladder.unseen(rising | {"pca_50_gaussian": -1.0}) == ["pca_50_gaussian"]
-    assert ladder.unseen({"real": 1.0, "uniform_noise": 0.5}) == ["uniform_noise"]
+    assert damage.unseen(rising) == []
+    assert damage.unseen(rising | {"pca_50_reconstruction": 0.0}) == []  # PCA may leave out nothing
+    assert damage.unseen(rising | {"noise_0.2": 0.5}) == ["noise_0.2"]
+    assert damage.unseen(rising | {"blur_3x3": -1.0, "class_dropped": 0.0}) == ["class_dropped", "blur_3x3"]
+    assert damage.unseen(rising | {"pca_50_gaussian": -1.0}) == ["pca_50_gaussian"]
+    assert damage.unseen({"real": 1.0, "uniform_noise": 0.5}) == ["uniform_noise"]
 
 
 def test_a_pipe_is_no_extractor(tmp_path: Path) -> None:

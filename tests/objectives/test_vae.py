@@ -15,7 +15,7 @@ from objectives.linear_gaussian import LinearGaussian
 
 def loss_of(objective, model, batch: Batch, *, iteration: int = 0, seed: int = 2):
     rng = torch.Generator().manual_seed(seed)
-    return objective(model, batch, iteration=iteration, dataset_size=1000, rng=rng)
+    return objective(model, batch, iteration=iteration, num_examples=1000, rng=rng)
 
 
 def test_with_the_exact_posterior_every_bound_is_the_log_likelihood():
@@ -175,12 +175,12 @@ class Correlated:
         return torch.zeros(1, len(batch), dtype=torch.float64)
 
 
-def terms_of_total_correlation(model: Correlated, batch_size: int, dataset_size: int) -> tuple[float, float]:
+def terms_of_total_correlation(model: Correlated, batch_size: int, num_examples: int) -> tuple[float, float]:
     """Return total correlation and mutual information, averaged over 6,000 examples."""
     rng = torch.Generator().manual_seed(4)
     batch = Batch(content=torch.zeros(batch_size, 1), index=torch.arange(batch_size))
     terms = [
-        BetaTc()(model, batch, iteration=0, dataset_size=dataset_size, rng=rng).terms()
+        BetaTc()(model, batch, iteration=0, num_examples=num_examples, rng=rng).terms()
         for _ in range(6000 // batch_size)
     ]
     correlation, information = (
@@ -190,11 +190,11 @@ def terms_of_total_correlation(model: Correlated, batch_size: int, dataset_size:
 
 
 @pytest.mark.parametrize(
-    ("noise", "batch_size", "dataset_size"), [(0.2, 2000, 2000), (0.2, 2000, 30_000), (0.5, 64, 30_000)]
+    ("noise", "batch_size", "num_examples"), [(0.2, 2000, 2000), (0.2, 2000, 30_000), (0.5, 64, 30_000)]
 )
-def test_total_correlation_and_information_are_estimated_right_on_a_known_aggregate(noise, batch_size, dataset_size):
+def test_total_correlation_and_information_are_estimated_right_on_a_known_aggregate(noise, batch_size, num_examples):
     model = Correlated(noise)
-    correlation, information = terms_of_total_correlation(model, batch_size, dataset_size)
+    correlation, information = terms_of_total_correlation(model, batch_size, num_examples)
     assert correlation == pytest.approx(model.total_correlation, abs=0.06)
     assert information == pytest.approx(model.information, abs=0.1)
 

@@ -136,11 +136,11 @@ class InMemoryData(LightningDataModule, Part):
 
     @cached_property
     def _spec(self) -> Spec:
-        labels = self.split("train").labels
-        if not self.classes or labels is None:
-            return Spec(self.name, self.content())
-        counts = torch.bincount(labels, minlength=len(self.classes)).tolist()
-        return Spec(self.name, self.content(), LabelCondition(self.classes, tuple(counts)))
+        examples, condition = self.split("train"), None
+        if self.classes and examples.labels is not None:
+            counts = torch.bincount(examples.labels, minlength=len(self.classes)).tolist()
+            condition = LabelCondition(self.classes, tuple(counts))
+        return Spec(self.name, self.content(), condition, num_examples=len(examples))
 
     @property
     def fingerprint(self) -> str:

@@ -18,6 +18,7 @@ from genloom.errors import ConfigError, NeedsLabelsError
 from genloom.limits import Count, Whole
 from genloom.models.gan_parts import check_parts
 from genloom.models.training.family import Family, frozen
+from genloom.models.training.passes import Loaded, as_batch
 from genloom.networks.base import Critique, Discriminator, Generator
 from genloom.networks.gan.augmentation import Augmentation
 from genloom.networks.gan.spectral import normalise_spectrally
@@ -131,8 +132,9 @@ class GAN(Family):
 
     # Training
 
-    def training_step(self, batch: Batch, batch_idx: int) -> None:
+    def training_step(self, batch: Loaded, batch_idx: int) -> None:
         """One iteration."""
+        batch = as_batch(batch)
         batches = batch.chunks(self.batches_per_iteration)
         logged: dict[str, Tensor] = {}
         draws: list[Draw] = []

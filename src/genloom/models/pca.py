@@ -19,7 +19,7 @@ from genloom.distributions.normal import Normal, log_density
 from genloom.errors import ConfigError
 from genloom.limits import Count
 from genloom.models.closed_form import ClosedForm
-from genloom.models.generation import batches_of
+from genloom.models.training.passes import Passes
 from genloom.spec import Spec
 
 
@@ -131,17 +131,18 @@ class PCA(ClosedForm):
         return {"weight": u * (kept - variance).clamp_min(0).sqrt(), "mean": mean, "log_variance": variance.log()}
 
     def _moments(self) -> tuple[Float64[Tensor, " values"], Float64[Tensor, "values values"], int]:
-        data: Any = self.trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue]
-        examples = data.modelled("train")
+        examples = Passes(self.trainer, self.spec, "train", batch_size=5000)
 
         def parts() -> Iterator[Tensor]:
-            return (batch.content.flatten(1).double() for batch in batches_of(examples, self.spec.content, 5000))
+            return (batch.content.flatten(1).double() for batch in examples)
 
-        mean = torch.stack([x.sum(0) for x in parts()]).sum(0) / len(examples)
+        sums, sizes = zip(*((x.sum(0), len(x)) for x in parts()), strict=True)
+        num = sum(sizes)
+        mean = torch.stack(sums).sum(0) / num
         covariance = mean.new_zeros(len(mean), len(mean))
         for x in parts():
-            covariance.addmm_((x - mean).T, x - mean, alpha=1 / len(examples))
-        return mean, covariance, len(examples)
+            covariance.addmm_((x - mean).T, x - mean, alpha=1 / num)
+        return mean, covariance, num
 
     # Use
 

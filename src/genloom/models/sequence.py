@@ -16,9 +16,9 @@ from genloom.capabilities import Capability
 from genloom.distributions.outputs.base import Output, Prediction
 from genloom.errors import ConfigError
 from genloom.models.closed_form import ClosedForm
-from genloom.models.generation import batches_of
 from genloom.models.model import GenerativeModel
 from genloom.models.training.family import Family
+from genloom.models.training.passes import Loaded, Passes, as_batch
 from genloom.networks.sequence.base import ClosedFormNetwork, SeriesNetwork, TextNetwork
 from genloom.objectives.loss import Loss
 from genloom.objectives.sequence import SequenceObjective
@@ -222,8 +222,9 @@ class SequenceModel(Predictor, Family):
         """The network's average."""
         return {} if self.ema_half_life_examples is None else {"network": (self.network_ema, self.network)}
 
-    def training_step(self, batch: Batch, batch_idx: int) -> None:
+    def training_step(self, batch: Loaded, batch_idx: int) -> None:
         """One iteration."""
+        batch = as_batch(batch)
         parts = batch.chunks(self.accumulation)
         logged = self.step("network", ({"objective": self._loss(part)} for part in parts))
         self.finish_iteration(logged, len(batch) * self.world_size)
@@ -263,19 +264,6 @@ class SequenceBaseline(Predictor, ClosedForm):
 
     def solution(self) -> Mapping[str, Tensor]:
         """Return the best parameters, from all training examples; a penalty is chosen by the validation examples."""
-        data: Any = self.trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue]
-        train, val = (_Batches(data, split) for split in ("train", "val"))
+        train, val = (Passes(self.trainer, self.spec, split) for split in ("train", "val"))
         assert isinstance(self.network, ClosedFormNetwork)
         return self.network.solve(train, val)
-
-
-class _Batches:
-    """The examples of a split as they are measured, as often as they are iterated."""
-
-    def __init__(self, data: Any, split: str, size: int = 500) -> None:
-        self.data = data
-        self.split = split
-        self.size = size
-
-    def __iter__(self) -> Iterator[Batch]:
-        return batches_of(self.data.modelled(self.split), self.data.describe().content, self.size)

@@ -17,8 +17,8 @@ from genloom.distributions.mixture import Mixture
 from genloom.errors import ConfigError
 from genloom.limits import NonNegative, Positive
 from genloom.models.autoencoder import Autoencoder
-from genloom.models.generation import batches_of
 from genloom.models.training.family import Family, frozen
+from genloom.models.training.passes import Loaded, Passes, as_batch
 from genloom.networks.base import Decoder, Encoder
 from genloom.networks.conditioning import Conditioning
 from genloom.objectives.loss import Loss
@@ -82,6 +82,11 @@ class VAE(Family):
                 f"model.objective: {type(objective).__name__} needs densities, and model.bottleneck has none; choose "
                 "bottleneck@model.bottleneck=gaussian or objective/vae@model.objective=elbo"
             )
+        if objective.needs_num_examples and spec.num_examples is None:
+            raise ConfigError(
+                f"model.objective: {type(objective).__name__} weighs by the number of training examples, which the "
+                f"spec does not say; give it, as Spec({spec.name!r}, …, num_examples=60000)"
+            )
         if self.ema_half_life_examples is not None:
             self.autoencoder_ema = self.make_average(self.autoencoder)
 
@@ -130,8 +135,9 @@ class VAE(Family):
 
     # Training
 
-    def training_step(self, batch: Batch, batch_idx: int) -> None:
+    def training_step(self, batch: Loaded, batch_idx: int) -> None:
         """One iteration."""
+        batch = as_batch(batch)
         first, *also = self._awake
         loss = self._loss if first == "autoencoder" else self._loss_apart
         losses = ({"objective": loss(part, number)} for number, part in enumerate(batch.chunks(self.accumulation)))
@@ -143,8 +149,8 @@ class VAE(Family):
     def _loss(self, batch: Batch, part: int) -> Loss:
         rng = self.rng("latent", part, self.global_rank)
         model = _Denoising(self.autoencoder, self.input_noise, rng) if self.input_noise else self.autoencoder
-        data: Any = self.trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue]
-        return self.objective(model, batch, iteration=self.iteration, dataset_size=len(data.split("train")), rng=rng)
+        num = self.spec.num_examples
+        return self.objective(model, batch, iteration=self.iteration, num_examples=num, rng=rng)
 
     def _loss_apart(self, batch: Batch, part: int) -> Loss:
         return Loss(self.autoencoder.bottleneck.loss_apart(batch))
@@ -154,12 +160,11 @@ class VAE(Family):
     def on_train_end(self) -> None:
         """Fit the sampler, of each weight set, to the latents of the training examples."""
         super().on_train_end()
-        data: Any = self.trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue]
         for weights in self.weight_sets:
             network = self.weights_of(self.autoencoder, weights)
             if network.sampler is not None:
-                batches = batches_of(data.modelled("train"), self.spec.content, 500)
-                codes = [self.encode(batch, weights=weights)["z"] for batch in batches]
+                examples = Passes(self.trainer, self.spec, "train")
+                codes = [self.encode(batch, weights=weights)["z"] for batch in examples]
                 network.sampler.fit(torch.cat(codes), seed=self.seed)
 
     def draw_latent(self, num: int, rng: torch.Generator, weights: str | None = None) -> Latent:

@@ -3,16 +3,15 @@
 from typing import ClassVar
 
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from genloom.batch import Batch
 from genloom.distributions.outputs.base import Prediction
 from genloom.objectives.loss import Loss
-from genloom.part import Part
 
 
-class SequenceObjective(Part):
-    """Base of them.
+class SequenceObjective(nn.Module):
+    """Base of them. A module, so that it may hold a frozen network.
 
     Attributes:
         needs: the attribute of a prediction that it needs to be true; None needs nothing.
@@ -20,7 +19,7 @@ class SequenceObjective(Part):
 
     needs: ClassVar[str | None] = None
 
-    def __call__(self, prediction: Prediction, batch: Batch) -> Loss:
+    def forward(self, prediction: Prediction, batch: Batch) -> Loss:
         """Return the mean loss of a value."""
         losses = self.of_values(prediction, batch.content)
         if batch.mask is None:

@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from genloom.batch import Batch
 from genloom.bottlenecks.base import Inference
@@ -88,13 +88,19 @@ class CyclicalWarmup(Part):
         return self.value * min(1.0, progress / max(self.rising_share, 1e-9))
 
 
-class VaeObjective(Part):
-    """The contract: a loss of a model on a batch."""
+class VaeObjective(nn.Module):
+    """The contract: a loss of a model on a batch. A module, so that it may hold a frozen network.
 
-    needs_densities: bool = True  # a bottleneck that is not stochastic has none
+    Attributes:
+        needs_densities: the bottleneck must be stochastic.
+        needs_num_examples: the data's spec must say how many training examples there are.
+    """
 
-    def __call__(
-        self, model: LatentModel, batch: Batch, *, iteration: int, dataset_size: int, rng: torch.Generator
+    needs_densities: bool = True
+    needs_num_examples: bool = False
+
+    def forward(
+        self, model: LatentModel, batch: Batch, *, iteration: int, num_examples: int | None, rng: torch.Generator
     ) -> Loss:
         """Return the loss; its log-likelihoods and divergences in nats per example.
 
@@ -102,7 +108,7 @@ class VaeObjective(Part):
             model: infers and scores.
             batch: of the data.
             iteration: updates before this one.
-            dataset_size: N.
+            num_examples: N; None if the spec does not say.
             rng: draws the latents.
         """
         raise NotImplementedError
@@ -159,14 +165,15 @@ class Elbo(VaeObjective):
     needs_densities = False
 
     def __init__(self, *, beta: Weight = Constant(), free_nats: NonNegative = 0.0, k: Count = 1) -> None:
+        super().__init__()
         if free_nats < 0:
             raise ConfigError(f"model.objective.free_nats: {free_nats} is below the limit of 0")
         self.beta = beta
         self.free_nats = free_nats
         self.k = _of_draws(k)
 
-    def __call__(
-        self, model: LatentModel, batch: Batch, *, iteration: int, dataset_size: int, rng: torch.Generator
+    def forward(
+        self, model: LatentModel, batch: Batch, *, iteration: int, num_examples: int | None, rng: torch.Generator
     ) -> Loss:
         """Return the loss."""
         inference = model.infer(batch, self.k, rng)
@@ -194,11 +201,12 @@ class Iwae(VaeObjective):
     """
 
     def __init__(self, *, k: Count = 5, stick_the_landing: bool = False) -> None:
+        super().__init__()
         self.k = _of_draws(k)
         self.stick_the_landing = stick_the_landing
 
-    def __call__(
-        self, model: LatentModel, batch: Batch, *, iteration: int, dataset_size: int, rng: torch.Generator
+    def forward(
+        self, model: LatentModel, batch: Batch, *, iteration: int, num_examples: int | None, rng: torch.Generator
     ) -> Loss:
         """Return the negative bound."""
         inference = model.infer(batch, self.k, rng, detach_q=self.stick_the_landing)
@@ -222,15 +230,19 @@ class BetaTc(VaeObjective):
         gamma: of Σ_d KL(q(z_d) ‖ p(z_d)).
     """
 
+    needs_num_examples = True
+
     def __init__(self, *, alpha: NonNegative = 1.0, beta: Weight = Constant(6.0), gamma: NonNegative = 1.0) -> None:
+        super().__init__()
         self.alpha = alpha
         self.beta = beta
         self.gamma = gamma
 
-    def __call__(
-        self, model: LatentModel, batch: Batch, *, iteration: int, dataset_size: int, rng: torch.Generator
+    def forward(
+        self, model: LatentModel, batch: Batch, *, iteration: int, num_examples: int | None, rng: torch.Generator
     ) -> Loss:
         """Return the loss."""
+        assert num_examples is not None  # checked when the model was built
         inference = model.infer(batch, 1, rng)
         if inference.posterior is None:
             raise ConfigError(
@@ -240,7 +252,7 @@ class BetaTc(VaeObjective):
         log_likelihood = model.log_likelihood(inference, batch)
         z = inference.latent["z"][0]
         of_each = inference.posterior.log_prob(z.unsqueeze(1))  # log q(z_i|x_j) per unit, (i, j, unit)
-        log_weights = stratified_log_weights(len(z), dataset_size).to(z).unsqueeze(-1)
+        log_weights = stratified_log_weights(len(z), num_examples).to(z).unsqueeze(-1)
         log_q_given_x = torch.diagonal(of_each, dim1=0, dim2=1).sum(0)
         log_q = torch.logsumexp(log_weights.squeeze(-1) + of_each.sum(-1), dim=1)
         log_product = torch.logsumexp(log_weights + of_each, dim=1).sum(-1)
@@ -255,7 +267,7 @@ class BetaTc(VaeObjective):
         return _loss(inference, log_likelihood, total, lambda: {**parts, "beta": total.new_tensor(beta)})
 
 
-def stratified_log_weights(batch: int, dataset_size: int) -> Float[Tensor, "batch batch"]:
+def stratified_log_weights(batch: int, num_examples: int) -> Float[Tensor, "batch batch"]:
     """Return log w_ij, by which Σ_j w_ij q(z_i|x_j) estimates q(z_i) from one batch that holds x_i.
 
     Chen et al., 2018, appendix C.2: x_i itself stands for 1/N, one other example for the (N − M)/(N M) that are not in
@@ -264,15 +276,15 @@ def stratified_log_weights(batch: int, dataset_size: int) -> Float[Tensor, "batc
     Raises:
         ConfigError: a batch is too small, or larger than the data set.
     """
-    if not 2 <= batch <= dataset_size:
+    if not 2 <= batch <= num_examples:
         raise ConfigError(
-            f"data.batch_size: the total correlation needs batches between 2 and the {dataset_size} examples of the "
+            f"data.batch_size: the total correlation needs batches between 2 and the {num_examples} examples of the "
             f"data; this one has {batch}"
         )
     m = batch - 1
     weights = torch.full((batch, batch), 1 / m, dtype=torch.float64)
-    left = (dataset_size - m) / (dataset_size * m)
+    left = (num_examples - m) / (num_examples * m)
     index = torch.arange(batch)
     weights[index, (index + 1) % batch] = left
-    weights[index, index] = 1 / dataset_size
+    weights[index, index] = 1 / num_examples
     return weights.log()

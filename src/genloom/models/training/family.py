@@ -18,12 +18,12 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from genloom import randomness
-from genloom.batch import Batch
 from genloom.errors import ConfigError, TrainingError
 from genloom.limits import Count, Positive, Whole
 from genloom.models.model import GenerativeModel
 from genloom.models.training.continuing import Settings, follow, settings_of
 from genloom.models.training.finite import Watch, not_finite
+from genloom.models.training.passes import Loaded
 from genloom.objectives.loss import Loss
 from genloom.spec import Spec
 
@@ -156,7 +156,7 @@ class Family(GenerativeModel):
         states = [optimizer.state_dict() for optimizer in self.trainer.optimizers]
         self._check_finite({"state_dict": self.state_dict(), "optimizer_states": states})
 
-    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+    def on_train_batch_start(self, batch: Loaded, batch_idx: int) -> None:
         """Key what draws from the global generators, dropout for one, by (seed, iteration, rank)."""
         self.has_started = True
         self.iteration = self.global_step
