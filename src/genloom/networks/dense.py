@@ -56,7 +56,8 @@ class DenseGenerator(Generator):
 
     def latent_projection(self) -> LatentProjection:
         """The first layer's weight."""
-        return LatentProjection("z", next(self.layers.parameters()).detach()[:, : self.latent_dim])
+        first = next(module for module in self.layers.modules() if isinstance(module, nn.Linear))
+        return LatentProjection("z", first.weight.detach()[:, : self.latent_dim])
 
     def forward(self, latent: Latent, condition: Condition | None = None) -> Float[Tensor, "batch ..."]:
         """Return content; images in [-1, 1]."""
