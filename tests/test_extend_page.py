@@ -12,7 +12,7 @@ def test_the_page_on_extending_genloom(tmp_path):
     assert len(outputs) == 3
     assert (tmp_path / "first" / "metrics.json").is_file()
     assert len(list((tmp_path / "drawn").glob("[0-9]*.png"))) == 16
-    assert "<Capability.SAMPLE" in outputs[-1]
+    assert "genloom.models.abilities.Samples" in outputs[-1]
 
     untrusted = subprocess.run(
         ["genloom", "sample", "checkpoint=first"], cwd=tmp_path, env=environment, capture_output=True, text=True

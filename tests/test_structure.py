@@ -18,7 +18,6 @@ VOCABULARY = {
     "examples",
     "outlook",
     "vocabulary",
-    "capabilities",
     "schedules",
     "render",
     "figures",

@@ -290,7 +290,7 @@ def test_a_picture_is_the_same_each_time(tiny_gan, tiny_data, judge):
     ("look", "needed"),
     [(TruncationSweep(), "Truncate"), (Classes(), "Condition"), (Projector(), "Encode")],
 )
-def test_a_model_that_lacks_the_capability_is_refused(tiny_gan, look, needed):
+def test_a_model_that_lacks_the_ability_is_refused(tiny_gan, look, needed):
     with pytest.raises(CapabilityError, match=rf"it needs {needed}; this model offers .*Sample"):
         look.check(tiny_gan())
 

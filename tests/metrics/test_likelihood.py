@@ -46,7 +46,7 @@ def test_bits_per_dimension_are_the_bound_per_value_in_bits(
     model = tiny_vae(likelihood=partial(DiscretisedLogisticMixture, components=2))
     monkeypatch.setattr(model, "log_prob", lambda batch, **_: torch.full((len(batch),), -16 * math.log(8)))
     held = Held("test", tiny_data.split("test"), lambda: tiny_data.split("train"), ReferenceCache(tmp_path))
-    scores = Likelihood(num_importance=1).measure(model, held, weights="raw")
+    scores = Likelihood(num_importance=1).measure(model, held)
     assert scores["bits_per_dim"].value == pytest.approx(3)
     assert scores["nll_bound"].value == pytest.approx(16 * math.log(8))
     assert scores["nll_bound"].details["measure"] == "probability"
@@ -59,7 +59,7 @@ def test_the_interval_of_the_bound_is_that_of_a_mean(
     bound = torch.randn(100, generator=torch.Generator().manual_seed(0)).double() * 3 - 40
     monkeypatch.setattr(model, "log_prob", lambda batch, **_: bound[batch.index])
     held = Held("test", tiny_data.split("test"), lambda: tiny_data.split("train"), ReferenceCache(tmp_path))
-    score = Likelihood(num_importance=1, batch_size=30).measure(model, held, weights="raw")["nll_bound"]
+    score = Likelihood(num_importance=1, batch_size=30).measure(model, held)["nll_bound"]
     error = scipy.stats.sem(bound.numpy())
     assert score.value == pytest.approx(-bound.mean().item())
     assert score.interval == pytest.approx((score.value - 1.96 * error, score.value + 1.96 * error))
@@ -76,7 +76,7 @@ def test_a_unit_is_active_by_the_variance_of_its_mean(
     means = noise * torch.tensor([0.0, 0.09, 0.11, 2.0]) + 5
     monkeypatch.setattr(model, "encode", lambda batch, weights: {"z": means[batch.index]})
     held = Held("test", tiny_data.split("test"), lambda: tiny_data.split("train"), ReferenceCache(tmp_path))
-    score = LatentActivity(batch_size=30).measure(model, held, weights="raw")["active_units"]
+    score = LatentActivity(batch_size=30).measure(model, held)["active_units"]
     assert score.value == 2
     assert score.details["variances"] == pytest.approx([0, 0.0081, 0.0121, 4.0], rel=1e-4, abs=1e-9)
 

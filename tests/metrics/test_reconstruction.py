@@ -28,7 +28,7 @@ def measured(tiny_vae, monkeypatch, tmp_path: Path):
         returned = lambda batch, weights: ImageBatch(content=made[batch.index], index=batch.index)  # noqa: E731
         monkeypatch.setattr(model, "reconstruct", returned)
         held = Held("test", pictures, lambda: train or pictures, ReferenceCache(tmp_path))
-        return Reconstruction(batch_size=2).measure(model, held, weights="raw")
+        return Reconstruction(batch_size=2).measure(model, held)
 
     return measure
 

@@ -44,7 +44,7 @@ def model(data: Series, network=RepeatLast) -> SequenceBaseline:
 
 def scores(built: SequenceBaseline, data: Series, split: str = "test", **arguments):
     held = Held(split, data.split(split), lambda: data.split("train"), ReferenceCache())
-    return ForecastErrors(**arguments).measure(built, held, weights="raw")
+    return ForecastErrors(**arguments).measure(built, held)
 
 
 def history(naive_error: float = 1.0, scale: float = 1.0, offset: float = 0.0) -> History:
@@ -131,7 +131,7 @@ def test_what_has_no_unit_is_left_out_of_mase_only(tmp_path):
 
 def test_a_point_has_no_interval(tmp_path):
     class Points(SequenceBaseline):
-        def predict(self, batch, *, weights=None):
+        def predict(self, batch):
             return Point(self.spec)(batch.content.unsqueeze(-1))
 
     data = Series(path=table(tmp_path), look_back=6, horizon=4)

@@ -7,10 +7,10 @@ import torch
 from torch import nn
 
 from genloom import randomness
-from genloom.capabilities import Capability
 from genloom.data.ring import Ring, centres
 from genloom.distributions.latents import NormalWithCodes, StandardNormal
 from genloom.errors import ConfigError, TrainingError
+from genloom.models.abilities import Conditions, HasDirections, HasLatents, Samples
 from genloom.models.gan import GAN
 from genloom.models.generation import draw_examples
 from genloom.networks.base import Discriminator
@@ -235,16 +235,16 @@ def test_schedules_advance_once_per_iteration_for_each_player(tiny_gan, tiny_dat
     assert [optimizer.param_groups[0]["lr"] for optimizer in trainer.optimizers] == [0.0, 0.0]
 
 
-def test_capabilities_and_samples(tiny_gan):
+def test_abilities_and_samples(tiny_gan):
     model = tiny_gan(ema_half_life_examples=10)
-    assert model.capabilities == {Capability.SAMPLE, Capability.LATENT, Capability.DIRECTIONS}
+    assert model.abilities == {Samples, HasLatents, HasDirections}
     model.train()
     drawn = [model.sample(5, rng=randomness.generator(3)) for _ in range(2)]
     assert torch.equal(drawn[0].content, drawn[1].content)
     assert drawn[0].content.shape == (5, 1, 4, 4)
     assert model.generator.training
     with pytest.raises(ConfigError, match="weights: 'best' is not in this model, which holds ema, raw"):
-        model.sample(5, rng=randomness.generator(3), weights="best")
+        model.using("best")
 
 
 def test_optimizers_must_fit_the_players(tiny_gan, tiny_data, fit):
@@ -364,7 +364,7 @@ def test_codes_must_leave_room_for_noise():
 def test_conditional_models_train_and_sample_what_is_asked(tiny_gan, tiny_labelled, fit, parts):
     model = tiny_gan(spec=tiny_labelled.describe(), ema_half_life_examples=50, **parts)
     fit(model, tiny_labelled, max_steps=3)
-    assert Capability.CONDITION in model.capabilities
+    assert Conditions in model.abilities
     drawn = draw_examples(model, 7, seed=0)
     asked = draw_examples(model, 7, seed=0, classes=["1"])
     if "latent" in parts:
@@ -418,7 +418,7 @@ def test_spectral_norm_of_both_players_trains_and_reloads_strictly(tiny_gan, tin
     other = tiny_gan(spectral_norm=players, ema_half_life_examples=20)
     other.load_state_dict(model.state_dict(), strict=True)
     for weight_set in ("ema", "raw"):
-        ours, theirs = (draw_examples(each, 5, seed=0, weights=weight_set).content for each in (model, other))
+        ours, theirs = (draw_examples(each.using(weight_set), 5, seed=0).content for each in (model, other))
         assert torch.equal(ours, theirs)
 
 

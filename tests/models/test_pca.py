@@ -7,10 +7,10 @@ import torch
 from sklearn.decomposition import PCA as Theirs
 
 from genloom import randomness
-from genloom.capabilities import Capability
 from genloom.data.base import Images
 from genloom.errors import ConfigError
 from genloom.metrics.reconstruction import pca_error
+from genloom.models.abilities import Encodes, HasLatents, Reconstructs, Samples, Scores
 from genloom.models.generation import batches_of
 from genloom.models.pca import PCA
 from genloom.runs import checkpoint
@@ -101,9 +101,7 @@ def test_samples_have_the_covariance_of_the_decoded_prior(fitted):
 
 def test_it_offers_what_a_variational_autoencoder_offers(tiny_spec):
     model = build(tiny_spec)
-    assert model.capabilities == {
-        Capability.SAMPLE, Capability.LATENT, Capability.ENCODE, Capability.RECONSTRUCT, Capability.SCORE
-    }  # fmt: skip
+    assert model.abilities == {Samples, HasLatents, Encodes, Reconstructs, Scores}
     assert model.weight_sets == ("raw",)
     points = build(Spec("points", VectorContent(5)), 2)
     assert points.sample(4, rng=torch.Generator()).content.shape == (4, 5)

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from genloom.batch import History, Prompt
-from genloom.capabilities import Capability
 from genloom.data.series.series import Series
 from genloom.data.text import FromCharacters, Text
 from genloom.distributions.outputs.categorical import Categorical
 from genloom.distributions.outputs.real import Gaussian, Point, Quantiles
 from genloom.errors import ConfigError
+from genloom.models.abilities import Attends, Continues, Forecasts, Samples, Scores
 from genloom.models.generation import batches_of, draw_examples
 from genloom.models.sequence import SequenceBaseline, SequenceModel
 from genloom.networks.baselines.closed_form import Ridge
@@ -80,7 +80,7 @@ def test_text_is_learned_and_its_likelihood_is_the_sum_over_tokens(text, text_mo
     fit(model, text, max_steps=60)
     after = model.eval().log_prob(batch).sum()
     assert after > 0.3 * before  # nats, below zero
-    assert model.capabilities == {Capability.SAMPLE, Capability.CONTINUE, Capability.SCORE}
+    assert model.abilities == {Samples, Continues, Scores}
     logits = model.predict(batch).logits
     tokens = logits.log_softmax(-1).gather(-1, batch.content.unsqueeze(-1)).squeeze(-1)
     kept = tokens if batch.mask is None else tokens * batch.mask
@@ -128,7 +128,7 @@ def test_every_output_learns_and_forecasts(series, series_model, fit, output, ob
     assert forecast.mean.shape == batch.content.shape
     if output is Point:
         assert forecast.quantiles is None and forecast.paths is None
-        assert Capability.SCORE not in model.capabilities
+        assert Scores not in model.abilities
     else:
         assert forecast.quantiles is not None and forecast.paths is not None
         assert (forecast.quantiles.diff(dim=0) >= 0).all()
@@ -158,15 +158,15 @@ def test_a_baseline_arrives_in_one_iteration_and_beats_an_untrained_network(seri
         return (model.predict(batch).mean - batch.content).square().mean().item()
 
     assert error(baseline) < 0.7 * error(series_model())
-    assert baseline.capabilities == {Capability.FORECAST, Capability.SCORE}
+    assert baseline.abilities == {Forecasts, Scores}
 
 
 def test_attention_is_offered_by_networks_that_attend(text_model):
-    assert Capability.ATTEND not in text_model().capabilities
+    assert Attends not in text_model().abilities
     model = text_model(
         network=partial(Language, backbone=partial(Transformer, width=16, layers=2, heads=2, context=32))
     )
-    assert Capability.ATTEND in model.capabilities
+    assert Attends in model.abilities
 
 
 def test_parts_that_do_not_fit_are_refused(text, series, text_model, series_model):

@@ -16,7 +16,6 @@ from genloom.bottlenecks.gaussian import Deterministic
 from genloom.bottlenecks.gaussian import Gaussian as Latent
 from genloom.bottlenecks.ladder import Ladder
 from genloom.bottlenecks.vector_quantised import VectorQuantised
-from genloom.capabilities import Capability
 from genloom.distributions.likelihoods.bernoulli import Bernoulli, ContinuousBernoulli
 from genloom.distributions.likelihoods.gaussian import Gaussian, OptimalGaussian
 from genloom.distributions.likelihoods.logistic_mixture import DiscretisedLogisticMixture
@@ -24,6 +23,7 @@ from genloom.distributions.mixture import Mixture
 from genloom.distributions.posteriors import FlowPosterior
 from genloom.distributions.priors import FlowPrior, VampPrior
 from genloom.errors import ConfigError
+from genloom.models.abilities import Conditions, Encodes, HasLatents, Reconstructs, Samples, Scores
 from genloom.models.generation import batches_of, draw_examples
 from genloom.models.vae import VAE
 from genloom.networks.autoencoder.convolutional import ConvolutionalDecoder, ConvolutionalEncoder, ResidualDoubling
@@ -126,16 +126,13 @@ def test_accumulation_over_two_half_batches_equals_one_batch(tiny_vae, tiny_data
 
 def test_what_a_model_can_do_depends_on_its_parts(tiny_vae):
     labelled = Spec("labelled", ImageContent(1, 4, 4), LabelCondition(("a", "b")))
-    always = {Capability.ENCODE, Capability.RECONSTRUCT}
-    stochastic = always | {Capability.SAMPLE, Capability.LATENT, Capability.SCORE}
-    assert tiny_vae(**plain).capabilities == always
-    assert tiny_vae(**plain, sampler=partial(Mixture, components=2)).capabilities == always | {
-        Capability.SAMPLE,
-        Capability.LATENT,
-    }
-    assert tiny_vae().capabilities == stochastic
-    assert tiny_vae(**codes).capabilities == stochastic - {Capability.LATENT}
-    assert tiny_vae(spec=labelled, conditioning=Concatenation).capabilities == stochastic | {Capability.CONDITION}
+    always = {Encodes, Reconstructs}
+    stochastic = always | {Samples, HasLatents, Scores}
+    assert tiny_vae(**plain).abilities == always
+    assert tiny_vae(**plain, sampler=partial(Mixture, components=2)).abilities == always | {Samples, HasLatents}
+    assert tiny_vae().abilities == stochastic
+    assert tiny_vae(**codes).abilities == stochastic - {HasLatents}
+    assert tiny_vae(spec=labelled, conditioning=Concatenation).abilities == stochastic | {Conditions}
 
 
 def test_parts_that_do_not_fit_are_refused_by_both_keys(tiny_vae):
@@ -153,11 +150,12 @@ def test_samples_reconstructions_and_latents_use_the_weights_that_are_named(tiny
     model = tiny_vae(ema_half_life_examples=50)
     fit(model, tiny_data, max_steps=5)
     assert model.weight_sets == ("ema", "raw")
-    for use in (lambda weights: model.reconstruct(tiny_batch, weights=weights).content,
-                lambda weights: model.encode(tiny_batch, weights=weights)["z"],
-                lambda weights: draw_examples(model, 4, seed=0, weights=weights).content.float()):  # fmt: skip
-        assert torch.equal(use(None), use("ema"))
-        assert not torch.equal(use("raw"), use("ema"))
+    ema, raw = model.using("ema"), model.using("raw")
+    for use in (lambda model: model.reconstruct(tiny_batch).content,
+                lambda model: model.encode(tiny_batch)["z"],
+                lambda model: draw_examples(model, 4, seed=0).content.float()):  # fmt: skip
+        assert torch.equal(use(model), use(ema)) and torch.equal(use(raw.using(None)), use(ema))
+        assert not torch.equal(use(raw), use(ema))
     assert model.training  # evaluation leaves the mode as it was
 
 
@@ -232,10 +230,11 @@ def test_a_learned_prior_draws_by_the_weights_that_decode(tiny_vae, tiny_data, t
     with torch.no_grad():
         for parameter in model.autoencoder.parameters():
             parameter.fill_(float("nan"))
-    assert draw_examples(model, 4, seed=0, weights="ema").content.float().isfinite().all()
-    log_prob = model.log_prob(tiny_batch, num_samples=3, rng=torch.Generator(), weights="ema")
+    model = model.using("ema")
+    assert draw_examples(model, 4, seed=0).content.float().isfinite().all()
+    log_prob = model.log_prob(tiny_batch, num_samples=3, rng=torch.Generator())
     assert log_prob.isfinite().all()
-    bounds = model.bounds(tiny_batch, rng=torch.Generator(), weights="ema")
+    bounds = model.bounds(tiny_batch, rng=torch.Generator())
     assert all(value.isfinite().all() for value in bounds.values())
 
 
@@ -274,8 +273,8 @@ def test_a_sampler_is_fitted_to_the_latents_when_training_ends(tiny_vae, tiny_da
     fit(model, tiny_data, max_steps=5)
     batch = next(batches_of(tiny_data.split("train"), model.spec.content, 1000))
     for weights in ("ema", "raw"):
-        z = model.encode(batch, weights=weights)["z"]
-        drawn = model.draw_latent(20_000, torch.Generator().manual_seed(0), weights)["z"]
+        z = model.using(weights).encode(batch)["z"]
+        drawn = model.using(weights).draw_latent(20_000, torch.Generator().manual_seed(0))["z"]
         assert torch.allclose(drawn.mean(0), z.mean(0), atol=0.1 * z.std().item())
         assert torch.allclose(drawn.std(0), z.std(0), rtol=0.1)
 

@@ -37,8 +37,8 @@ def test_a_reloaded_model_gives_equal_samples(saved):
     again = checkpoint.load(path)
     assert not again.training
     for weights in ("ema", "raw"):
-        first = model.sample(6, rng=randomness.generator(1), weights=weights).content
-        assert torch.equal(first, again.sample(6, rng=randomness.generator(1), weights=weights).content)
+        first, second = (each.using(weights).sample(6, rng=randomness.generator(1)).content for each in (model, again))
+        assert torch.equal(first, second)
 
 
 def test_a_run_directory_names_its_newest_checkpoint(saved):

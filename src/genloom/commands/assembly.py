@@ -22,6 +22,7 @@ from genloom.examples import Examples
 from genloom.inspections.base import Look
 from genloom.inspections.throughput import Progress, Throughput
 from genloom.judging.judge import Judge
+from genloom.models.abilities import Model
 from genloom.models.training.family import Family
 from genloom.runs import checkpoint, stranger
 from genloom.runs.logs import careful
@@ -225,7 +226,7 @@ def build_callbacks(node: DictConfig | None, judge: Judge | None) -> dict[str, C
     return built
 
 
-def _check_looks(callbacks: dict[str, Callback], model: Family) -> None:
+def _check_looks(callbacks: dict[str, Callback], model: Model) -> None:
     for name, callback in callbacks.items():
         if isinstance(callback, Look):
             try:

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from omegaconf import DictConfig
 
-from genloom.capabilities import Capability, require
 from genloom.commands.assembly import examples_for
 from genloom.devices import device
 from genloom.errors import ConfigError
+from genloom.models.abilities import Encodes, require
 from genloom.models.generation import batches_of
 from genloom.runs import checkpoint
 
@@ -23,10 +23,10 @@ def run(config: DictConfig) -> None:
     """
     file = checkpoint.find(config.checkpoint)
     model = checkpoint.load(file, trust=list(config.trust), device=device(config.device))
-    require("genloom encode", Capability.ENCODE, model.capabilities)
+    encoding = require("genloom encode", Encodes, model).using(config.weights)
     examples = examples_for(model, file, config)
     batches = batches_of(examples, model.spec.content, config.batch_size)
-    codes = [model.encode(batch, weights=config.weights) for batch in batches]
+    codes = [encoding.encode(batch) for batch in batches]
     arrays = {name: torch.cat([code[name] for code in codes]).cpu().numpy() for name in codes[0]}
     if examples.labels is not None:
         arrays["labels"] = examples.labels.numpy()
@@ -37,7 +37,4 @@ def run(config: DictConfig) -> None:
     except OSError as error:
         raise ConfigError(f"out: {out} cannot be written ({error.strerror}); set out") from error
     shapes = ", ".join(f"{name} {'x'.join(map(str, array.shape))}" for name, array in arrays.items())
-    print(
-        f"{len(examples)} examples ({config.weights or model.weight_sets[0]} weights)\n"
-        f"arrays:   {os.path.relpath(out)} ({shapes})"
-    )
+    print(f"{len(examples)} examples ({encoding.weights} weights)\narrays:   {os.path.relpath(out)} ({shapes})")

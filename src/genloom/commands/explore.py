@@ -16,7 +16,7 @@ from genloom.devices import device
 from genloom.errors import CapabilityError, ConfigError, DataError
 from genloom.inspections.base import PictureLook
 from genloom.judging.judge import Judge
-from genloom.models.training.family import Family
+from genloom.models.abilities import Model
 from genloom.render import Shown
 from genloom.runs import checkpoint
 
@@ -62,7 +62,7 @@ def run(config: DictConfig) -> None:
         raise ConfigError(f"callbacks: nothing of {', '.join(skipped)} can be drawn of {file}; choose other looks")
 
 
-def _picture(name: str, look: Callback | None, model: Family, data: Callable[[], InMemoryData]) -> Shown:
+def _picture(name: str, look: Callback | None, model: Model, data: Callable[[], InMemoryData]) -> Shown:
     if look is None:
         raise CapabilityError("it needs extractors; choose metrics=images")
     if not isinstance(look, PictureLook):

@@ -8,10 +8,10 @@ import torch
 from omegaconf import DictConfig
 
 from genloom import figures, randomness, render
-from genloom.capabilities import Capability, require
 from genloom.data.series.forecasting import Present, read_present
 from genloom.devices import device
 from genloom.errors import ConfigError
+from genloom.models.abilities import Forecasts, require
 from genloom.outlook import Forecast
 from genloom.runs import checkpoint
 
@@ -29,7 +29,7 @@ def run(config: DictConfig) -> None:
         raise ConfigError(f"levels: {levels} are not ascending within 0 and 1")
     file = checkpoint.find(config.checkpoint)
     model = checkpoint.load(file, trust=list(config.trust), device=device(config.device))
-    require("genloom forecast", Capability.FORECAST, model.capabilities)
+    model = require("genloom forecast", Forecasts, model).using(config.weights)
     path = Path(config.data.path).expanduser()
     present = read_present(
         path,
@@ -41,9 +41,7 @@ def run(config: DictConfig) -> None:
         on_unknown=config.data.on_unknown,
     )
     rng = randomness.generator(config.seed, "paths")
-    forecast = model.forecast(
-        present.history, levels=levels, num_paths=config.num_paths, rng=rng, weights=config.weights
-    )
+    forecast = model.forecast(present.history, levels=levels, num_paths=config.num_paths, rng=rng)
     if config.num_paths and forecast.paths is None:
         raise ConfigError(f"num_paths: {config.num_paths} draws of a model that gives a point; {_OTHERWISE}")
     out = Path(config.out) if config.out else Path("samples") / f"{file.stem}-{path.stem}.csv"

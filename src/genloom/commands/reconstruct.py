@@ -7,10 +7,10 @@ import numpy as np
 from omegaconf import DictConfig
 
 from genloom import render
-from genloom.capabilities import Capability, require
 from genloom.commands.assembly import examples_for
 from genloom.devices import device
 from genloom.errors import ConfigError
+from genloom.models.abilities import Reconstructs, require
 from genloom.models.generation import reconstruct_examples
 from genloom.runs import checkpoint
 
@@ -23,9 +23,9 @@ def run(config: DictConfig) -> None:
     """
     file = checkpoint.find(config.checkpoint)
     model = checkpoint.load(file, trust=list(config.trust), device=device(config.device))
-    require("genloom reconstruct", Capability.RECONSTRUCT, model.capabilities)
+    reconstructing = require("genloom reconstruct", Reconstructs, model).using(config.weights)
     examples = examples_for(model, file, config)
-    ours = reconstruct_examples(model, examples, weights=config.weights, batch_size=config.batch_size).content
+    ours = reconstruct_examples(reconstructing, examples, batch_size=config.batch_size).content
     error = (ours.float() - examples.content.float()).div(255).square().mean().item()
     out = Path(config.out) if config.out else Path("samples") / f"{file.stem}-reconstructions"
     try:
@@ -36,7 +36,7 @@ def run(config: DictConfig) -> None:
     except OSError as problem:
         raise ConfigError(f"out: {out} cannot be written ({problem.strerror}); set out") from problem
     print(
-        f"{len(examples)} examples ({config.weights or model.weight_sets[0]} weights), mean squared error {error:.5f} "
+        f"{len(examples)} examples ({reconstructing.weights} weights), mean squared error {error:.5f} "
         "of values in [0, 1]"
     )
     print(f"grid:     {os.path.relpath(out / 'grid.png')}\narray:    {os.path.relpath(out / 'reconstructions.npz')}")

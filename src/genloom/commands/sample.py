@@ -10,12 +10,11 @@ import torch
 from omegaconf import DictConfig
 
 from genloom import randomness, render
-from genloom.capabilities import Capability, require
 from genloom.devices import device
 from genloom.errors import ConfigError, DataError
 from genloom.examples import Examples
+from genloom.models.abilities import Conditions, Continues, Model, Samples, Truncates, require
 from genloom.models.generation import draw_examples
-from genloom.models.training.family import Family
 from genloom.runs import checkpoint
 from genloom.samplers.tokens import TokenSampler
 from genloom.spec import ImageContent, TextContent
@@ -30,49 +29,44 @@ def run(config: DictConfig) -> None:
     """
     file = checkpoint.find(config.checkpoint)
     model = checkpoint.load(file, trust=list(config.trust), device=device(config.device))
-    _check(config, model)
+    drawing = _checked(config, model).using(config.weights)
     out = Path(config.out) if config.out else Path("samples") / f"{file.stem}-seed{config.seed}"
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"out: {out} cannot be written ({error.strerror})") from error
     if isinstance(model.spec.content, TextContent):
-        _write(model, model.spec.content, config, out)
+        _write(require("genloom sample", Continues, drawing), model.spec.content, config, out)
     else:
-        _draw(model, config, out)
+        _draw(drawing, config, out)
 
 
-def _draw(model: Family, config: DictConfig, out: Path) -> None:
+def _draw(model: Samples, config: DictConfig, out: Path) -> None:
     """Write pictures, or points."""
     classes = None if config.classes is None else list(config.classes)
-    examples = draw_examples(
-        model,
-        config.num,
-        seed=config.seed,
-        weights=config.weights,
-        classes=classes,
-        truncation=config.truncation,
-    )
-    print(f"{config.num} samples ({config.weights or model.weight_sets[0]} weights, seed {config.seed})")
+    examples = draw_examples(model, config.num, seed=config.seed, classes=classes, truncation=config.truncation)
+    print(f"{config.num} samples ({model.weights} weights, seed {config.seed})")
     if isinstance(model.spec.content, ImageContent):
         _save_pictures(examples, out, columns=len(classes) if classes else None)
     else:
         _save_points(examples, out)
 
 
-def _check(config: DictConfig, model: Family) -> None:
-    require("genloom sample", Capability.SAMPLE, model.capabilities)
+def _checked(config: DictConfig, model: Model) -> Samples:
+    """Return the model, which offers all that it is asked for."""
+    drawing = require("genloom sample", Samples, model)
     if config.classes is not None:
-        require(f"classes: choosing {','.join(config.classes)}", Capability.CONDITION, model.capabilities)
+        require(f"classes: choosing {','.join(config.classes)}", Conditions, model)
     if config.truncation is not None:
-        require(f"truncation: {config.truncation}", Capability.TRUNCATE, model.capabilities)
+        require(f"truncation: {config.truncation}", Truncates, model)
     if config.prompt is not None:
-        require(f"prompt: {config.prompt!r}", Capability.CONTINUE, model.capabilities)
+        require(f"prompt: {config.prompt!r}", Continues, model)
     if TokenSampler(**config.sampler) != TokenSampler():
-        require("sampler: drawing tokens otherwise than the model says", Capability.CONTINUE, model.capabilities)
+        require("sampler: drawing tokens otherwise than the model says", Continues, model)
+    return drawing
 
 
-def _write(model: Family, content: TextContent, config: DictConfig, out: Path) -> None:
+def _write(model: Continues, content: TextContent, config: DictConfig, out: Path) -> None:
     """Write texts; the first one as it comes, the others, drawn beside it, after it."""
     sampler = TokenSampler(**config.sampler)
     prompt = content.vocabulary.beginning if config.prompt is None else config.prompt
@@ -83,9 +77,7 @@ def _write(model: Family, content: TextContent, config: DictConfig, out: Path) -
     if not len(tokens):
         raise ConfigError("prompt: it is empty; leave it out, and texts begin after a line's end")
     rng = randomness.generator(config.seed, "sample")
-    drawn = model.generate(
-        tokens.expand(config.num, -1), config.length, rng=rng, sampler=sampler, weights=config.weights
-    )
+    drawn = model.generate(tokens.expand(config.num, -1), config.length, rng=rng, sampler=sampler)
     columns: list[torch.Tensor] = []
 
     def first() -> Iterator[int]:
@@ -105,7 +97,7 @@ def _write(model: Family, content: TextContent, config: DictConfig, out: Path) -
     digits = len(str(len(texts) - 1))
     for number, text in enumerate(texts):
         (out / f"{number:0{digits}d}.txt").write_text(text, encoding="utf-8")
-    print(f"\n{config.num} texts ({config.weights or model.weight_sets[0]} weights, seed {config.seed})")
+    print(f"\n{config.num} texts ({model.weights} weights, seed {config.seed})")
     print(f"single:   {os.path.relpath(out)}/*.txt")
 
 

@@ -20,7 +20,6 @@ from pytorch_lightning.utilities.exceptions import (
 from pytorch_lightning.utilities.model_summary.model_summary import ModelSummary
 
 from genloom import randomness
-from genloom.capabilities import Capability
 from genloom.commands.assembly import Run, build
 from genloom.config.advice import pasted, setting
 from genloom.data.base import ImageData, InMemoryData
@@ -29,6 +28,7 @@ from genloom.errors import CheckpointError, ConfigError, GenloomError, reason
 from genloom.inspections.throughput import Throughput
 from genloom.judging.candidate import candidates_of
 from genloom.judging.judge import Verdict
+from genloom.models.abilities import Forecasts, Reconstructs, Samples
 from genloom.precision import matrix_products
 from genloom.runs import checkpoint, directory, resume
 from genloom.runs.logs import without_tracebacks
@@ -99,7 +99,7 @@ def _train(config: DictConfig, record: Record) -> None:
     }
     record.metrics({"efficiency": efficiency, "evaluation": results.to_dict() if results else None})
     _log_results(config, trainer, efficiency, results, model.weight_sets[0])
-    _conclude(record.directory, efficiency, results, config, model.capabilities)
+    _conclude(record.directory, efficiency, results, config, model.abilities)
 
 
 def _classes(data: InMemoryData) -> str:
@@ -173,7 +173,7 @@ def _conclude(
     efficiency: dict[str, Any],
     results: Verdict | None,
     config: DictConfig,
-    capabilities: frozenset[Capability],
+    abilities: frozenset[type],
 ) -> None:
     if results is not None:
         results.show()
@@ -184,15 +184,15 @@ def _conclude(
     relative = Path(os.path.relpath(place))
     has_curves = "tensorboard" in (config.logger or {}) and (place / "tensorboard").is_dir()
     curves = f"tensorboard --logdir {pasted(str(relative.parent))}" if has_curves else None
-    usable = {"sample": Capability.SAMPLE, "reconstruct": Capability.RECONSTRUCT, "forecast": Capability.FORECAST}
+    usable = {"sample": Samples, "reconstruct": Reconstructs, "forecast": Forecasts}
     lines = {
         "looks": os.path.relpath(pictures[-1]) if pictures else None,
         "metrics": relative / "metrics.json" if results is not None else None,
         **{
             command: f"genloom {command} {setting('checkpoint', relative / 'checkpoints' / 'final.ckpt')}"
-            + (" data.path=NEW.csv" if needed is Capability.FORECAST else "")
+            + (" data.path=NEW.csv" if needed is Forecasts else "")
             for command, needed in usable.items()
-            if needed in capabilities
+            if needed in abilities
         },
         "curves": curves,
     }

@@ -6,11 +6,10 @@ import torch
 
 from genloom import figures
 from genloom.batch import Prompt
-from genloom.capabilities import Capability
 from genloom.data.base import InMemoryData
 from genloom.inspections.base import PictureLook
 from genloom.limits import Count
-from genloom.models.training.family import Family
+from genloom.models.abilities import Attends
 from genloom.render import Shown
 from genloom.spec import TextContent
 
@@ -24,7 +23,7 @@ class Attention(PictureLook):
     """
 
     name = "attention"
-    requires = Capability.ATTEND
+    requires = Attends
     pictures_only = False
 
     def __init__(self, *, positions: Count = 48, every_iterations: Count | None = None) -> None:
@@ -33,7 +32,7 @@ class Attention(PictureLook):
             raise ValueError(f"positions: {positions} is below the limit of 1")
         self.positions = positions
 
-    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Shown:
+    def picture(self, model: Attends, data: Callable[[], InMemoryData]) -> Shown:
         """Draw a map per layer."""
         content = model.spec.content
         batch = data().split("val").batch(torch.tensor([0]), content)

@@ -1,19 +1,18 @@
-"""What every callback that looks at a model shares: it names a capability, works now and then, and shows pictures."""
+"""What every callback that looks at a model shares: it names an ability, works now and then, and shows pictures."""
 
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
 
 from genloom import randomness, render
-from genloom.capabilities import Capability, require
 from genloom.data.base import InMemoryData
 from genloom.errors import reason
 from genloom.limits import Count
-from genloom.models.training.family import Family
+from genloom.models.abilities import Model, Samples, require
 from genloom.render import Shown
 from genloom.spec import Content, ImageContent
 
@@ -24,13 +23,13 @@ class Look(Callback):
     A look that fails is a warning; training goes on, and it is tried again the next time.
 
     Attributes:
-        requires: what a model must offer; None asks for nothing.
+        requires: the ability that a model must offer; None asks for nothing.
 
     Args:
         every_iterations: how often; None is the end only.
     """
 
-    requires: Capability | None = None
+    requires: type | None = None
 
     def __init__(self, *, every_iterations: Count | None = None) -> None:
         if every_iterations is not None and every_iterations < 1:
@@ -40,16 +39,16 @@ class Look(Callback):
         self._last = -1
         self._warned = False  # that it failed; once is enough
 
-    def check(self, model: Family) -> None:
+    def check(self, model: Model) -> None:
         """Refuse a model that cannot be looked at so.
 
         Raises:
             CapabilityError: it lacks what the look requires.
         """
         if self.requires is not None:
-            require("it", self.requires, model.capabilities)
+            require("it", self.requires, model)
 
-    def look(self, trainer: Trainer, model: Family) -> None:
+    def look(self, trainer: Trainer, model: Model) -> None:
         """Do it; called on rank 0 only."""
         raise NotImplementedError
 
@@ -68,11 +67,10 @@ class Look(Callback):
         if trainer.global_step == self._last or not trainer.is_global_zero:
             return
         self._last = trainer.global_step
-        assert isinstance(model, Family)
         start = time.perf_counter()
         try:
             with randomness.untouched():
-                self.look(trainer, model)
+                self.look(trainer, cast(Model, model))
         except Exception as error:  # a picture is no reason to lose the weights
             if not self._warned:
                 self._warned = True
@@ -91,10 +89,10 @@ class PictureLook(Look):
     """
 
     name: str
-    requires: Capability | None = Capability.SAMPLE
+    requires: type | None = Samples
     pictures_only: bool = True
 
-    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Shown:
+    def picture(self, model: Model, data: Callable[[], InMemoryData]) -> Shown:
         """Draw it; the same for the same weights and seed.
 
         Args:
@@ -114,11 +112,10 @@ class PictureLook(Look):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Say that nothing will be drawn of content that can't be shown."""
-        assert isinstance(pl_module, Family)
-        if (reason := self.why_not(pl_module.spec.content)) and trainer.is_global_zero:
+        if (reason := self.why_not(cast(Model, pl_module).spec.content)) and trainer.is_global_zero:
             print(f"{self.name}: not drawn: {reason}", flush=True)
 
-    def look(self, trainer: Trainer, model: Family) -> None:
+    def look(self, trainer: Trainer, model: Model) -> None:
         """Show the picture."""
         if self.why_not(model.spec.content) is None:
             data: Any = trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue]

@@ -5,11 +5,10 @@ from collections.abc import Callable, Sequence
 import torch
 
 from genloom import randomness, render
-from genloom.capabilities import Capability
 from genloom.data.base import InMemoryData
 from genloom.inspections.base import PictureLook
 from genloom.limits import Count
-from genloom.models.training.family import Family
+from genloom.models.abilities import Conditions
 from genloom.render import Shown
 
 
@@ -23,7 +22,7 @@ class Classes(PictureLook):
     """
 
     name = "classes"
-    requires = Capability.CONDITION
+    requires = Conditions
 
     def __init__(
         self, *, per_class: Count = 6, classes: Sequence[str] | None = None, every_iterations: Count | None = None
@@ -34,7 +33,7 @@ class Classes(PictureLook):
         self.per_class = per_class
         self.classes = classes
 
-    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Shown:
+    def picture(self, model: Conditions, data: Callable[[], InMemoryData]) -> Shown:
         """Draw the same latents for each class."""
         names = model.condition_names if self.classes is None else self.classes
         columns = [

@@ -5,11 +5,10 @@ from collections.abc import Callable
 import torch
 
 from genloom import randomness, render
-from genloom.capabilities import Capability
 from genloom.data.base import InMemoryData
 from genloom.inspections.base import PictureLook
 from genloom.limits import Count, Positive
-from genloom.models.training.family import Family
+from genloom.models.abilities import HasDirections
 from genloom.render import Shown
 
 
@@ -24,7 +23,7 @@ class LatentDirections(PictureLook):
     """
 
     name = "directions"
-    requires = Capability.DIRECTIONS
+    requires = HasDirections
 
     def __init__(
         self,
@@ -42,7 +41,7 @@ class LatentDirections(PictureLook):
         self.steps = steps
         self.distance = distance
 
-    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Shown:
+    def picture(self, model: HasDirections, data: Callable[[], InMemoryData]) -> Shown:
         """Draw one row per direction."""
         rng = randomness.generator(model.seed, self.name)
         latent, condition = model.draw_latent(1, rng), model.draw_condition(1, rng)

@@ -6,7 +6,7 @@ from genloom.inspections.base import Look
 from genloom.judging.candidate import candidates_of
 from genloom.judging.judge import Judge
 from genloom.limits import Count
-from genloom.models.training.family import Family
+from genloom.models.abilities import Model
 
 
 class Evaluation(Look):
@@ -26,7 +26,7 @@ class Evaluation(Look):
     def on_fit_end(self, trainer: Trainer, pl_module: object) -> None:
         """Nothing: the end is judged by the full protocol."""
 
-    def look(self, trainer: Trainer, model: Family) -> None:
+    def look(self, trainer: Trainer, model: Model) -> None:
         """Log ``val/METRIC``."""
         verdict = self.judge.judge(
             trainer.datamodule,  # pyright: ignore[reportAttributeAccessIssue]

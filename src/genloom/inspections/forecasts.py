@@ -7,13 +7,12 @@ from torch import Tensor
 
 from genloom import figures, randomness
 from genloom.batch import Batch, History
-from genloom.capabilities import Capability
 from genloom.data.base import InMemoryData
 from genloom.examples import Examples, SeriesWindows
 from genloom.inspections.base import PictureLook
 from genloom.limits import Count, Whole
+from genloom.models import abilities
 from genloom.models.generation import batches_of
-from genloom.models.training.family import Family
 from genloom.outlook import Forecast
 from genloom.render import Shown
 from genloom.spec import Content, SeriesContent
@@ -22,7 +21,7 @@ from genloom.spec import Content, SeriesContent
 class SeriesLook(PictureLook):
     """Base of the looks at forecasts."""
 
-    requires = Capability.FORECAST
+    requires = abilities.Forecasts
     pictures_only = False
 
     def why_not(self, content: Content) -> str | None:
@@ -49,7 +48,7 @@ class Forecasts(SeriesLook):
         self.num = num
         self.shown_past = shown_past
 
-    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Shown:
+    def picture(self, model: abilities.Forecasts, data: Callable[[], InMemoryData]) -> Shown:
         """Forecast; the targets take turns."""
         given = data()
         windows = given.modelled("val")
@@ -104,7 +103,7 @@ class HorizonErrors(SeriesLook):
             raise ValueError(f"num: {num} is below the limit of 1")
         self.num = num
 
-    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Shown:
+    def picture(self, model: abilities.Forecasts, data: Callable[[], InMemoryData]) -> Shown:
         """Measure."""
         windows = data().modelled("val")
         chosen = windows[randomness.permutation(len(windows), "forecasts")[: self.num]]

@@ -5,11 +5,10 @@ from collections.abc import Callable
 import torch
 
 from genloom import randomness, render
-from genloom.capabilities import Capability
 from genloom.data.base import InMemoryData
 from genloom.inspections.base import PictureLook
 from genloom.limits import Count
-from genloom.models.training.family import Family
+from genloom.models.abilities import HasLatents
 from genloom.render import Shown
 
 
@@ -23,7 +22,7 @@ class Interpolation(PictureLook):
     """
 
     name = "interpolation"
-    requires = Capability.LATENT
+    requires = HasLatents
     pictures_only = False
 
     def __init__(self, *, rows: Count = 6, steps: Count = 10, every_iterations: Count | None = None) -> None:
@@ -34,7 +33,7 @@ class Interpolation(PictureLook):
         self.rows = rows
         self.steps = steps
 
-    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Shown:
+    def picture(self, model: HasLatents, data: Callable[[], InMemoryData]) -> Shown:
         """Interpolate as the model's latent distribution wants it."""
         rng = randomness.generator(model.seed, self.name)
         start, end = model.draw_latent(self.rows, rng), model.draw_latent(self.rows, rng)

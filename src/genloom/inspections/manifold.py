@@ -5,12 +5,12 @@ from collections.abc import Callable
 import torch
 
 from genloom import randomness, render
-from genloom.capabilities import Capability
+from genloom.batch import Condition
 from genloom.data.base import InMemoryData
 from genloom.errors import CapabilityError
 from genloom.inspections.base import PictureLook
 from genloom.limits import Count
-from genloom.models.training.family import Family
+from genloom.models.abilities import Conditions, HasLatents, Model, offers, require
 from genloom.render import Shown
 
 
@@ -25,7 +25,7 @@ class Manifold(PictureLook):
     """
 
     name = "manifold"
-    requires = Capability.LATENT
+    requires = HasLatents
 
     def __init__(self, *, rows: Count = 20, every_iterations: Count | None = None) -> None:
         super().__init__(every_iterations=every_iterations)
@@ -33,12 +33,11 @@ class Manifold(PictureLook):
             raise ValueError(f"rows: {rows} is below the limit of 2")
         self.rows = rows
 
-    def check(self, model: Family) -> None:
+    def check(self, model: Model) -> None:
         """Refuse also a model of more numbers than a map has directions."""
-        super().check(model)
-        self._plane(model)
+        self._plane(require("it", HasLatents, model))
 
-    def _plane(self, model: Family) -> str:
+    def _plane(self, model: HasLatents) -> str:
         """Return the name of the latent.
 
         Raises:
@@ -53,14 +52,20 @@ class Manifold(PictureLook):
             )
         return next(iter(shapes))
 
-    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Shown:
+    def picture(self, model: HasLatents, data: Callable[[], InMemoryData]) -> Shown:
         """Draw the map, the first number rising to the right and the second upwards."""
         name = self._plane(model)
         quantiles = torch.special.ndtri((torch.arange(self.rows) + 0.5) / self.rows).to(model.device)
         z = torch.cartesian_prod(quantiles.flip(0), quantiles).flip(1)
         content = []
         for part in z.split(100):
-            asked = model.condition_on(model.condition_names[:1], len(part)) if model.conditional else None
-            content.append(model.decode({name: part}, condition=asked).content)
+            content.append(model.decode({name: part}, condition=_first_class(model, len(part))).content)
         stored = model.spec.content.decode(torch.cat(content)).cpu()
         return render.sheet(model.spec.content, stored, columns=self.rows)
+
+
+def _first_class(model: Model, num: int) -> Condition | None:
+    """Return what asks ``num`` times for the first class; None where nothing is asked."""
+    if model.conditional and offers(model, Conditions):
+        return model.condition_on(model.condition_names[:1], num)
+    return None

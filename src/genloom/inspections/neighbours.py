@@ -14,8 +14,8 @@ from genloom.judging.evidence import View
 from genloom.judging.judge import Judge
 from genloom.limits import Count
 from genloom.metrics.distances import smallest, squared_distances
+from genloom.models.abilities import Samples
 from genloom.models.generation import draw_examples
-from genloom.models.training.family import Family
 from genloom.render import Shown
 from genloom.spec import Content
 
@@ -54,7 +54,7 @@ class Neighbours(PictureLook):
         able = [each for each in self.judge.extractors if each.why_not(content) is None and not each.costly]
         return sorted(able, key=lambda each: not each.trained)
 
-    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Shown:
+    def picture(self, model: Samples, data: Callable[[], InMemoryData]) -> Shown:
         """Look the samples up among the training images."""
         extractor = self._extractors(model.spec.content)[0]
         samples, real = draw_examples(model, self.num, seed=model.seed), data().split("train")

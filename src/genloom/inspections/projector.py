@@ -7,12 +7,11 @@ import torch
 from pytorch_lightning import Trainer
 from pytorch_lightning.loggers import TensorBoardLogger
 
-from genloom.capabilities import Capability
 from genloom.examples import Examples
 from genloom.inspections.base import Look
 from genloom.limits import Count
+from genloom.models.abilities import Encodes, Model
 from genloom.models.generation import batches_of
-from genloom.models.training.family import Family
 from genloom.spec import ImageContent
 
 _MIN_DIM = 3  # numbers below which TensorBoard shows nothing; zeros are added
@@ -29,7 +28,7 @@ class Projector(Look):
         every_iterations: how often; None is the end only.
     """
 
-    requires = Capability.ENCODE
+    requires = Encodes
 
     def __init__(self, *, num_examples: Count = 1000, every_iterations: Count | None = None) -> None:
         super().__init__(every_iterations=every_iterations)
@@ -37,7 +36,7 @@ class Projector(Look):
             raise ValueError(f"num_examples: {num_examples} is below the limit of 3")
         self.num_examples = num_examples
 
-    def look(self, trainer: Trainer, model: Family) -> None:
+    def look(self, trainer: Trainer, model: Encodes) -> None:
         """Write the vectors, and what is known of each."""
         boards = [logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
         if not boards:
@@ -55,7 +54,7 @@ class Projector(Look):
             )
 
 
-def _thumbnails(examples: Examples, model: Family) -> torch.Tensor | None:
+def _thumbnails(examples: Examples, model: Model) -> torch.Tensor | None:
     """Return square pictures in [0, 1] that together fit TensorBoard's limit; None if there are none to show."""
     content = model.spec.content
     if not isinstance(content, ImageContent):

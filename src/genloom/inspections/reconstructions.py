@@ -5,12 +5,11 @@ from collections.abc import Callable
 import torch
 
 from genloom import render
-from genloom.capabilities import Capability
 from genloom.data.base import InMemoryData
 from genloom.inspections.base import PictureLook
 from genloom.limits import Count
+from genloom.models.abilities import Reconstructs
 from genloom.models.generation import batches_of
-from genloom.models.training.family import Family
 from genloom.render import Shown
 
 
@@ -24,7 +23,7 @@ class Reconstructions(PictureLook):
     """
 
     name = "reconstructions"
-    requires = Capability.RECONSTRUCT
+    requires = Reconstructs
 
     def __init__(self, *, num: Count = 32, columns: Count = 8, every_iterations: Count | None = None) -> None:
         super().__init__(every_iterations=every_iterations)
@@ -34,7 +33,7 @@ class Reconstructions(PictureLook):
         self.num = num
         self.columns = columns
 
-    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Shown:
+    def picture(self, model: Reconstructs, data: Callable[[], InMemoryData]) -> Shown:
         """Reconstruct the first examples of the test split."""
         real = data().modelled("test")[slice(0, self.num)]
         batch = next(batches_of(real, model.spec.content, len(real)))

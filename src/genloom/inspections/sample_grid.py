@@ -6,8 +6,8 @@ from genloom import render
 from genloom.data.base import InMemoryData
 from genloom.inspections.base import PictureLook
 from genloom.limits import Count
+from genloom.models.abilities import Samples
 from genloom.models.generation import draw_examples
-from genloom.models.training.family import Family
 from genloom.render import Shown
 
 
@@ -26,7 +26,7 @@ class SampleGrid(PictureLook):
         super().__init__(every_iterations=every_iterations)
         self.num = num
 
-    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Shown:
+    def picture(self, model: Samples, data: Callable[[], InMemoryData]) -> Shown:
         """Draw from fixed latents."""
         content = model.spec.content
         samples = draw_examples(model, self.num, seed=model.seed).content

@@ -5,12 +5,11 @@ from collections.abc import Callable
 import torch
 
 from genloom import render
-from genloom.capabilities import Capability
 from genloom.data.base import InMemoryData
 from genloom.inspections.base import PictureLook
 from genloom.limits import Count, Positive
+from genloom.models.abilities import Encodes
 from genloom.models.generation import batches_of
-from genloom.models.training.family import Family
 from genloom.render import Shown
 
 
@@ -29,7 +28,7 @@ class Traversal(PictureLook):
     """
 
     name = "traversal"
-    requires = Capability.ENCODE
+    requires = Encodes
 
     def __init__(
         self,
@@ -49,7 +48,7 @@ class Traversal(PictureLook):
         self.limit = limit
         self.num_examples = num_examples
 
-    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Shown:
+    def picture(self, model: Encodes, data: Callable[[], InMemoryData]) -> Shown:
         """Move the most active units of the first latent."""
         real = data().modelled("val")[slice(0, self.num_examples)]
         batch = next(batches_of(real, model.spec.content, len(real)))

@@ -5,11 +5,10 @@ from collections.abc import Callable, Sequence
 import torch
 
 from genloom import randomness, render
-from genloom.capabilities import Capability
 from genloom.data.base import InMemoryData
 from genloom.inspections.base import PictureLook
 from genloom.limits import Count
-from genloom.models.training.family import Family
+from genloom.models.abilities import Truncates
 from genloom.render import Shown
 
 
@@ -23,7 +22,7 @@ class TruncationSweep(PictureLook):
     """
 
     name = "truncation"
-    requires = Capability.TRUNCATE
+    requires = Truncates
 
     def __init__(
         self,
@@ -40,7 +39,7 @@ class TruncationSweep(PictureLook):
         self.psis = psis
         self.columns = columns
 
-    def picture(self, model: Family, data: Callable[[], InMemoryData]) -> Shown:
+    def picture(self, model: Truncates, data: Callable[[], InMemoryData]) -> Shown:
         """Draw one row per share."""
         rng = randomness.generator(model.seed, self.name)
         latent, condition = model.draw_latent(self.columns, rng), model.draw_condition(self.columns, rng)

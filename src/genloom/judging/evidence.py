@@ -11,7 +11,6 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from genloom.capabilities import Capability
 from genloom.examples import Examples
 from genloom.extractors.features import FeatureExtractor, Features
 from genloom.extractors.reference_cache import ReferenceCache, canonical_json
@@ -122,47 +121,47 @@ class Evidence:
     ) -> None:
         self.content = content
         self.classes = classes
-        self._sets = {None: real, Capability.SAMPLE: generated, Capability.RECONSTRUCT: reconstructed or {}}
+        self._sets = {"real": real, "samples": generated, "reconstructions": reconstructed or {}}
         self._cache = cache
         self._device = device
-        self._views: dict[tuple[Capability | None, str, str], View] = {}
+        self._views: dict[tuple[str, str, str], View] = {}
 
     @property
     def has_heldout(self) -> bool:
         """Whether there are real pictures besides the reference."""
-        return "heldout" in self._sets[None]
+        return "heldout" in self._sets["real"]
 
     @property
     def candidates_labelled(self) -> bool:
         """Whether every candidate was asked to be of some class."""
-        return all(examples.labels is not None for examples in self._sets[Capability.SAMPLE].values())
+        return all(examples.labels is not None for examples in self._sets["samples"].values())
 
     @property
     def candidates_coded(self) -> bool:
         """Whether every candidate has a categorical code."""
-        return all(examples.codes is not None for examples in self._sets[Capability.SAMPLE].values())
+        return all(examples.codes is not None for examples in self._sets["samples"].values())
 
     @property
     def num_smallest(self) -> int:
         """Size of the smallest set that is compared."""
-        compared = [images for role, images in self._sets[None].items() if role != "train"]
-        return min(len(images) for images in (*compared, *self._sets[Capability.SAMPLE].values()))
+        compared = [images for role, images in self._sets["real"].items() if role != "train"]
+        return min(len(images) for images in (*compared, *self._sets["samples"].values()))
 
     def real(self, role: str, extractor: FeatureExtractor) -> View:
         """Return the view of a real set: ``reference``, ``heldout`` or ``train``."""
-        return self._view(None, role, extractor)
+        return self._view("real", role, extractor)
 
-    def candidates(self, made_by: Capability) -> list[str]:
-        """Return the names of candidates that offer Sample, or Reconstruct."""
-        return list(self._sets[made_by])
+    def candidates(self, kind: str) -> list[str]:
+        """Return the names of candidates that have ``samples``, or ``reconstructions``."""
+        return list(self._sets[kind])
 
-    def candidate(self, name: str, extractor: FeatureExtractor, made_by: Capability = Capability.SAMPLE) -> View:
-        """Return the view of a candidate's samples, or of its reconstructions."""
-        return self._view(made_by, name, extractor)
+    def candidate(self, name: str, extractor: FeatureExtractor, kind: str = "samples") -> View:
+        """Return the view of a candidate's ``samples``, or of its ``reconstructions``."""
+        return self._view(kind, name, extractor)
 
-    def _view(self, made_by: Capability | None, name: str, extractor: FeatureExtractor) -> View:
-        key = (made_by, name, extractor.name)
+    def _view(self, kind: str, name: str, extractor: FeatureExtractor) -> View:
+        key = (kind, name, extractor.name)
         if key not in self._views:
-            cache = self._cache if made_by is None else None
-            self._views[key] = View(self._sets[made_by][name], extractor, device=self._device, cache=cache)
+            cache = self._cache if kind == "real" else None
+            self._views[key] = View(self._sets[kind][name], extractor, device=self._device, cache=cache)
         return self._views[key]

@@ -29,6 +29,7 @@ from genloom.judging.measuring import Held, Measurement, measure
 from genloom.judging.metric import Comparison, Metric, Score
 from genloom.judging.verdict import NotApplicable, Row, Verdict
 from genloom.limits import Count
+from genloom.models.abilities import short_name
 from genloom.part import Part
 from genloom.spec import Content, ImageContent, TextContent
 
@@ -208,9 +209,11 @@ class Judge(Part):
         used: dict[str, FeatureExtractor] = {}
         headlines: dict[str, str] = {}
         for metric in comparisons:
-            names = evidence.candidates(metric.requires)
+            names = evidence.candidates(metric.compares)
             if not names and protocol["reference"]:
-                missing += [NotApplicable(name, f"it needs {metric.requires.value}") for name in metric.quantities]
+                missing += [
+                    NotApplicable(name, f"it needs {short_name(metric.requires)}") for name in metric.quantities
+                ]
                 continue
             chosen, refused = _extractors_for(metric, evidence, extractors)
             missing += refused
@@ -241,7 +244,7 @@ class Judge(Part):
     ) -> tuple[dict[str, dict[str, Score]], dict[str, Score] | None]:
         reference = evidence.real("reference", extractor)
         scores = {
-            name: metric.compare(reference, evidence.candidate(name, extractor, metric.requires), evidence)
+            name: metric.compare(reference, evidence.candidate(name, extractor, metric.compares), evidence)
             for name in names
         }
         if not evidence.has_heldout or not metric.has_floor:

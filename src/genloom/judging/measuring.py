@@ -9,7 +9,7 @@ from genloom.extractors.reference_cache import ReferenceCache
 from genloom.judging.candidate import Candidate
 from genloom.judging.metric import Metric, Score
 from genloom.judging.verdict import NotApplicable, Row, Verdict
-from genloom.models.training.family import Family
+from genloom.models.abilities import Model, lack
 from genloom.spec import Content
 
 
@@ -36,25 +36,22 @@ class Measurement(Metric):
     """A number of a model and held-out examples."""
 
     @abstractmethod
-    def measure(self, model: Family, held: Held, *, weights: str) -> dict[str, Score]:
+    def measure(self, model: Model, held: Held) -> dict[str, Score]:
         """Return a score for each of ``quantities`` that the model has.
 
         Args:
-            model: one that offers what is required.
+            model: one that offers what is required, with the weights that are measured.
             held: the examples.
-            weights: which of the model's weight sets.
         """
 
     def quick(self) -> "Measurement":
         """Return what stands in for it in a check during training: itself, unless that takes long."""
         return self
 
-    def why_not(self, model: Family, examples: Examples) -> str | None:
+    def why_not(self, model: Model, examples: Examples) -> str | None:
         """Return None if it can be taken of ``model`` on ``examples``, else the reason why not."""
-        if self.requires not in model.capabilities:
-            names = ", ".join(sorted(capability.value for capability in model.capabilities))
-            return f"it needs {self.requires.value}; this model offers {names}"
-        return None
+        lacking = lack(model, self.requires)
+        return lacking and f"it {lacking}"
 
     def floor(self, content: Content, held: Held) -> dict[str, Score]:
         """Return what real examples score, of quantities that they have.
@@ -81,11 +78,11 @@ def measure(
         scores: dict[str, dict[str, Score]] = {}
         reasons: dict[str, None] = {}
         for name, candidate in candidates.items():
-            assert candidate.model is not None and candidate.weights is not None
+            assert candidate.model is not None
             if reason := metric.why_not(candidate.model, held.examples):
                 reasons[reason] = None
             else:
-                scores[name] = metric.measure(candidate.model, held, weights=candidate.weights)
+                scores[name] = metric.measure(candidate.model, held)
                 warnings |= dict.fromkeys(metric.warnings(scores[name]))
         floor = metric.floor(content, held) if scores else {}
         for quantity, direction in metric.quantities.items():

@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from genloom.capabilities import Capability
 from genloom.extractors.features import FeatureExtractor
 from genloom.judging.evidence import Evidence, View
+from genloom.models.abilities import Samples
 from genloom.part import Part
 
 
@@ -57,11 +57,11 @@ class Metric(Part, ABC):
     """What gives one or several quantities. Subclasses are frozen dataclasses of their parameters.
 
     Attributes:
-        requires: what a model must offer.
+        requires: the ability that a model must offer.
         quantities: the names that it returns, and which values are better.
     """
 
-    requires: ClassVar[Capability] = Capability.SAMPLE
+    requires: ClassVar[type] = Samples
     quantities: ClassVar[dict[str, Direction]]
 
     @property
@@ -74,6 +74,7 @@ class Comparison(Metric):
     """A comparison of a candidate set with a reference set, as one extractor sees them.
 
     Attributes:
+        compares: which of a candidate's sets: ``samples`` or ``reconstructions``.
         needs_logits: the extractor must be a classifier.
         needs_classes: the extractor must know the data's own classes.
         needs_heldout: real images besides the reference are needed.
@@ -85,6 +86,7 @@ class Comparison(Metric):
         min_images: of each set.
     """
 
+    compares: ClassVar[str] = "samples"
     needs_logits: ClassVar[bool] = False
     needs_classes: ClassVar[bool] = False
     needs_heldout: ClassVar[bool] = False

@@ -6,13 +6,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from genloom.capabilities import Capability
 from genloom.examples import Examples
 from genloom.judging.measuring import Held, Measurement
 from genloom.judging.metric import Direction, Score
 from genloom.limits import Count
+from genloom.models.abilities import Encodes, Model, offers
 from genloom.models.generation import batches_of
-from genloom.models.training.family import Family
 
 
 @dataclass(frozen=True)
@@ -27,21 +26,23 @@ class CodebookUse(Measurement):
         batch_size: examples at once.
     """
 
-    requires = Capability.ENCODE
+    requires = Encodes
     quantities: ClassVar = {"codebook_perplexity": Direction.HIGHER, "codebook_use": Direction.HIGHER}
 
     batch_size: Count = 500
 
-    def why_not(self, model: Family, examples: Examples) -> str | None:
+    def why_not(self, model: Model, examples: Examples) -> str | None:
         """Refuse latents that are no codes."""
-        return super().why_not(model, examples) or (None if model.num_codes else "the model has no codebook")
+        if offers(model, Encodes) and not model.num_codes:
+            return "the model has no codebook"
+        return super().why_not(model, examples)
 
-    def measure(self, model: Family, held: Held, *, weights: str) -> dict[str, Score]:
+    def measure(self, model: Encodes, held: Held) -> dict[str, Score]:
         """Return both."""
         assert model.num_codes is not None
         encoded: list[Tensor] = []
         for batch in batches_of(held.examples, model.spec.content, self.batch_size):
-            encoded += [codes.cpu() for codes in model.encode(batch, weights=weights).values()]
+            encoded += [codes.cpu() for codes in model.encode(batch).values()]
         places = torch.cat(encoded).T
         counts = torch.stack([torch.bincount(codes, minlength=model.num_codes) for codes in places]).double()
         shares = counts / counts.sum(1, keepdim=True)

@@ -10,13 +10,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from genloom.capabilities import Capability
 from genloom.examples import Examples
 from genloom.judging.measuring import Held, Measurement
 from genloom.judging.metric import Direction, Score
 from genloom.limits import Count, Whole
+from genloom.models.abilities import Encodes, Model, offers
 from genloom.models.generation import batches_of
-from genloom.models.training.family import Family
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class Disentanglement(Measurement):
         batch_size: examples at once.
     """
 
-    requires = Capability.ENCODE
+    requires = Encodes
     quantities: ClassVar = {
         "mig": Direction.HIGHER,
         "dci_disentanglement": Direction.HIGHER,
@@ -52,18 +51,20 @@ class Disentanglement(Measurement):
         """Return the gap alone: thousands of trees take half a minute."""
         return replace(self, boosting_rounds=0)
 
-    def why_not(self, model: Family, examples: Examples) -> str | None:
+    def why_not(self, model: Model, examples: Examples) -> str | None:
         """Refuse codes, and data whose factors nobody knows."""
         if examples.factors is None:
             return "the factors of this data are not known; data=shapes has some"
-        return "it is of units, not of codes" if model.num_codes else super().why_not(model, examples)
+        if offers(model, Encodes) and model.num_codes:
+            return "it is of units, not of codes"
+        return super().why_not(model, examples)
 
-    def measure(self, model: Family, held: Held, *, weights: str) -> dict[str, Score]:
+    def measure(self, model: Encodes, held: Held) -> dict[str, Score]:
         """Return all four."""
         assert held.examples.factors is not None
         codes: list[Tensor] = []
         for batch in batches_of(held.examples, model.spec.content, self.batch_size):
-            latent = model.encode(batch, weights=weights)
+            latent = model.encode(batch)
             codes.append(torch.cat([value.flatten(1).double().cpu() for value in latent.values()], dim=1))
         return self.scores(torch.cat(codes), held.examples.factors)
 

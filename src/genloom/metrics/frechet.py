@@ -23,10 +23,10 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from genloom.capabilities import Capability
 from genloom.intervals import NUM_BLOCKS, jackknife
 from genloom.judging.evidence import Evidence, View
 from genloom.judging.metric import Comparison, Direction, Score
+from genloom.models.abilities import Reconstructs
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +142,8 @@ class FrechetDistanceOfReconstructions(FrechetDistance):
     Real images have none: they are their own reconstructions.
     """
 
-    requires = Capability.RECONSTRUCT
+    requires = Reconstructs
+    compares: ClassVar[str] = "reconstructions"
     quantities: ClassVar = {"rfd": Direction.LOWER}
     needs_heldout: ClassVar[bool] = True
     has_floor: ClassVar[bool] = False
@@ -156,7 +157,8 @@ class FrechetDistanceOfReconstructions(FrechetDistance):
 class FrechetDistanceOfReconstructionsToTrain(FrechetDistance):
     """The same reconstructions against the reference, as samples are: what better samples could reach at most."""
 
-    requires = Capability.RECONSTRUCT
+    requires = Reconstructs
+    compares: ClassVar[str] = "reconstructions"
     quantities: ClassVar = {"fd_reconstructed": Direction.LOWER}
 
     def compare(self, reference: View, candidate: View, evidence: Evidence) -> dict[str, Score]:

@@ -9,14 +9,13 @@ import torch
 from torch import Tensor
 
 from genloom import randomness
-from genloom.capabilities import Capability
 from genloom.errors import ConfigError
 from genloom.examples import Examples
 from genloom.judging.measuring import Held, Measurement
 from genloom.judging.metric import Direction, Score
 from genloom.limits import Count, NonNegative
+from genloom.models.abilities import Bounds, Encodes, Model, Scores, offers
 from genloom.models.generation import batches_of
-from genloom.models.training.family import Family
 from genloom.progress import bar
 from genloom.spec import SeriesContent, TextContent
 
@@ -35,7 +34,7 @@ class Likelihood(Measurement):
         batch_size: examples at once.
     """
 
-    requires = Capability.SCORE
+    requires = Scores
     quantities: ClassVar = {
         "nll_bound": Direction.LOWER,
         "bits_per_dim": Direction.LOWER,
@@ -58,14 +57,14 @@ class Likelihood(Measurement):
         """Return the ELBO and its parts alone: thousands of draws per example would take longer than the training."""
         return replace(self, num_importance=0)
 
-    def why_not(self, model: Family, examples: Examples) -> str | None:
+    def why_not(self, model: Model, examples: Examples) -> str | None:
         """Refuse models whose likelihood is exact."""
-        if Capability.SCORE in model.capabilities and isinstance(model.spec.content, TextContent | SeriesContent):
+        if offers(model, Scores) and isinstance(model.spec.content, TextContent | SeriesContent):
             kind = "text" if isinstance(model.spec.content, TextContent) else "series"
             return f"the likelihood of {kind} is exact and needs no bound; metrics={kind} measures it"
         return super().why_not(model, examples)
 
-    def measure(self, model: Family, held: Held, *, weights: str) -> dict[str, Score]:
+    def measure(self, model: Bounds, held: Held) -> dict[str, Score]:
         """Return all that the model's likelihood has."""
         rng = randomness.generator("likelihood", device=model.device)
         examples = held.examples[slice(0, self.num_examples)]
@@ -75,9 +74,9 @@ class Likelihood(Measurement):
         with bar(len(examples), "likelihood", "examples", shown=held.progress_bar, delay=5) as progress:
             for batch in batches_of(examples, model.spec.content, self.batch_size):
                 if self.num_importance:
-                    bound = model.log_prob(batch, num_samples=self.num_importance, rng=rng, weights=weights)
+                    bound = model.log_prob(batch, num_samples=self.num_importance, rng=rng)
                     bounds.append(bound.double().cpu())
-                parts = model.bounds(batch, rng=rng, weights=weights)
+                parts = model.bounds(batch, rng=rng)
                 likelihoods.append(parts.pop("log_likelihood").double().cpu())
                 divergences.append(torch.stack([kl.double().sum(1) for kl in parts.values()]).sum(0).cpu())
                 progress.update(len(batch))
@@ -89,7 +88,7 @@ class Likelihood(Measurement):
         }
         return found if not bounds else found | self._bound(-torch.cat(bounds), model)
 
-    def _bound(self, nll: Tensor, model: Family) -> dict[str, Score]:
+    def _bound(self, nll: Tensor, model: Scores) -> dict[str, Score]:
         mean, half = nll.mean().item(), 1.96 * (nll.std() / math.sqrt(len(nll))).item()
         details = {
             "importance_samples": self.num_importance,
@@ -114,24 +113,21 @@ class LatentActivity(Measurement):
         batch_size: examples at once.
     """
 
-    requires = Capability.SCORE
+    requires = Scores
     quantities: ClassVar = {"active_units": Direction.NONE}
 
     threshold: NonNegative = 0.01
     batch_size: Count = 500
 
-    def why_not(self, model: Family, examples: Examples) -> str | None:
+    def why_not(self, model: Model, examples: Examples) -> str | None:
         """Refuse codes, and models without a latent."""
-        if Capability.ENCODE not in model.capabilities:
+        if not offers(model, Encodes):
             return "the model has no latent"
         return "codes have no variance" if model.num_codes else super().why_not(model, examples)
 
-    def measure(self, model: Family, held: Held, *, weights: str) -> dict[str, Score]:
+    def measure(self, model: Encodes, held: Held) -> dict[str, Score]:
         """Return the count, with the variance of every unit as details."""
-        codes = [
-            model.encode(batch, weights=weights)
-            for batch in batches_of(held.examples, model.spec.content, self.batch_size)
-        ]
+        codes = [model.encode(batch) for batch in batches_of(held.examples, model.spec.content, self.batch_size)]
         variances = torch.cat(
             [torch.cat([code[name].flatten(1) for code in codes]).float().var(0).cpu() for name in codes[0]]
         )

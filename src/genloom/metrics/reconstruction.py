@@ -12,13 +12,12 @@ from jaxtyping import Float
 from torch import Tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
-from genloom.capabilities import Capability
 from genloom.examples import Examples
 from genloom.judging.measuring import Held, Measurement
 from genloom.judging.metric import Direction, Score
 from genloom.limits import Count
+from genloom.models.abilities import Model, Reconstructs
 from genloom.models.generation import batches_of
-from genloom.models.training.family import Family
 from genloom.spec import ImageContent
 
 SSIM_WINDOW = 11  # pixels
@@ -38,7 +37,7 @@ class Reconstruction(Measurement):
         batch_size: examples at once.
     """
 
-    requires = Capability.RECONSTRUCT
+    requires = Reconstructs
     quantities: ClassVar = {
         "mse": Direction.LOWER,
         "mse_of_pca": Direction.NONE,
@@ -53,19 +52,19 @@ class Reconstruction(Measurement):
         """Also how structural similarity is taken."""
         return super().parameters | {"ssim": f"valid places of a window of {SSIM_WINDOW}"}
 
-    def why_not(self, model: Family, examples: Examples) -> str | None:
+    def why_not(self, model: Model, examples: Examples) -> str | None:
         """Refuse what has no range."""
         if not isinstance(model.spec.content, ImageContent):
             return "reconstructions are compared where values have a range: of images"
         return super().why_not(model, examples)
 
-    def measure(self, model: Family, held: Held, *, weights: str) -> dict[str, Score]:
+    def measure(self, model: Reconstructs, held: Held) -> dict[str, Score]:
         """Return all four."""
         sums: dict[str, Tensor] = {}
         numbers = 0
         for batch in batches_of(held.examples, model.spec.content, self.batch_size):
-            numbers = sum(value[0].numel() for value in model.encode(batch, weights=weights).values())
-            ours = (model.reconstruct(batch, weights=weights).content.float().clamp(-1, 1) + 1) / 2
+            numbers = sum(value[0].numel() for value in model.encode(batch).values())
+            ours = (model.reconstruct(batch).content.float().clamp(-1, 1) + 1) / 2
             real = ((batch.content + 1) / 2).to(ours)
             scores = {
                 "mse": (ours - real).square().flatten(1).mean(1),

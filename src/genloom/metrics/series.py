@@ -13,13 +13,12 @@ from torch import Tensor
 
 from genloom import randomness
 from genloom.batch import History
-from genloom.capabilities import Capability
 from genloom.examples import Examples, SeriesWindows
 from genloom.judging.measuring import Held, Measurement
 from genloom.judging.metric import Direction, Score
 from genloom.limits import Count
+from genloom.models.abilities import Forecasts, Model
 from genloom.models.generation import batches_of
-from genloom.models.training.family import Family
 from genloom.spec import SeriesContent
 
 _INTERVALS = (80, 90)  # percent
@@ -41,7 +40,7 @@ class ForecastErrors(Measurement):
         batch_size: windows at once.
     """
 
-    requires = Capability.FORECAST
+    requires = Forecasts
     quantities: ClassVar = {
         "mse": Direction.LOWER,
         "mse_of_optimum": Direction.NONE,
@@ -56,14 +55,14 @@ class ForecastErrors(Measurement):
     num_samples: Count = 100
     batch_size: Count = 500
 
-    def why_not(self, model: Family, examples: Examples) -> str | None:
+    def why_not(self, model: Model, examples: Examples) -> str | None:
         """Refuse windows in which nothing was observed."""
         observed = getattr(examples, "observed", None)
         if observed is not None and not observed.any():
             return "no value was observed; look for empty columns"
         return super().why_not(model, examples)
 
-    def measure(self, model: Family, held: Held, *, weights: str) -> dict[str, Score]:
+    def measure(self, model: Forecasts, held: Held) -> dict[str, Score]:
         """Return all that the model's predictions have."""
         content = model.spec.content
         assert isinstance(content, SeriesContent)
@@ -72,7 +71,7 @@ class ForecastErrors(Measurement):
         windows = held.examples
         assert isinstance(windows, SeriesWindows)
         for batch in batches_of(held.examples, content, self.batch_size):
-            prediction = model.predict(batch, weights=weights)
+            prediction = model.predict(batch)
             batch = batch.to(model.device)
             observed = torch.ones_like(batch.content, dtype=torch.bool) if batch.mask is None else batch.mask
             assert isinstance(batch.condition, History)

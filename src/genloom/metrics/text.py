@@ -16,14 +16,13 @@ from torch import Tensor
 
 from genloom import randomness
 from genloom.batch import Prompt
-from genloom.capabilities import Capability
 from genloom.errors import ConfigError
 from genloom.examples import Examples, TextWindows
 from genloom.judging.measuring import Held, Measurement
 from genloom.judging.metric import Direction, Score
 from genloom.limits import Count
+from genloom.models.abilities import Continues, Model, Samples, Scores
 from genloom.models.generation import batches_of
-from genloom.models.training.family import Family
 from genloom.spec import Content, TextContent
 
 _CHUNK = 2**20  # characters of the training text that are looked through at once
@@ -31,7 +30,7 @@ _BASE = np.uint64(0x9E3779B97F4A7C15)  # odd, so that no character is lost from 
 
 
 class _OfText(Measurement):
-    def why_not(self, model: Family, examples: Examples) -> str | None:
+    def why_not(self, model: Model, examples: Examples) -> str | None:
         """Refuse all but text."""
         return super().why_not(model, examples) if isinstance(examples, TextWindows) else "it measures text"
 
@@ -46,7 +45,7 @@ class TextLikelihood(_OfText):
         batch_size: windows at once.
     """
 
-    requires = Capability.SCORE
+    requires = Scores
     quantities: ClassVar = {
         "nats_per_token": Direction.LOWER,
         "perplexity": Direction.LOWER,
@@ -55,7 +54,7 @@ class TextLikelihood(_OfText):
 
     batch_size: Count = 64
 
-    def measure(self, model: Family, held: Held, *, weights: str) -> dict[str, Score]:
+    def measure(self, model: Scores, held: Held) -> dict[str, Score]:
         """Return all three."""
         content = model.spec.content
         assert isinstance(content, TextContent)
@@ -64,7 +63,7 @@ class TextLikelihood(_OfText):
         tokens: list[int] = []
         characters: list[int] = []
         for batch in batches_of(held.examples, content, self.batch_size):
-            nats.append(-model.log_prob(batch, num_samples=1, rng=rng, weights=weights).double().cpu())
+            nats.append(-model.log_prob(batch, num_samples=1, rng=rng).double().cpu())
             scored = torch.ones_like(batch.content, dtype=torch.bool) if batch.mask is None else batch.mask
             for window, mask in zip(batch.content, scored, strict=True):
                 tokens.append(int(mask.sum()))
@@ -117,7 +116,7 @@ class TextSamples(_OfText):
         copied_characters: see above.
     """
 
-    requires = Capability.SAMPLE
+    requires = Samples
     quantities: ClassVar = {
         "distinct_1": Direction.NONE,
         "distinct_2": Direction.NONE,
@@ -139,12 +138,12 @@ class TextSamples(_OfText):
             if value < limit:
                 raise ConfigError(f"metrics.metrics.samples.{name}: {value} is below the limit of {limit}")
 
-    def measure(self, model: Family, held: Held, *, weights: str) -> dict[str, Score]:
+    def measure(self, model: Continues, held: Held) -> dict[str, Score]:
         """Draw, and return all five."""
         rng = randomness.generator("text samples")
         prompt = model.draw_condition(self.num, rng)
         assert isinstance(prompt, Prompt) and isinstance(model.spec.content, TextContent)
-        drawn = torch.stack(list(model.generate(prompt.tokens, self.length, rng=rng, weights=weights)), dim=1).cpu()
+        drawn = torch.stack(list(model.generate(prompt.tokens, self.length, rng=rng)), dim=1).cpu()
         texts = [model.spec.content.vocabulary.decode(tokens) for tokens in drawn]
         return self._scores(texts, model.spec.content, held)
 

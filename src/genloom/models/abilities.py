@@ -1,29 +1,339 @@
-"""What a model can do. Commands, metrics and callbacks ask for capabilities, never for families."""
+"""What a model can be asked. Commands, metrics and looks ask for abilities, never for families.
 
-from collections.abc import Iterable
-from enum import Enum
+An ability is a protocol: methods that belong together, with what they promise. Some are more than another, and have
+what it has too. A class may have the methods of an ability that the model does not offer, because of the parts that it
+was built of; so ask :func:`offers`, not ``isinstance``.
+"""
 
+from collections.abc import Iterator, Sequence
+from typing import Protocol, TypeGuard, TypeVar, runtime_checkable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from genloom.batch import Batch, Condition, History, Latent
+from genloom.distributions.outputs.base import Prediction
 from genloom.errors import CapabilityError
+from genloom.outlook import LEVELS, Forecast
+from genloom.samplers.tokens import TokenSampler
+from genloom.spec import Spec
+
+Ability = TypeVar("Ability")
+Same = TypeVar("Same")
 
 
-class Capability(Enum):
-    """An ability that a model offers or lacks, computed from the parts it was built of."""
+@runtime_checkable
+class Model(Protocol):
+    """What every model says of itself.
 
-    SAMPLE = "Sample"  # sample(num, rng=...)
-    LATENT = "Latent"  # draw_latent, decode: a continuous space that can be walked
-    CONDITION = "Condition"  # sample(condition=...): by class, or by a learned code
-    TRUNCATE = "Truncate"  # truncate(latent, psi): typical samples instead of varied ones
-    DIRECTIONS = "Directions"  # latent_directions(num): what changes the content most
-    ENCODE = "Encode"  # encode(batch)
-    RECONSTRUCT = "Reconstruct"  # reconstruct(batch)
-    SCORE = "Score"  # log_prob(batch)
-    FORECAST = "Forecast"  # forecast(history)
-    CONTINUE = "Continue"  # generate(tokens, num_tokens): goes on after a prompt
-    ATTEND = "Attend"  # attention(batch): which position looks at which
+    Attributes:
+        spec: of the data that it is a model of.
+        seed: the run's.
+    """
+
+    spec: Spec
+    seed: int
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is; what its methods return is there, too."""
+        ...
+
+    @property
+    def conditional(self) -> bool:
+        """Whether the model is told a class."""
+        ...
+
+    @property
+    def abilities(self) -> frozenset[type]:
+        """Which of the other protocols of this module the model offers, computed from the parts it was built of."""
+        ...
+
+    @property
+    def weight_sets(self) -> tuple[str, ...]:
+        """The names that :meth:`using` accepts; the first is the default."""
+        ...
+
+    @property
+    def weights(self) -> str:
+        """The name of the weight set that all methods use."""
+        ...
+
+    def using(self: Same, weights: str | None) -> Same:
+        """Return the model with one of its weight sets, which all methods then use; the model itself stays as it is.
+
+        Both share their modules. All else is as it is now: ask again after the model went to another device.
+
+        Args:
+            weights: a name of :attr:`weight_sets`; None is the default.
+
+        Raises:
+            ConfigError: the model holds no such weights.
+        """
+        ...
 
 
-def require(who: str, needed: Capability, offered: Iterable[Capability]) -> None:
-    """Raise a :class:`CapabilityError` that names both sides if ``needed`` is not ``offered``."""
-    names = sorted(capability.value for capability in offered)
-    if needed.value not in names:
-        raise CapabilityError(f"{who} needs {needed.value}; this model offers {', '.join(names) or 'nothing'}")
+@runtime_checkable
+class Samples(Model, Protocol):
+    """Draws examples."""
+
+    def sample(self, num: int, *, rng: torch.Generator, condition: Condition | None = None) -> Batch:
+        """Return ``num`` generated examples, in evaluation mode; content as the model sees it, images in [-1, 1].
+
+        Args:
+            num: how many.
+            rng: on the CPU, so that the same numbers are drawn on every device.
+            condition: what each of them shall be; None draws that as it is in the data.
+        """
+        ...
+
+    def draw_condition(self, num: int, rng: torch.Generator) -> Condition | None:
+        """Return what ``num`` samples are asked to be, classes as frequent as in the data; None if nothing is asked."""
+        ...
+
+
+@runtime_checkable
+class Conditions(Samples, Protocol):
+    """Draws what it is asked for: a class, or a value of a learned code."""
+
+    @property
+    def condition_names(self) -> tuple[str, ...]:
+        """What :meth:`condition_on` knows: the data's classes, or the numbered values of a code."""
+        ...
+
+    def condition_on(self, names: Sequence[str], num: int) -> Condition:
+        """Return a condition for ``num`` samples, dealt to the named classes in turn.
+
+        Raises:
+            ConfigError: there is no name, or one is not among :attr:`condition_names`.
+        """
+        ...
+
+
+@runtime_checkable
+class Decodes(Model, Protocol):
+    """Has latents that stand for content; what :class:`HasLatents` and :class:`Encodes` share; no model says it."""
+
+    def decode(self, latent: Latent, *, condition: Condition | None = None) -> Batch:
+        """Return the content of each latent, drawn, embedded or encoded, in evaluation mode; images in [-1, 1].
+
+        Args:
+            latent: by name, with shape (batch, …).
+            condition: what each was drawn, or encoded, for; None if nothing was asked.
+        """
+        ...
+
+
+@runtime_checkable
+class HasLatents(Samples, Decodes, Protocol):
+    """Has a continuous space of latents that can be walked."""
+
+    def draw_latent(self, num: int, rng: torch.Generator) -> Latent:
+        """Return latents by name, with shape (num, …); drawn on the CPU, as ``rng`` is."""
+        ...
+
+    def embed(self, latent: Latent, condition: Condition | None = None) -> Latent:
+        """Return what the synthesis really sees of a drawn latent, with nothing random in it."""
+        ...
+
+    def interpolate(self, start: Latent, end: Latent, weight: float) -> Latent:
+        """Return the latents a share ``weight``, 0 to 1, of the way from ``start`` to ``end``."""
+        ...
+
+
+@runtime_checkable
+class Truncates(HasLatents, Protocol):
+    """Trades variety for typicality."""
+
+    def sample(
+        self,
+        num: int,
+        *,
+        rng: torch.Generator,
+        condition: Condition | None = None,
+        truncation: float | None = None,
+    ) -> Batch:
+        """Return examples as :meth:`Samples.sample` does.
+
+        Args:
+            num: how many.
+            rng: on the CPU.
+            condition: what each of them shall be; None draws that as it is in the data.
+            truncation: share of the distance from the mean latent that is kept; None keeps all of it.
+        """
+        ...
+
+    def truncate(self, latent: Latent, psi: float) -> Latent:
+        """Return an embedded latent with a share ``psi`` of its distance from the mean: 0 is the mean, 1 changes
+        nothing.
+        """
+        ...
+
+
+@runtime_checkable
+class HasDirections(HasLatents, Protocol):
+    """Knows what changes its content most."""
+
+    def latent_directions(self, num: int) -> tuple[str, Tensor]:
+        """Return the name of an embedded latent, and unit directions in it, those that change the content most first.
+
+        Returns:
+            The name, and directions with shape (num, dim); fewer where the latent has fewer dimensions.
+        """
+        ...
+
+
+@runtime_checkable
+class Encodes(Decodes, Protocol):
+    """Finds the latent of an example."""
+
+    @property
+    def num_codes(self) -> int | None:
+        """Size of the codebook that :meth:`encode` chooses from; None if latents are no codes."""
+        ...
+
+    def encode(self, batch: Batch) -> Latent:
+        """Return the most typical latent of each example: by name, with shape (batch, …); codes are integers."""
+        ...
+
+
+@runtime_checkable
+class Reconstructs(Encodes, Protocol):
+    """Says what is left of an example."""
+
+    def reconstruct(self, batch: Batch) -> Batch:
+        """Return what is left of each example after encoding and decoding; images in [-1, 1]."""
+        ...
+
+
+@runtime_checkable
+class Scores(Model, Protocol):
+    """Says how probable examples are."""
+
+    @property
+    def likelihood_measure(self) -> str:
+        """What :meth:`log_prob` is of: ``probability``, or the scale of a density."""
+        ...
+
+    def log_prob(self, batch: Batch, *, num_samples: int, rng: torch.Generator) -> Float[Tensor, " batch"]:
+        """Return a lower bound on the log-likelihood of each example, nats; where it is exact, nothing is drawn.
+
+        Args:
+            batch: of the data.
+            num_samples: importance samples per example.
+            rng: of the draws, on the model's device.
+        """
+        ...
+
+
+@runtime_checkable
+class Bounds(Scores, Protocol):
+    """Scores by a bound whose parts can be told apart; true of whatever offers both :class:`Scores` and
+    :class:`Encodes`, and so no model says it.
+    """
+
+    def bounds(self, batch: Batch, *, rng: torch.Generator) -> dict[str, Tensor]:
+        """Return the parts of the evidence lower bound, nats.
+
+        Args:
+            batch: of the data.
+            rng: of the draws, on the model's device.
+
+        Returns:
+            ``log_likelihood`` with shape (batch,), and ``kl_NAME`` per latent with shape (batch, units).
+        """
+        ...
+
+
+@runtime_checkable
+class Forecasts(Model, Protocol):
+    """Says what comes after a series."""
+
+    def predict(self, batch: Batch) -> Prediction:
+        """Return what the model says of the content of each example, before seeing it; in scaled units."""
+        ...
+
+    def forecast(
+        self,
+        history: History,
+        *,
+        levels: Sequence[float] = LEVELS,
+        num_paths: int = 0,
+        rng: torch.Generator | None = None,
+    ) -> Forecast:
+        """Return what comes after each history, in scaled units.
+
+        Args:
+            history: of each series.
+            levels: of the quantiles, for models that know them; ascending, within 0 and 1.
+            num_paths: draws, for models that know quantiles; 0 draws none.
+            rng: of the draws; None draws none.
+        """
+        ...
+
+
+@runtime_checkable
+class Continues(Samples, Protocol):
+    """Goes on after a text."""
+
+    def generate(
+        self,
+        tokens: Int[Tensor, "batch prefix"],
+        num_tokens: int,
+        *,
+        rng: torch.Generator,
+        sampler: TokenSampler | None = None,
+    ) -> Iterator[Int[Tensor, " batch"]]:
+        """Yield the next token of each text, so many times.
+
+        Args:
+            tokens: what the texts begin with, at least one token each.
+            num_tokens: to be drawn.
+            rng: on the CPU, so that the same tokens are drawn on every device.
+            sampler: how; None draws from the model's own distribution.
+        """
+        ...
+
+
+@runtime_checkable
+class Attends(Model, Protocol):
+    """Says where it looks."""
+
+    def attention(self, batch: Batch) -> Float[Tensor, "layers batch positions positions"]:
+        """Return how much each position looks at each other one, averaged over heads; each row sums to 1."""
+        ...
+
+
+def offers(model: Model, ability: type[Ability]) -> TypeGuard[Ability]:
+    """Return whether the model has the ability."""
+    return ability in model.abilities
+
+
+def lack(model: Model, needed: type) -> str | None:
+    """Return None if the model offers what is needed, else a message's end that names both sides."""
+    if needed in model.abilities:
+        return None
+    offered = ", ".join(sorted(map(short_name, model.abilities)))
+    return f"needs {short_name(needed)}; this model offers {offered or 'nothing'}"
+
+
+def require(who: str, needed: type[Ability], model: Model) -> Ability:
+    """Return the model, as one that offers what is needed.
+
+    Args:
+        who: needs it; the message begins so.
+        needed: the ability.
+        model: the one that is asked.
+
+    Raises:
+        CapabilityError: the model does not offer it; names both sides.
+    """
+    if offers(model, needed):
+        return model
+    raise CapabilityError(f"{who} {lack(model, needed)}")
+
+
+def short_name(ability: type) -> str:
+    """Return what messages call an ability: Truncate, Direction."""
+    return ability.__name__.removeprefix("Has").removesuffix("s")

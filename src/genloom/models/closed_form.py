@@ -1,5 +1,6 @@
 """Models whose best parameters have a closed form: one iteration arrives at them."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,17 +44,17 @@ class ClosedForm(Family):
         self._solution: dict[str, Tensor] = {}
 
     @property
+    @abstractmethod
     def solved(self) -> nn.Module:
         """The module whose parameters are θ."""
-        raise NotImplementedError
 
+    @abstractmethod
     def solution(self) -> Mapping[str, Tensor]:
         """Return θ*, by the names of :attr:`solved`'s parameters; called once, with the trainer's data at hand.
 
         Raises:
             ConfigError: the data has none.
         """
-        raise NotImplementedError
 
     def players(self) -> dict[str, nn.Module]:
         """What is solved for."""

@@ -12,10 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from genloom.batch import Batch, Code, Condition, Label, Latent
-from genloom.capabilities import Capability
 from genloom.distributions.latents import CodedLatent, LatentDistribution
 from genloom.errors import ConfigError, NeedsLabelsError
 from genloom.limits import Count, Whole
+from genloom.models.abilities import Conditions, HasDirections, HasLatents, Samples, Truncates
+from genloom.models.from_latents import FromLatents
 from genloom.models.gan_parts import check_parts
 from genloom.models.training.family import Family, frozen
 from genloom.models.training.passes import Loaded, as_batch
@@ -28,7 +29,7 @@ from genloom.precision import exact
 from genloom.spec import Spec
 
 
-class GAN(Family):
+class GAN(FromLatents, Family):
     """A generator against a discriminator.
 
     Args:
@@ -114,15 +115,15 @@ class GAN(Family):
         return {"generator": (self.generator_ema, self.generator)}
 
     @property
-    def capabilities(self) -> frozenset[Capability]:
+    def abilities(self) -> frozenset[type]:
         """Every GAN samples and has a latent space; the rest depends on its generator and its latents."""
-        offered = {Capability.SAMPLE, Capability.LATENT}
+        offered: set[type] = {Samples, HasLatents}
         if self.generator.conditional or isinstance(self.latent, CodedLatent):
-            offered.add(Capability.CONDITION)
+            offered.add(Conditions)
         if self.generator.truncates:
-            offered.add(Capability.TRUNCATE)
-        if self.generator.latent_projection() is not None:
-            offered.add(Capability.DIRECTIONS)
+            offered.add(Truncates)
+        with self.evaluating(self.generator) as network:  # else spectral normalisation would go on learning
+            offered |= {HasDirections} if network.latent_projection() is not None else set()
         return frozenset(offered)
 
     @property
@@ -209,7 +210,21 @@ class GAN(Family):
         """Whether the generator uses the class."""
         return self.generator.conditional
 
-    def draw_latent(self, num: int, rng: torch.Generator, weights: str | None = None) -> Latent:
+    def sample(
+        self,
+        num: int,
+        *,
+        rng: torch.Generator,
+        condition: Condition | None = None,
+        truncation: float | None = None,
+    ) -> Batch:
+        """Return ``num`` generated examples, in evaluation mode; nearer to the mean latent if wanted."""
+        if truncation is None:
+            return super().sample(num, rng=rng, condition=condition)
+        latent, condition = self.drawn(num, rng, condition)
+        return self.decode(self.truncate(self.embed(latent, condition), truncation), condition=condition)
+
+    def draw_latent(self, num: int, rng: torch.Generator) -> Latent:
         """Return ``num`` latents on the model's device, the same for the same CPU generator on every device."""
         return self.to_device(self.latent.draw(num, rng))
 
@@ -229,36 +244,37 @@ class GAN(Family):
             return self.latent.with_category(latent, condition.index)
         return latent
 
-    def embed(self, latent: Latent, condition: Condition | None = None, weights: str | None = None) -> Latent:
+    def embed(self, latent: Latent, condition: Condition | None = None) -> Latent:
         """Return what the synthesis sees, with nothing random in it."""
-        with self.evaluating(self.generator, weights) as network:
+        with self.evaluating(self.generator) as network:
             return network.embed(latent, condition, None)
 
     def interpolate(self, start: Latent, end: Latent, weight: float) -> Latent:
         """Return the latents a share ``weight`` of the way from ``start`` to ``end``."""
         return self.latent.interpolate(start, end, weight)
 
-    def truncate(self, latent: Latent, psi: float, weights: str | None = None) -> Latent:
+    def truncate(self, latent: Latent, psi: float) -> Latent:
         """Return an embedded latent with a share ``psi`` of its distance from the mean."""
-        with self.evaluating(self.generator, weights) as network:
+        with self.evaluating(self.generator) as network:
             return network.truncate(latent, psi)
 
-    def latent_directions(self, num: int, weights: str | None = None) -> tuple[str, Tensor]:
+    def latent_directions(self, num: int) -> tuple[str, Tensor]:
         """Return the directions that the first linear map stretches most.
 
         Shen and Zhou, Closed-Form Factorization of Latent Semantics in GANs (SeFa), 2021: right singular vectors.
         """
-        projection = self.weights_of(self.generator, weights).latent_projection()
+        with self.evaluating(self.generator) as network:
+            projection = network.latent_projection()
         assert projection is not None
         # the eigenvectors of the small Gram matrix, in double precision, which not every GPU has
         matrix = projection.matrix.cpu().double()
         _, vectors = torch.linalg.eigh(matrix.T @ matrix)
         return projection.name, vectors.flip(1).T[:num].to(projection.matrix)
 
-    def decode(self, latent: Latent, *, condition: Condition | None = None, weights: str | None = None) -> Batch:
+    def decode(self, latent: Latent, *, condition: Condition | None = None) -> Batch:
         """Return the content of ``latent``, generated in evaluation mode."""
         if condition is None and "category" in latent:
             condition = Code(latent["category"])
-        with self.evaluating(self.generator, weights) as network:
+        with self.evaluating(self.generator) as network:
             content = network(network.embed(latent, condition, None), condition)
         return self.generated(content, condition)

@@ -1,24 +1,25 @@
 """Draw many examples from a model in chunks, as they are stored in the user's world."""
 
 from collections.abc import Iterator
+from functools import partial
+from typing import cast
 
 import torch
 
 from genloom import randomness
 from genloom.batch import Batch, Code, Label
 from genloom.examples import Examples, Images
-from genloom.models.training.family import Family
+from genloom.models.abilities import Conditions, Model, Reconstructs, Samples, Truncates
 from genloom.spec import Content, ImageContent
 
 _AT_ONCE = 250  # examples per pass; what is drawn depends on it, so there is one for whoever draws
 
 
 def draw_examples(
-    model: Family,
+    model: Samples,
     num: int,
     *,
     seed: int,
-    weights: str | None = None,
     classes: list[str] | None = None,
     truncation: float | None = None,
 ) -> Examples:
@@ -28,38 +29,35 @@ def draw_examples(
     Numbers that are multiples of 250 begin with the same examples.
 
     Args:
-        model: one that offers Sample.
+        model: with the weights that shall draw.
         num: how many.
         seed: of the latents, which are drawn on the CPU, so that they are the same on every device.
-        weights: which of the model's weight sets; None is its default.
-        classes: names that are dealt to the examples in turn; None asks for what is in the data.
-        truncation: share of the distance from the mean latent that is kept; None keeps all of it.
+        classes: names that are dealt to the examples in turn, of a model that offers Conditions; None asks for what is
+            in the data.
+        truncation: share of the distance from the mean latent that is kept, by a model that offers Truncates; None
+            keeps all of it.
     """
     rng = randomness.generator(seed, "sample")
-    asked = model.condition_on(classes, num) if classes is not None else None
+    asked = cast(Conditions, model).condition_on(classes, num) if classes is not None else None
+    sample = model.sample if truncation is None else partial(cast(Truncates, model).sample, truncation=truncation)
     batches = []
     for first in range(0, num, _AT_ONCE):
         part = slice(first, min(first + _AT_ONCE, num))
         condition = None if asked is None else asked.map(lambda index, part=part: index[part])
-        batches.append(
-            model.sample(part.stop - first, rng=rng, condition=condition, weights=weights, truncation=truncation)
-        )
+        batches.append(sample(part.stop - first, rng=rng, condition=condition))
     return _stored(model, batches)
 
 
-def reconstruct_examples(
-    model: Family, examples: Examples, *, weights: str | None = None, batch_size: int = _AT_ONCE
-) -> Examples:
+def reconstruct_examples(model: Reconstructs, examples: Examples, *, batch_size: int = _AT_ONCE) -> Examples:
     """Return what is left of examples after encoding and decoding, on the CPU, with their classes.
 
     Args:
-        model: one that offers Reconstruct.
+        model: with the weights that shall reconstruct.
         examples: as the model sees them.
-        weights: which of the model's weight sets; None is its default.
         batch_size: examples per pass through the networks.
     """
     batches = batches_of(examples, model.spec.content, batch_size)
-    content = [model.spec.content.decode(model.reconstruct(batch, weights=weights).content).cpu() for batch in batches]
+    content = [model.spec.content.decode(model.reconstruct(batch).content).cpu() for batch in batches]
     return type(examples)(torch.cat(content), examples.labels)
 
 
@@ -69,7 +67,7 @@ def batches_of(examples: Examples, content: Content, size: int) -> Iterator[Batc
         yield examples.batch(index, content)
 
 
-def _stored(model: Family, batches: list[Batch]) -> Examples:
+def _stored(model: Model, batches: list[Batch]) -> Examples:
     content = torch.cat([model.spec.content.decode(batch.content).cpu() for batch in batches])
     conditions = [batch.condition for batch in batches]
     labels = [condition.index.cpu() for condition in conditions if isinstance(condition, Label)]

@@ -12,13 +12,14 @@ from jaxtyping import Float, Float64
 from torch import Tensor, nn
 
 from genloom.batch import Batch, Condition, Latent
-from genloom.capabilities import Capability
 from genloom.distributions.latents import StandardNormal
 from genloom.distributions.likelihoods.gaussian import Gaussian
 from genloom.distributions.normal import Normal, log_density
 from genloom.errors import ConfigError
 from genloom.limits import Count
+from genloom.models.abilities import Encodes, HasLatents, Reconstructs, Samples, Scores
 from genloom.models.closed_form import ClosedForm
+from genloom.models.from_latents import FromLatents
 from genloom.models.training.passes import Passes
 from genloom.spec import Spec
 
@@ -67,7 +68,7 @@ class LinearGaussian(nn.Module):
         return at_mean - 0.5 * spread / self.log_variance.exp()
 
 
-class PCA(ClosedForm):
+class PCA(FromLatents, ClosedForm):
     """Probabilistic PCA of the training examples, by maximum likelihood.
 
     :meth:`encode` gives the posterior's mean, as a VAE does. It is drawn towards 0, so that decoding it does not give
@@ -95,11 +96,14 @@ class PCA(ClosedForm):
         return self.linear
 
     @property
-    def capabilities(self) -> frozenset[Capability]:
+    def abilities(self) -> frozenset[type]:
         """What a VAE with a Gaussian latent can do."""
-        return frozenset(
-            {Capability.SAMPLE, Capability.LATENT, Capability.ENCODE, Capability.RECONSTRUCT, Capability.SCORE}
-        )
+        return frozenset({Samples, HasLatents, Encodes, Reconstructs, Scores})
+
+    @property
+    def num_codes(self) -> int | None:
+        """None: latents are no codes."""
+        return None
 
     # Training
 
@@ -146,11 +150,11 @@ class PCA(ClosedForm):
 
     # Use
 
-    def draw_latent(self, num: int, rng: torch.Generator, weights: str | None = None) -> Latent:
+    def draw_latent(self, num: int, rng: torch.Generator) -> Latent:
         """Return ``num`` latents of N(0, I) on the model's device."""
         return self.to_device(self.latent.draw(num, rng))
 
-    def embed(self, latent: Latent, condition: Condition | None = None, weights: str | None = None) -> Latent:
+    def embed(self, latent: Latent, condition: Condition | None = None) -> Latent:
         """Return the latent: W is applied to what was drawn."""
         return latent
 
@@ -158,19 +162,19 @@ class PCA(ClosedForm):
         """Return the latents a share ``weight`` of the way from ``start`` to ``end``."""
         return self.latent.interpolate(start, end, weight)
 
-    def decode(self, latent: Latent, *, condition: Condition | None = None, weights: str | None = None) -> Batch:
+    def decode(self, latent: Latent, *, condition: Condition | None = None) -> Batch:
         """Return the expected content, W z + μ."""
-        with self.evaluating(self.linear, weights) as linear:
+        with self.evaluating(self.linear) as linear:
             return self._as_content(linear.decode(latent["z"]), condition)
 
-    def encode(self, batch: Batch, *, weights: str | None = None) -> Latent:
+    def encode(self, batch: Batch) -> Latent:
         """Return the posterior's mean of each example, on the model's device."""
-        with self.evaluating(self.linear, weights) as linear:
+        with self.evaluating(self.linear) as linear:
             return {"z": linear.posterior(self._as_vectors(batch)).mean}
 
-    def reconstruct(self, batch: Batch, *, weights: str | None = None) -> Batch:
+    def reconstruct(self, batch: Batch) -> Batch:
         """Return the orthogonal projection of each example."""
-        with self.evaluating(self.linear, weights) as linear:
+        with self.evaluating(self.linear) as linear:
             condition = batch.to(self.device).condition
             return self._as_content(linear.project(self._as_vectors(batch)), condition)
 
@@ -179,24 +183,22 @@ class PCA(ClosedForm):
         """What log-likelihoods are of."""
         return Gaussian.measure
 
-    def bounds(self, batch: Batch, *, rng: torch.Generator, weights: str | None = None) -> dict[str, Tensor]:
+    def bounds(self, batch: Batch, *, rng: torch.Generator) -> dict[str, Tensor]:
         """Return the parts of the ELBO in closed form, which is log p(x); nothing is drawn.
 
         Returns:
             ``log_likelihood`` with shape (batch,), and ``kl_z`` with shape (batch, dim); nats.
         """
         x = self._as_vectors(batch)
-        with self.evaluating(self.linear, weights) as linear:
+        with self.evaluating(self.linear) as linear:
             return {"log_likelihood": linear.expected_log_likelihood(x), "kl_z": linear.posterior(x).kl()}
 
-    def log_prob(
-        self, batch: Batch, *, num_samples: int, rng: torch.Generator, weights: str | None = None
-    ) -> Float[Tensor, " batch"]:
+    def log_prob(self, batch: Batch, *, num_samples: int, rng: torch.Generator) -> Float[Tensor, " batch"]:
         """Return log N(x; μ, W Wᵀ + σ² I), nats: exact, whatever ``num_samples`` is.
 
         The posterior is exact, and so the ELBO is no mere bound.
         """
-        parts = self.bounds(batch, rng=rng, weights=weights)
+        parts = self.bounds(batch, rng=rng)
         return parts["log_likelihood"] - parts["kl_z"].sum(1)
 
     def _as_vectors(self, batch: Batch) -> Float[Tensor, "batch values"]:

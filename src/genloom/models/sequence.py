@@ -12,9 +12,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from genloom.batch import Batch, Condition, History, Prompt
-from genloom.capabilities import Capability
 from genloom.distributions.outputs.base import Output, Prediction
 from genloom.errors import ConfigError
+from genloom.models.abilities import Attends, Continues, Forecasts, Samples, Scores
 from genloom.models.closed_form import ClosedForm
 from genloom.models.model import GenerativeModel
 from genloom.models.training.family import Family
@@ -56,16 +56,16 @@ class Predictor(GenerativeModel):
             )
 
     @property
-    def capabilities(self) -> frozenset[Capability]:
+    def abilities(self) -> frozenset[type]:
         """Text can be drawn, series be forecast; both have probabilities where the output has a density."""
         is_text = isinstance(self.spec.content, TextContent)
-        offered = {Capability.SAMPLE, Capability.CONTINUE} if is_text else {Capability.FORECAST}
-        offered |= {Capability.SCORE} if self.output.prediction.has_density else set()
-        return frozenset(offered | ({Capability.ATTEND} if self.network.attends else set()))
+        offered: set[type] = {Samples, Continues} if is_text else {Forecasts}
+        offered |= {Scores} if self.output.prediction.has_density else set()
+        return frozenset(offered | ({Attends} if self.network.attends else set()))
 
-    def predict(self, batch: Batch, *, weights: str | None = None) -> Prediction:
+    def predict(self, batch: Batch) -> Prediction:
         """Return what the model says of the content of each example, before seeing it, in evaluation mode."""
-        with self.evaluating(self.network, weights) as network:
+        with self.evaluating(self.network) as network:
             return self.prediction(network, batch.to(self.device))
 
     def prediction(self, network: nn.Module, batch: Batch) -> Prediction:
@@ -80,11 +80,10 @@ class Predictor(GenerativeModel):
         *,
         num_samples: int = 1,
         rng: torch.Generator | None = None,
-        weights: str | None = None,
     ) -> Float[Tensor, " batch"]:
         """Return the log-probability of each example given what came before, nats; exact, nothing is drawn."""
         batch = batch.to(self.device)
-        values = self.predict(batch, weights=weights).log_prob(batch.content)
+        values = self.predict(batch).log_prob(batch.content)
         return (values if batch.mask is None else values * batch.mask).flatten(1).sum(1)
 
     @property
@@ -92,12 +91,10 @@ class Predictor(GenerativeModel):
         """What log-likelihoods are of."""
         return "probability" if isinstance(self.spec.content, TextContent) else "density of scaled values"
 
-    def attention(
-        self, batch: Batch, *, weights: str | None = None
-    ) -> Float[Tensor, "layers batch positions positions"]:
+    def attention(self, batch: Batch) -> Float[Tensor, "layers batch positions positions"]:
         """Return how much each position looks at each one, in every layer, averaged over heads."""
         batch = batch.to(self.device)
-        with self.evaluating(self.network, weights) as network:
+        with self.evaluating(self.network) as network:
             attend: Any = network.attention
             past = batch.condition
             return attend(past) if isinstance(past, History) else attend(past, batch.content)
@@ -110,15 +107,12 @@ class Predictor(GenerativeModel):
         *,
         rng: torch.Generator,
         condition: Condition | None = None,
-        weights: str | None = None,
-        truncation: float | None = None,
         sampler: TokenSampler | None = None,
     ) -> Batch:
         """Return ``num`` texts as long as an example; without a prompt each begins after a line's end."""
-        assert truncation is None  # asked for by capability
         prompt = condition or self.draw_condition(num, rng)
         assert isinstance(prompt, Prompt) and isinstance(self.spec.content, TextContent)
-        drawn = list(self.generate(prompt.tokens, self.spec.content.length, rng=rng, sampler=sampler, weights=weights))
+        drawn = list(self.generate(prompt.tokens, self.spec.content.length, rng=rng, sampler=sampler))
         return self.generated(torch.stack(drawn, dim=1), prompt)
 
     def generate(
@@ -128,10 +122,9 @@ class Predictor(GenerativeModel):
         *,
         rng: torch.Generator,
         sampler: TokenSampler | None = None,
-        weights: str | None = None,
     ) -> Iterator[Int[Tensor, " batch"]]:
         """Yield the next token of each text, so many times."""
-        network = self.weights_of(self.network, weights)
+        network = self.weights_of(self.network)
         assert isinstance(network, TextNetwork)
         training = network.training
         network.eval()
@@ -165,10 +158,9 @@ class Predictor(GenerativeModel):
         levels: Sequence[float] = LEVELS,
         num_paths: int = 0,
         rng: torch.Generator | None = None,
-        weights: str | None = None,
     ) -> Forecast:
         """Return what comes after each history."""
-        with self.evaluating(self.network, weights) as network:
+        with self.evaluating(self.network) as network:
             prediction = self.output(network(history.map(lambda tensor: tensor.to(self.device))))
             if not prediction.has_quantiles:
                 return Forecast(prediction.mean)

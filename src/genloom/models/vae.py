@@ -11,12 +11,13 @@ from torch import Tensor, nn
 
 from genloom.batch import Batch, Condition, Latent
 from genloom.bottlenecks.base import Bottleneck
-from genloom.capabilities import Capability
 from genloom.distributions.likelihoods.base import Likelihood
 from genloom.distributions.mixture import Mixture
 from genloom.errors import ConfigError
 from genloom.limits import NonNegative, Positive
+from genloom.models.abilities import Conditions, Encodes, HasLatents, Reconstructs, Samples, Scores
 from genloom.models.autoencoder import Autoencoder
+from genloom.models.from_latents import FromLatents
 from genloom.models.training.family import Family, frozen
 from genloom.models.training.passes import Loaded, Passes, as_batch
 from genloom.networks.base import Decoder, Encoder
@@ -26,7 +27,7 @@ from genloom.objectives.vae import VaeObjective
 from genloom.spec import Spec
 
 
-class VAE(Family):
+class VAE(FromLatents, Family):
     """An autoencoder with an objective.
 
     Args:
@@ -121,16 +122,16 @@ class VAE(Family):
         return self.autoencoder.conditioning.conditional
 
     @property
-    def capabilities(self) -> frozenset[Capability]:
+    def abilities(self) -> frozenset[type]:
         """Every autoencoder encodes and reconstructs; the rest depends on its bottleneck."""
-        offered = {Capability.ENCODE, Capability.RECONSTRUCT}
+        offered: set[type] = {Encodes, Reconstructs}
         bottleneck = self.autoencoder.bottleneck
         if self.autoencoder.samples:
-            offered.add(Capability.SAMPLE)
-            offered |= {Capability.LATENT} if bottleneck.num_codes is None else set()
-            offered |= {Capability.CONDITION} if self.conditional else set()
+            offered.add(Samples)
+            offered |= {HasLatents} if bottleneck.num_codes is None else set()
+            offered |= {Conditions} if self.conditional else set()
         if bottleneck.stochastic:
-            offered.add(Capability.SCORE)
+            offered.add(Scores)
         return frozenset(offered)
 
     # Training
@@ -161,15 +162,16 @@ class VAE(Family):
         """Fit the sampler, of each weight set, to the latents of the training examples."""
         super().on_train_end()
         for weights in self.weight_sets:
-            network = self.weights_of(self.autoencoder, weights)
+            model = self.using(weights)
+            network = model.weights_of(self.autoencoder)
             if network.sampler is not None:
                 examples = Passes(self.trainer, self.spec, "train")
-                codes = [self.encode(batch, weights=weights)["z"] for batch in examples]
+                codes = [model.encode(batch)["z"] for batch in examples]
                 network.sampler.fit(torch.cat(codes), seed=self.seed)
 
-    def draw_latent(self, num: int, rng: torch.Generator, weights: str | None = None) -> Latent:
+    def draw_latent(self, num: int, rng: torch.Generator) -> Latent:
         """Return ``num`` latents of the prior, or of the sampler, on the model's device."""
-        with self.evaluating(self.autoencoder, weights) as network:
+        with self.evaluating(self.autoencoder) as network:
             return self.to_device(network.draw(num, rng))
 
     @property
@@ -177,7 +179,7 @@ class VAE(Family):
         """Size of the codebook."""
         return self.autoencoder.bottleneck.num_codes
 
-    def embed(self, latent: Latent, condition: Condition | None = None, weights: str | None = None) -> Latent:
+    def embed(self, latent: Latent, condition: Condition | None = None) -> Latent:
         """Return the latent: the decoder sees what was drawn."""
         return latent
 
@@ -185,34 +187,34 @@ class VAE(Family):
         """Return the latents a share ``weight`` of the way from ``start`` to ``end``."""
         return self.autoencoder.bottleneck.interpolate(start, end, weight)
 
-    def decode(self, latent: Latent, *, condition: Condition | None = None, weights: str | None = None) -> Batch:
+    def decode(self, latent: Latent, *, condition: Condition | None = None) -> Batch:
         """Return the expected content of ``latent``."""
-        with self.evaluating(self.autoencoder, weights) as network:
+        with self.evaluating(self.autoencoder) as network:
             return self.generated(network.mean_content(latent, condition), condition)
 
-    def encode(self, batch: Batch, *, weights: str | None = None) -> Latent:
+    def encode(self, batch: Batch) -> Latent:
         """Return the most typical latent of each example, on the model's device: the posterior's mean."""
-        with self.evaluating(self.autoencoder, weights) as network:
+        with self.evaluating(self.autoencoder) as network:
             inference = network.infer(batch.to(self.device), 1, None)
             return {name: value[0] for name, value in inference.latent.items()}
 
-    def reconstruct(self, batch: Batch, *, weights: str | None = None) -> Batch:
+    def reconstruct(self, batch: Batch) -> Batch:
         """Return what the most typical latent of each example is decoded to."""
         batch = batch.to(self.device)
-        return self.decode(self.encode(batch, weights=weights), condition=batch.condition, weights=weights)
+        return self.decode(self.encode(batch), condition=batch.condition)
 
     @property
     def likelihood_measure(self) -> str:
         """What log-likelihoods are of."""
         return self.autoencoder.likelihood.measure
 
-    def bounds(self, batch: Batch, *, rng: torch.Generator, weights: str | None = None) -> dict[str, Tensor]:
+    def bounds(self, batch: Batch, *, rng: torch.Generator) -> dict[str, Tensor]:
         """Return the parts of the ELBO with one draw per example.
 
         Returns:
             ``log_likelihood`` with shape (batch,), and ``kl_NAME`` per latent with shape (batch, units); nats.
         """
-        with self.evaluating(self.autoencoder, weights) as network:
+        with self.evaluating(self.autoencoder) as network:
             batch = batch.to(self.device)
             inference = network.infer(batch, 1, rng)
             kl = {f"kl_{name}": value for name, value in inference.kl.items()}
@@ -224,7 +226,6 @@ class VAE(Family):
         *,
         num_samples: int,
         rng: torch.Generator,
-        weights: str | None = None,
         max_draws: int | None = None,
     ) -> Float[Tensor, " batch"]:
         """Return a lower bound on log p(x), nats: log (1/K) Σ_k p(x|z_k) p(z_k) / q(z_k|x).
@@ -236,7 +237,6 @@ class VAE(Family):
             batch: of the data.
             num_samples: K; where all draws are the same, one is enough.
             rng: of the draws.
-            weights: which weight set; None is the default.
             max_draws: latents that are decoded at once, over all examples of the batch; None is what is fast: on a CPU
                 as many as its caches hold.
         """
@@ -244,7 +244,7 @@ class VAE(Family):
         num_samples = 1 if self.autoencoder.bottleneck.certain else num_samples
         chunk = max(1, (max_draws or (1000 if self.device.type == "cpu" else 50_000)) // len(batch))
         total = torch.full((len(batch),), -math.inf, dtype=torch.float64)  # on the CPU: not every GPU has these
-        with self.evaluating(self.autoencoder, weights) as network:
+        with self.evaluating(self.autoencoder) as network:
             for first in range(0, num_samples, chunk):
                 inference = network.infer(batch, min(chunk, num_samples - first), rng)
                 log_weight = network.log_likelihood(inference, batch) + inference.log_ratio

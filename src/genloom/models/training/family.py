@@ -9,6 +9,7 @@ import functools
 import math
 import os
 import warnings
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -80,9 +81,9 @@ class Family(GenerativeModel):
 
     # What a family says about its training
 
+    @abstractmethod
     def players(self) -> dict[str, nn.Module]:
         """Return the modules that are trained, by the name of their optimizer."""
-        raise NotImplementedError
 
     @property
     def batches_per_iteration(self) -> int:
