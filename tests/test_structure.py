@@ -104,6 +104,18 @@ def test_imports_go_one_way_and_only_some_rooms_know_a_framework(path):
     assert not what_is_forbidden(room, imported_by(path)), f"{room} may import {sorted(MAY_IMPORT[room])}"
 
 
+def test_who_asks_a_model_knows_its_abilities_and_no_family():
+    known = ("genloom.models.abilities", "genloom.models.generation")
+    askers = [path for path in FILES if room_of(path) in {"judging", "metrics", "inspections", "commands"}]
+    others = {
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in askers
+        for name in imported_by(path)
+        if name.startswith("genloom.models") and not name.startswith(known)
+    }
+    assert others == {"commands/assembly.py: genloom.models.training.family.Family"}  # which builds one
+
+
 def test_every_room_has_a_rule():
     assert {room_of(path) for path in FILES if path.parent != ROOT} == set(MAY_IMPORT) - VOCABULARY | {"commands"}
     assert {room for room in VOCABULARY if not (ROOT / f"{room}.py").is_file()} == set()

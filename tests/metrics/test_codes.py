@@ -21,7 +21,7 @@ def test_perplexity_is_that_of_each_place_and_not_of_all_places_together(tiny_va
 
     def measured(*places: torch.Tensor) -> dict[str, Score]:
         codes = torch.stack(places, 1)
-        monkeypatch.setattr(model, "encode", lambda batch, weights: {"codes": codes[batch.index]})
+        monkeypatch.setattr(model, "encode", lambda batch: {"codes": codes[batch.index]})
         return CodebookUse(batch_size=30).measure(model, held)
 
     constant, uniform = torch.zeros(100, dtype=torch.long), torch.arange(100) % 4

@@ -74,7 +74,7 @@ def test_a_unit_is_active_by_the_variance_of_its_mean(
     noise = torch.randn(100, 1, generator=torch.Generator().manual_seed(0))
     noise = (noise - noise.mean()) / noise.std()
     means = noise * torch.tensor([0.0, 0.09, 0.11, 2.0]) + 5
-    monkeypatch.setattr(model, "encode", lambda batch, weights: {"z": means[batch.index]})
+    monkeypatch.setattr(model, "encode", lambda batch: {"z": means[batch.index]})
     held = Held("test", tiny_data.split("test"), lambda: tiny_data.split("train"), ReferenceCache(tmp_path))
     score = LatentActivity(batch_size=30).measure(model, held)["active_units"]
     assert score.value == 2

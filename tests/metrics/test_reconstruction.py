@@ -25,7 +25,7 @@ def measured(tiny_vae, monkeypatch, tmp_path: Path):
 
     def measure(pictures: Images, made: torch.Tensor, *, train: Images | None = None, dim: int = 3) -> dict[str, Score]:
         model = tiny_vae(spec=Spec("any", CONTENT), bottleneck=partial(Gaussian, dim=dim))
-        returned = lambda batch, weights: ImageBatch(content=made[batch.index], index=batch.index)  # noqa: E731
+        returned = lambda batch: ImageBatch(content=made[batch.index], index=batch.index)  # noqa: E731
         monkeypatch.setattr(model, "reconstruct", returned)
         held = Held("test", pictures, lambda: train or pictures, ReferenceCache(tmp_path))
         return Reconstruction(batch_size=2).measure(model, held)

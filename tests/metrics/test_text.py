@@ -185,7 +185,7 @@ def refuse(num: int) -> Any:
 
 def test_nothing_is_drawn_where_no_comparison_looks(data: Text, tmp_path: Path, build: Any) -> None:
     model = build(data)
-    candidate = Candidate(refuse, None, model, "raw")
+    candidate = Candidate(refuse, None, model)
     verdict = judged(data, model, TextLikelihood(), tmp_path=tmp_path, raw=candidate)
     assert verdict.protocol["reference"] is None and verdict.protocol["n_fake"] == verdict.protocol["n_reference"] == 0
 
