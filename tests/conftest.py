@@ -66,7 +66,7 @@ def tiny_labelled() -> TinyImages:
 
 @pytest.fixture
 def tiny_spec() -> Spec:
-    return Spec("tiny", ImageContent(1, 4, 4))
+    return Spec("tiny", ImageContent(1, 4, 4), num_examples=100)
 
 
 adam = partial(torch.optim.Adam, lr=1e-2, betas=(0.5, 0.999))
