@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from genloom.contents.shown import Picture
 from genloom.outlook import Forecast
-from genloom.render import Picture
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

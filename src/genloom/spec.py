@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float, Float32, Int, Int64, Integer, UInt8
 from torch import Tensor
 
+from genloom.contents.vocabulary import Bytes, Characters, Pieces, Vocabulary
 from genloom.errors import DataError
-from genloom.vocabulary import Bytes, Characters, Pieces, Vocabulary
 
 
 @dataclass(frozen=True)

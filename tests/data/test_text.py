@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from genloom.batch import Prompt
+from genloom.contents.vocabulary import Characters, Pieces
 from genloom.data.text import FromBytes, FromCharacters, FromPieces, Text
 from genloom.errors import ConfigError, DataError
 from genloom.examples import TextWindows
 from genloom.spec import Spec
-from genloom.vocabulary import Characters, Pieces
 
 TEXT = "".join(chr(ord("a") + (i * i + i // 7) % 26) for i in range(1000))
 

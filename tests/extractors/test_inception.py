@@ -19,6 +19,7 @@ from torchmetrics.image.fid import NoTrainInceptionV3
 
 from genloom.config.directory import config_directory
 from genloom.config.instantiate import instantiate
+from genloom.contents.shown import save_png
 from genloom.data.base import ImageData, Images, Split
 from genloom.data.images.folder import ImageFolder
 from genloom.errors import CheckpointError
@@ -31,7 +32,6 @@ from genloom.metrics.frechet import FrechetDistance, frechet_distance
 from genloom.metrics.kernel import KernelDistance
 from genloom.metrics.memorisation import Memorisation
 from genloom.metrics.precision_recall import Support
-from genloom.render import save_png
 
 
 @pytest.fixture(scope="module")

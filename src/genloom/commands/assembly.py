@@ -15,8 +15,8 @@ from pytorch_lightning.loggers import Logger
 from genloom import randomness
 from genloom.config.advice import pasted
 from genloom.config.instantiate import instantiate
+from genloom.contents.sample_files import read_pictures
 from genloom.data.base import Images, InMemoryData
-from genloom.data.sample_files import read_pictures
 from genloom.errors import CapabilityError, ConfigError, DataError, NeedsLabelsError
 from genloom.examples import Examples
 from genloom.inspections.base import Look

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 from genloom import randomness
 from genloom.commands.assembly import load_data, load_data_of
 from genloom.config.instantiate import instantiate
-from genloom.data.sample_files import read_pictures
+from genloom.contents.sample_files import read_pictures
 from genloom.devices import device
 from genloom.errors import ConfigError
 from genloom.examples import Images

@@ -8,16 +8,17 @@ from pathlib import Path
 from omegaconf import DictConfig
 from pytorch_lightning import Callback
 
-from genloom import randomness, render
+from genloom import randomness
 from genloom.commands.assembly import build_callbacks, load_data_of
 from genloom.config.instantiate import instantiate
+from genloom.contents import shown as render
+from genloom.contents.shown import Shown
 from genloom.data.base import InMemoryData
 from genloom.devices import device
 from genloom.errors import CapabilityError, ConfigError, DataError
 from genloom.inspections.base import PictureLook
 from genloom.judging.judge import Judge
 from genloom.models.abilities import Model
-from genloom.render import Shown
 from genloom.runs import checkpoint
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from omegaconf import DictConfig
 
-from genloom import figures, randomness, render
+from genloom import figures, randomness
+from genloom.contents import shown as render
 from genloom.data.series.forecasting import Present, read_present
 from genloom.devices import device
 from genloom.errors import ConfigError

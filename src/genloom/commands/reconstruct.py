@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from omegaconf import DictConfig
 
-from genloom import render
 from genloom.commands.assembly import examples_for
+from genloom.contents import shown as render
 from genloom.devices import device
 from genloom.errors import ConfigError
 from genloom.models.abilities import Reconstructs, require

@@ -9,7 +9,9 @@ import numpy as np
 import torch
 from omegaconf import DictConfig
 
-from genloom import randomness, render
+from genloom import randomness
+from genloom.contents import shown as render
+from genloom.contents.vocabulary import Vocabulary
 from genloom.devices import device
 from genloom.errors import ConfigError, DataError
 from genloom.examples import Examples
@@ -18,7 +20,6 @@ from genloom.models.generation import draw_examples
 from genloom.runs import checkpoint
 from genloom.samplers.tokens import TokenSampler
 from genloom.spec import ImageContent, TextContent
-from genloom.vocabulary import Vocabulary
 
 
 def run(config: DictConfig) -> None:

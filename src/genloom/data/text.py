@@ -23,14 +23,14 @@ import torch
 from jaxtyping import Integer
 from torch import Tensor
 
+from genloom.contents.files import matching, shown, walk
+from genloom.contents.vocabulary import Bytes, Characters, Pieces, Vocabulary
 from genloom.data.base import InMemoryData, Split
-from genloom.data.files import matching, shown, walk
 from genloom.errors import ConfigError, DataError
 from genloom.examples import TextWindows
 from genloom.limits import Count, PartialShare
 from genloom.part import Part
 from genloom.spec import Spec, TextContent
-from genloom.vocabulary import Bytes, Characters, Pieces, Vocabulary
 
 _log = logging.getLogger(__name__)
 _CHUNK = 2**20  # characters that are turned into tokens at once

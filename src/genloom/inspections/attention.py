@@ -6,11 +6,11 @@ import torch
 
 from genloom import figures
 from genloom.batch import Prompt
+from genloom.contents.shown import Shown
 from genloom.data.base import InMemoryData
 from genloom.inspections.base import PictureLook
 from genloom.limits import Count
 from genloom.models.abilities import Attends
-from genloom.render import Shown
 from genloom.spec import TextContent
 
 

@@ -8,12 +8,13 @@ from typing import Any, cast
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
 
-from genloom import randomness, render
+from genloom import randomness
+from genloom.contents import shown as render
+from genloom.contents.shown import Shown
 from genloom.data.base import InMemoryData
 from genloom.errors import reason
 from genloom.limits import Count
 from genloom.models.abilities import Model, Samples, require
-from genloom.render import Shown
 from genloom.spec import Content, ImageContent
 
 

@@ -4,12 +4,13 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from genloom import randomness, render
+from genloom import randomness
+from genloom.contents import shown as render
+from genloom.contents.shown import Shown
 from genloom.data.base import InMemoryData
 from genloom.inspections.base import PictureLook
 from genloom.limits import Count
 from genloom.models.abilities import Conditions
-from genloom.render import Shown
 
 
 class Classes(PictureLook):

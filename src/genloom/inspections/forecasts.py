@@ -7,6 +7,7 @@ from torch import Tensor
 
 from genloom import figures, randomness
 from genloom.batch import Batch, History
+from genloom.contents.shown import Shown
 from genloom.data.base import InMemoryData
 from genloom.examples import Examples, SeriesWindows
 from genloom.inspections.base import PictureLook
@@ -14,7 +15,6 @@ from genloom.limits import Count, Whole
 from genloom.models import abilities
 from genloom.models.generation import batches_of
 from genloom.outlook import Forecast
-from genloom.render import Shown
 from genloom.spec import Content, SeriesContent
 
 

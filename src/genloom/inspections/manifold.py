@@ -4,14 +4,15 @@ from collections.abc import Callable
 
 import torch
 
-from genloom import randomness, render
+from genloom import randomness
 from genloom.batch import Condition
+from genloom.contents import shown as render
+from genloom.contents.shown import Shown
 from genloom.data.base import InMemoryData
 from genloom.errors import CapabilityError
 from genloom.inspections.base import PictureLook
 from genloom.limits import Count
 from genloom.models.abilities import Conditions, HasLatents, Model, offers, require
-from genloom.render import Shown
 
 
 class Manifold(PictureLook):

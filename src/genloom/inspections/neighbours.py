@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor
 
-from genloom import render
+from genloom.contents import shown as render
+from genloom.contents.shown import Shown
 from genloom.data.base import InMemoryData
 from genloom.extractors.features import FeatureExtractor
 from genloom.inspections.base import PictureLook
@@ -16,7 +17,6 @@ from genloom.limits import Count
 from genloom.metrics.distances import smallest, squared_distances
 from genloom.models.abilities import Samples
 from genloom.models.generation import draw_examples
-from genloom.render import Shown
 from genloom.spec import Content
 
 

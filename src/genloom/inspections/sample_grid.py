@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 
-from genloom import render
+from genloom.contents import shown as render
+from genloom.contents.shown import Shown
 from genloom.data.base import InMemoryData
 from genloom.inspections.base import PictureLook
 from genloom.limits import Count
 from genloom.models.abilities import Samples
 from genloom.models.generation import draw_examples
-from genloom.render import Shown
 
 
 class SampleGrid(PictureLook):

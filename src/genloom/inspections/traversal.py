@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 import torch
 
-from genloom import render
+from genloom.contents import shown as render
+from genloom.contents.shown import Shown
 from genloom.data.base import InMemoryData
 from genloom.inspections.base import PictureLook
 from genloom.limits import Count, Positive
 from genloom.models.abilities import Encodes
 from genloom.models.generation import batches_of
-from genloom.render import Shown
 
 
 class Traversal(PictureLook):

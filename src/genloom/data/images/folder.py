@@ -23,10 +23,10 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from genloom import randomness
+from genloom.contents.decoder import Decoder, UnusableFileError, is_picture
+from genloom.contents.files import shown, walk
 from genloom.data.base import ImageData, Images, Split
-from genloom.data.files import shown, walk
 from genloom.data.images import split_folders
-from genloom.data.images.file import Decoder, UnusableFileError, is_picture
 from genloom.data.images.split_folders import SplitFolders
 from genloom.errors import ConfigError, DataError
 from genloom.limits import Count, Ge, PartialShare

@@ -1,7 +1,7 @@
 import torch
 from PIL import Image
 
-from genloom import render
+from genloom.contents import shown as render
 
 
 def test_grid_places_every_image():

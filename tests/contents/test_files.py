@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from genloom.data.files import matching, shown, walk
-from genloom.data.sample_files import read_pictures
+from genloom.contents.files import matching, shown, walk
+from genloom.contents.sample_files import read_pictures
 from genloom.data.text import FromCharacters, Text
 from genloom.errors import DataError
 from genloom.spec import ImageContent

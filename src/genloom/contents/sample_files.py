@@ -8,8 +8,8 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from genloom.data.files import shown, walk
-from genloom.data.images.file import Decoder, UnusableFileError, is_picture
+from genloom.contents.decoder import Decoder, UnusableFileError, is_picture
+from genloom.contents.files import shown, walk
 from genloom.errors import DataError, reason
 from genloom.spec import ImageContent
 
