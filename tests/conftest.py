@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from genloom import cli
-from genloom.batch import ImageBatch
 from genloom.bottlenecks.gaussian import Gaussian
+from genloom.contents.image import ImageBatch, ImageContent
 from genloom.data.base import ImageData, Images, Split
 from genloom.data.images.digits import Digits
 from genloom.distributions.latents import StandardNormal
@@ -27,7 +27,7 @@ from genloom.models.vae import VAE
 from genloom.networks.dense import DenseDecoder, DenseDiscriminator, DenseEncoder, DenseGenerator
 from genloom.objectives.gan import NonSaturating
 from genloom.objectives.vae import Elbo
-from genloom.spec import ImageContent, Spec
+from genloom.spec import Spec
 
 torch.set_num_threads(1)
 

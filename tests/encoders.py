@@ -1,8 +1,9 @@
 """A small encoder of points, for tests of what lies behind it."""
 
+from genloom.contents.vector import VectorContent
 from genloom.networks.conditioning import ConditionalEncoder, Conditioning
 from genloom.networks.dense import DenseEncoder
-from genloom.spec import LabelCondition, Spec, VectorContent
+from genloom.spec import LabelCondition, Spec
 
 POINTS = Spec("points", VectorContent(4), LabelCondition(("a", "b")))
 

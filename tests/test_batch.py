@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from genloom.batch import Batch, ImageBatch, Label
+from genloom.batch import Batch, Label
+from genloom.contents.image import ImageBatch
 
 
 def build(num: int) -> ImageBatch:

@@ -3,8 +3,14 @@ import json
 import pytest
 import torch
 
-from genloom.errors import DataError
-from genloom.spec import ImageContent, LabelCondition, Spec
+from genloom.contents.base import Content, why_not
+from genloom.contents.image import ImageContent
+from genloom.contents.series import Scaler, SeriesContent
+from genloom.contents.text import TextContent
+from genloom.contents.vector import VectorContent
+from genloom.contents.vocabulary import Characters
+from genloom.errors import ConfigError, DataError
+from genloom.spec import CovariateScale, HistoryCondition, LabelCondition, Spec
 
 CONTENT = ImageContent(1, 16, 16)
 EVERY_VALUE = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16)
@@ -66,3 +72,68 @@ def test_a_labelled_spec_needs_a_class() -> None:
 def test_impossible_images_are_refused(shape: tuple[int, int, int], message: str) -> None:
     with pytest.raises(DataError, match=message):
         ImageContent(*shape)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        VectorContent(2, "ring"),
+        TextContent(5, Characters("ab")),
+        SeriesContent(3, ("load",), scalers=(Scaler("one", (0.5,), (2.0,), (0.0,)),)),
+    ],
+)
+def test_every_kind_survives_json_by_its_dotted_name(content: Content) -> None:
+    spec = Spec("mine", content, HistoryCondition(4, scales=(CovariateScale("heat", 1.0, 2.0),)))
+    plain = json.loads(json.dumps(spec.to_dict()))
+    assert plain["content"]["kind"] == f"{type(content).__module__}.{type(content).__name__}"
+    assert Spec.from_dict(plain) == spec
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        ({"kind": "genloom.contents.vector.VectorContent", "dim": 2, "colour": 1}, TypeError),
+        ({"kind": "genloom.contents.vector.Nothing"}, KeyError),
+        ({"kind": "genloom.spec.LabelCondition", "classes": ["a"], "counts": None}, TypeError),
+        ({"kind": "genloom.judging.judge.Judge"}, (TypeError, KeyError)),
+        ({"dim": 2}, KeyError),
+    ],
+)
+def test_what_is_no_content_is_no_spec(content: dict, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        Spec.from_dict({"name": "mine", "content": content, "condition": None})
+
+
+def test_a_class_is_found_before_anything_is_built() -> None:
+    asked = []
+
+    def find(name: str) -> type:
+        asked.append(name)
+        raise LookupError(name)
+
+    spec = Spec("mine", TextContent(5, Characters("ab")))
+    with pytest.raises(LookupError):
+        Spec.from_dict(spec.to_dict(), find)
+    assert asked == ["genloom.contents.text.TextContent"]
+
+
+def test_a_part_is_refused_in_one_sentence_for_all() -> None:
+    class Sharpening:
+        kind = (ImageContent, VectorContent)
+
+    class Tokens(Sharpening):
+        kind = TextContent
+        instead = "leave it out"
+
+    spec = Spec("sea", SeriesContent(3, ("height",)))
+    spec.check(object(), "model.anything")
+    Spec("mine", CONTENT).check(Sharpening(), "model.sharpening")
+    expected = (
+        "model.sharpening: Sharpening is made for pictures or points, and data.name=sea holds series; choose model="
+    )
+    with pytest.raises(ConfigError, match=expected):
+        spec.check(Sharpening, "model.sharpening")
+    with pytest.raises(ConfigError, match=r"made for texts, and data\.name=sea holds series; leave it out$"):
+        spec.check(Tokens(), "model.tokens")
+    assert why_not(Sharpening(), VectorContent(2)) is None
+    assert why_not(Sharpening, spec.content) == "made for pictures or points, and the data holds series"

@@ -17,9 +17,7 @@ VOCABULARY = {
     "batch",
     "examples",
     "outlook",
-    "vocabulary",
     "schedules",
-    "render",
     "figures",
     "devices",
     "running_mean",
@@ -28,22 +26,24 @@ VOCABULARY = {
     "part",
     "intervals",
 }
+COMMON = VOCABULARY | {"contents"}
 MAY_IMPORT = {
-    **dict.fromkeys(VOCABULARY, VOCABULARY),
-    "config": VOCABULARY | {"config"},
-    "data": VOCABULARY | {"data"},
-    "networks": VOCABULARY | {"networks"},
-    "distributions": VOCABULARY | {"distributions"},
-    "samplers": VOCABULARY | {"samplers", "networks"},
-    "bottlenecks": VOCABULARY | {"bottlenecks", "networks", "distributions"},
-    "objectives": VOCABULARY | {"objectives", "networks", "bottlenecks", "distributions"},
-    "models": VOCABULARY | {"models", "objectives", "networks", "samplers", "distributions", "bottlenecks"},
-    "extractors": VOCABULARY | {"extractors", "data"},
-    "judging": VOCABULARY | {"judging", "extractors", "data", "models"},
-    "metrics": VOCABULARY | {"metrics", "judging", "extractors", "data", "models", "config"},
-    "inspections": VOCABULARY | {"inspections", "models", "judging", "extractors", "metrics", "data"},
-    "reports": VOCABULARY | {"reports", "runs", "config"},
-    "runs": VOCABULARY | {"runs", "models", "config"},
+    **dict.fromkeys(VOCABULARY, COMMON),
+    "contents": COMMON - {"spec"},
+    "config": COMMON | {"config"},
+    "data": COMMON | {"data"},
+    "networks": COMMON | {"networks"},
+    "distributions": COMMON | {"distributions"},
+    "samplers": COMMON | {"samplers", "networks"},
+    "bottlenecks": COMMON | {"bottlenecks", "networks", "distributions"},
+    "objectives": COMMON | {"objectives", "networks", "bottlenecks", "distributions"},
+    "models": COMMON | {"models", "objectives", "networks", "samplers", "distributions", "bottlenecks"},
+    "extractors": COMMON | {"extractors", "data"},
+    "judging": COMMON | {"judging", "extractors", "data", "models"},
+    "metrics": COMMON | {"metrics", "judging", "extractors", "data", "models", "config"},
+    "inspections": COMMON | {"inspections", "models", "judging", "extractors", "metrics", "data"},
+    "reports": COMMON | {"reports", "runs", "config"},
+    "runs": COMMON | {"runs", "models", "config"},
 }
 LIGHTNING, HYDRA = {"lightning", "pytorch_lightning", "lightning_fabric"}, {"hydra", "omegaconf"}
 #: What knows a framework; all else is plain PyTorch and plain values. What MAY_IMPORT leaves out, the commands and
@@ -155,6 +155,75 @@ def test_an_import_that_is_forbidden_is_seen_wherever_it_stands(line, written):
     assert not what_is_forbidden(
         "networks", imported("from . import base\nfrom ..spec import Spec", "genloom.networks")
     )
+
+
+#: Kinds of content, and what several share; only their own room asks which of them it has.
+KINDS = {
+    node.name
+    for path in (ROOT / "contents").glob("*.py")
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    if isinstance(node, ast.ClassDef)
+    and {base.id for base in node.bases if isinstance(base, ast.Name)} & {"Content", "Values"}
+}
+
+
+def kinds_in(*nodes: ast.AST | None) -> set[str]:
+    """Return the kinds of content that are named anywhere in ``nodes``."""
+    found = {inner for node in nodes if node is not None for inner in ast.walk(node)}
+    names = {node.id for node in found if isinstance(node, ast.Name)}
+    return KINDS & (names | {node.attr for node in found if isinstance(node, ast.Attribute)})
+
+
+def kinds_asked_for(source: str) -> set[str]:
+    """Return the kinds of content by which a module branches: checks, comparisons, cases, tables, dispatch."""
+    asked = set()
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Call(func=ast.Name("isinstance" | "issubclass"), args=[_, kinds]):
+                asked |= kinds_in(kinds)
+            case ast.Compare():
+                asked |= kinds_in(node.left, *node.comparators)
+            case ast.MatchClass(cls=kind):
+                asked |= kinds_in(kind)
+            case ast.MatchValue(value=kind):
+                asked |= kinds_in(kind)
+            case ast.Dict(keys=keys):
+                asked |= kinds_in(*keys)
+            case ast.FunctionDef(decorator_list=decorators, args=ast.arguments(args=arguments)):
+                registered = [each for each in decorators if "register" in ast.unparse(each)]
+                if registered:
+                    asked |= kinds_in(*registered, *(each.annotation for each in arguments[:1]))
+    return asked
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in FILES if room_of(path) != "contents"],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_nobody_asks_which_kind_of_content_there_is(path):
+    assert not kinds_asked_for(path.read_text(encoding="utf-8")), "see genloom.contents.base.why_not"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "isinstance(spec.content, ImageContent)",
+        "isinstance(spec.content, TextContent | series.SeriesContent)",
+        "issubclass(kind, (VectorContent, int))",
+        "type(content) is ImageContent",
+        "type(content) in (TextContent, SeriesContent)",
+        "match content:\n    case ImageContent(channels=3): pass",
+        "match type(content):\n    case image.ImageContent: pass",
+        "table = {ImageContent: 1}",
+        "@show.register\ndef _(content: ImageContent): pass",
+        "@show.register(Values)\ndef _(content): pass",
+    ],
+)
+def test_whoever_asks_is_seen(line):
+    assert kinds_asked_for(line)
+    assert {"ImageContent", "VectorContent", "TextContent", "SeriesContent", "Values"} == KINDS
+    assert not kinds_asked_for("class A:\n    kind = ImageContent\n    def f(self, c): return ImageContent.of(c)")
 
 
 def test_a_test_is_called_the_same_in_every_process(request):

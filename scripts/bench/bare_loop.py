@@ -14,8 +14,9 @@ import torch.nn.functional as F
 from jaxtyping import UInt8
 from torch import Tensor
 
+from genloom.contents.image import ImageContent
 from genloom.networks.gan.dcgan import DCGANDiscriminator, DCGANGenerator
-from genloom.spec import ImageContent, Spec
+from genloom.spec import Spec
 
 LATENT_DIM = 100
 WARMUP_ITERATIONS = 3

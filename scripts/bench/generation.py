@@ -21,6 +21,7 @@ from environments import environment, rate
 from throughput import in_turns, rate_of, ratio
 
 from genloom.batch import Prompt
+from genloom.contents.text import TextContent
 from genloom.contents.vocabulary import Characters
 from genloom.data.text import FromCharacters, Text
 from genloom.distributions.outputs.categorical import Categorical
@@ -28,7 +29,7 @@ from genloom.models.sequence import SequenceModel
 from genloom.networks.sequence.language import Language
 from genloom.objectives.sequence import NegativeLogLikelihood
 from genloom.samplers.tokens import TokenSampler, generate
-from genloom.spec import Spec, TextContent
+from genloom.spec import Spec
 
 VOCABULARY = 65  # as in scripts/bench/hugging_face_loop.py
 WARM_UP = 16

@@ -18,8 +18,8 @@ from hydra import compose, initialize_config_dir
 from genloom import randomness
 from genloom.config.directory import config_directory
 from genloom.config.instantiate import instantiate
+from genloom.contents.image import Images
 from genloom.data.images.torchvision_sets import MNIST
-from genloom.examples import Images
 from genloom.judging.judge import Candidate, Judge
 from genloom.networks.gan.dcgan import DCGANGenerator
 

@@ -19,8 +19,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
+from genloom.contents.image import ImageContent
 from genloom.networks.gan.dcgan import DCGANDiscriminator, DCGANGenerator
-from genloom.spec import ImageContent, Spec
+from genloom.spec import Spec
 
 LATENT_DIM = 100
 SIZE = 32  # pixels

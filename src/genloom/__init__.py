@@ -18,10 +18,10 @@ _HOMES = {
     "SequenceModel": "models.sequence",
     "SequenceBaseline": "models.sequence",
     "Spec": "spec",
-    "ImageContent": "spec",
-    "VectorContent": "spec",
-    "TextContent": "spec",
-    "SeriesContent": "spec",
+    "ImageContent": "contents.image",
+    "VectorContent": "contents.vector",
+    "TextContent": "contents.text",
+    "SeriesContent": "contents.series",
 }
 
 

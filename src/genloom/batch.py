@@ -117,26 +117,3 @@ class Batch:
             return [self]
         bounds = torch.linspace(0, len(self), num + 1).round().int().tolist()
         return [self._map(lambda tensor, a=a, b=b: tensor[a:b]) for a, b in pairwise(bounds)]
-
-
-@dataclass(eq=False)
-class ImageBatch(Batch):
-    """Images in [-1, 1]."""
-
-    content: Float[Tensor, "batch channels height width"]
-
-
-@dataclass(eq=False)
-class TextBatch(Batch):
-    """Tokens; the condition is a :class:`Prompt` of at least one token, after which the first of them stands."""
-
-    content: Int[Tensor, "batch length"]
-
-
-@dataclass(eq=False)
-class SeriesBatch(Batch):
-    """The future of series, scaled; the condition is their :class:`History`. The mask is false where nothing was
-    observed.
-    """
-
-    content: Float[Tensor, "batch horizon channels"]

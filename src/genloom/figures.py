@@ -31,7 +31,7 @@ def drawn(figure: "Figure") -> Picture:
     """Return the figure as pixels."""
     figure.canvas.draw()
     pixels = np.asarray(figure.canvas.buffer_rgba())  # pyright: ignore[reportAttributeAccessIssue]
-    return torch.from_numpy(pixels[:, :, :3].copy()).permute(2, 0, 1)
+    return Picture(torch.from_numpy(pixels[:, :, :3].copy()).permute(2, 0, 1))
 
 
 def forecasts(

@@ -266,7 +266,7 @@ def test_points_are_sampled_as_a_scatter_and_an_array(run, tmp_path):
     code, out, _ = run("explore", "checkpoint=run", "out=looks", "metrics=none")
     assert code == 0
     assert {path.name for path in (tmp_path / "looks").iterdir()} == {"sample_grid.png", "interpolation.png"}
-    assert "directions:      left out: it shows pictures; this model's examples are VectorContent" in out
+    assert "directions:      left out: made for pictures, and the data holds points" in out
 
 
 def test_evaluating_says_what_it_needs(run):

@@ -106,7 +106,7 @@ def test_data_that_cannot_teach(run: Command, tmp_path: Path) -> None:
         ([], "data: a value is needed"),
         ([folder, "data.root=flat"], "data: image_folder is unlabelled"),
         ([folder, "data.root=few"], "below the 20 that the calibration needs"),
-        (["data=ring"], "data: ring holds no pictures"),
+        (["data=ring"], "data: an extractor is made for pictures, and ring holds points"),
     ):
         code, _, err = run("extractor", *arguments)
         assert code == 2 and message in err, err

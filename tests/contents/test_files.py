@@ -8,10 +8,9 @@ import pytest
 from PIL import Image
 
 from genloom.contents.files import matching, shown, walk
-from genloom.contents.sample_files import read_pictures
+from genloom.contents.image import ImageContent
 from genloom.data.text import FromCharacters, Text
 from genloom.errors import DataError
-from genloom.spec import ImageContent
 
 GREY = ImageContent(1, 4, 4)
 
@@ -77,13 +76,13 @@ def test_a_copy_that_a_notebook_keeps_is_no_sample(tmp_path: Path) -> None:
     pictures(tmp_path, 3)
     pictures(tmp_path / ".ipynb_checkpoints", 2)
     (tmp_path / "._0.png").write_bytes(b"\0\5\x16\7")
-    assert len(read_pictures(tmp_path, GREY, "samples")) == 3
+    assert len(GREY.read(tmp_path, "samples")) == 3
 
 
 def test_damaged_samples_are_named(tmp_path: Path) -> None:
     whole = tmp_path / "whole.npz"
     np.savez(whole, np.random.default_rng(0).integers(0, 256, (20, 4, 4, 1), dtype=np.uint8))
-    assert len(read_pictures(whole, GREY, "samples")) == 20
+    assert len(GREY.read(whole, "samples")) == 20
     content = whole.read_bytes()
     middle = content.index(b"NUMPY") + 150
     flipped = content[:middle] + bytes([content[middle] ^ 255]) + content[middle + 1 :]
@@ -93,6 +92,6 @@ def test_damaged_samples_are_named(tmp_path: Path) -> None:
         (tmp_path / f"{name}.npz").write_bytes(damaged)
     for name in ("half", "empty", "flipped", "text", "objects", "nothing"):
         with pytest.raises(DataError, match=rf"^samples: .*{name}.npz is damaged, or no npz.*; copy it again$"):
-            read_pictures(tmp_path / f"{name}.npz", GREY, "samples")
+            GREY.read(tmp_path / f"{name}.npz", "samples")
     with pytest.raises(DataError, match=r"missing.npz does not exist"):
-        read_pictures(tmp_path / "missing.npz", GREY, "samples")
+        GREY.read(tmp_path / "missing.npz", "samples")

@@ -1,12 +1,13 @@
 import torch
 from PIL import Image
 
-from genloom.contents import shown as render
+from genloom.contents.series import SeriesContent
+from genloom.contents.shown import Picture, Text, grid
 
 
 def test_grid_places_every_image():
     images = torch.arange(1, 6, dtype=torch.uint8).view(5, 1, 1, 1).expand(5, 1, 3, 4)
-    sheet = render.grid(images, columns=2, padding=1)
+    sheet = grid(images, columns=2, padding=1).pixels
     assert sheet.shape == (1, 3 * 4 + 1, 2 * 5 + 1)
     for position in range(5):
         top, left = 1 + (position // 2) * 4, 1 + (position % 2) * 5
@@ -16,7 +17,7 @@ def test_grid_places_every_image():
 
 def test_beside_keeps_both_pictures():
     left, right = torch.zeros(3, 4, 5, dtype=torch.uint8), torch.full((3, 6, 2), 7, dtype=torch.uint8)
-    sheet = render.beside(left, right, gap=3)
+    sheet = Picture(left).beside(Picture(right), gap=3).pixels
     assert sheet.shape == (3, 6, 10)
     assert (sheet[:, :4, :5] == 0).all()
     assert (sheet[:, :, 8:] == 7).all()
@@ -27,9 +28,21 @@ def test_png_holds_the_pixels(tmp_path):
     for channels, mode in ((1, "L"), (3, "RGB")):
         picture = torch.randint(0, 256, (channels, 5, 6), dtype=torch.uint8)
         path = tmp_path / "deep" / f"{mode}.png"
-        render.save_png(picture, path, scale=2)
+        Picture(picture).save_png(path, scale=2)
         with Image.open(path) as image:
             assert (image.mode, image.size) == (mode, (12, 10))
             assert image.getpixel((2, 4)) == (
                 picture[0, 2, 1].item() if channels == 1 else tuple(picture[:, 2, 1].tolist())
             )
+
+
+def test_text_is_saved_and_compared_below_each_other(tmp_path):
+    both = Text("drawn\n").beside(Text("real\n"))
+    file = both.save(tmp_path / "deep" / "two")
+    assert file.name == "two.txt"
+    assert file.read_text(encoding="utf-8") == "drawn\n\n=== real ===\nreal\n"
+
+
+def test_series_are_shown_as_curves():
+    picture = SeriesContent(4, ("load",)).show(torch.randn(3, 4, 1))
+    assert picture.pixels.shape[0] == 3 and len(picture.pixels.flatten(1).unique(dim=1).T) > 3

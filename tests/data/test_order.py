@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from genloom.batch import ImageBatch
+from genloom.contents.image import ImageBatch
 from genloom.data.base import ImageData
 from genloom.data.order import EpochOrder, KeyedBatches
 from genloom.errors import ConfigError, DataError

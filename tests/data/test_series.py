@@ -37,7 +37,7 @@ def series(tmp_path):
 
 
 def batch(data: Series, split="train", index=(0,)):
-    return data.split(split).batch(torch.tensor(list(index)), data.content())
+    return data.content().batch(data.split(split), torch.tensor(list(index)))
 
 
 # Windows
@@ -88,7 +88,7 @@ def test_many_series_alternate_have_their_own_scale_and_never_share_a_window(ser
     assert [each.series for each in content.scalers] == ["north", "south"] and content.channels == ("sales",)
     assert [each.mean[0] for each in content.scalers] == pytest.approx([9.5, 930])
     assert len(data.split("train")) == (20 - 5) + (15 - 5)
-    windows = data.split("train").batch(torch.arange(25), content)
+    windows = content.batch(data.split("train"), torch.arange(25))
     steps = torch.cat([windows.condition.past, windows.content], 1).diff(dim=1) * windows.condition.scale.unsqueeze(1)
     torch.testing.assert_close(steps[:15], torch.full((15, 5, 1), 1.0), atol=1e-4, rtol=0)
     torch.testing.assert_close(steps[15:], torch.full((10, 5, 1), -10.0), atol=1e-3, rtol=0)
@@ -233,7 +233,7 @@ def test_gaps_are_filled_from_the_past_and_masked(series):
     lines[11] = lines[11].rpartition(",")[0] + ","  # row 10 lacks b
     del lines[14:16]  # rows 13 and 14
     data = series(lines, gaps="fill", splits=[20, 10, 10])
-    windows = data.split("train").batch(torch.arange(15), data.content())
+    windows = data.content().batch(data.split("train"), torch.arange(15))
     values = torch.cat([windows.condition.past, windows.content], 1) * windows.condition.scale.unsqueeze(1)
     values = values + windows.condition.offset.unsqueeze(1)
     observed = torch.cat([windows.condition.observed, windows.mask], 1)

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from genloom.batch import Prompt
+from genloom.contents.text import TextWindows
 from genloom.contents.vocabulary import Characters, Pieces
 from genloom.data.text import FromBytes, FromCharacters, FromPieces, Text
 from genloom.errors import ConfigError, DataError
-from genloom.examples import TextWindows
 from genloom.spec import Spec
 
 TEXT = "".join(chr(ord("a") + (i * i + i // 7) % 26) for i in range(1000))
@@ -29,7 +29,7 @@ def build(path: Path | None, **changes: Any) -> Text:
 
 def scored(windows: TextWindows, data: Text) -> list[tuple[int, int, int]]:
     """Return (row, token, tokens before it that the model sees) of all tokens that count, one by one."""
-    batch = windows.batch(torch.arange(len(windows)), data.content())
+    batch = data.content().batch(windows, torch.arange(len(windows)))
     assert batch.mask is not None
     return [
         (int(windows.starts[w]) + windows.past + i, int(batch.content[w, i]), windows.past + i)
@@ -78,7 +78,7 @@ def test_training_sees_a_window_at_every_offset_and_copies_nothing(file: Path) -
     assert train.rows.dtype == torch.uint8
     assert len(train) == 900 - 16 and int(train.starts[-1]) + 17 == 900
     assert int(val.starts[0]) + 1 == 900 and int(val.starts[-1]) + 17 == 950
-    batch = train.batch(torch.tensor([3]), data.content())
+    batch = data.content().batch(train, torch.tensor([3]))
     assert isinstance(batch.condition, Prompt) and batch.mask is None and batch.content.dtype == torch.int64
     decode = data.content().vocabulary.decode
     assert decode(batch.condition.tokens[0]) == TEXT[3] and decode(batch.content[0]) == TEXT[4:20]

@@ -8,11 +8,13 @@ from scipy.integrate import quad
 from scipy.stats import logistic
 from torch import Tensor
 
+from genloom.contents.image import ImageContent
+from genloom.contents.vector import VectorContent
 from genloom.distributions.likelihoods.bernoulli import Bernoulli, ContinuousBernoulli
 from genloom.distributions.likelihoods.gaussian import Gaussian, LearnedGaussian, OptimalGaussian
 from genloom.distributions.likelihoods.logistic_mixture import DiscretisedLogisticMixture
 from genloom.errors import ConfigError
-from genloom.spec import ImageContent, Spec, VectorContent
+from genloom.spec import Spec
 
 GREY = Spec("grey", ImageContent(1, 4, 4))
 COLOUR = Spec("colour", ImageContent(3, 4, 4))

@@ -19,7 +19,7 @@ from torchmetrics.image.fid import NoTrainInceptionV3
 
 from genloom.config.directory import config_directory
 from genloom.config.instantiate import instantiate
-from genloom.contents.shown import save_png
+from genloom.contents.shown import Picture
 from genloom.data.base import ImageData, Images, Split
 from genloom.data.images.folder import ImageFolder
 from genloom.errors import CheckpointError
@@ -100,7 +100,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, images in (("real", data.whole_training_set().content), ("ours", pictures(20, 3))):
         (folder / name).mkdir()
         for place, image in enumerate(images):
-            save_png(image, folder / name / f"{place:02d}.png")
+            Picture(image).save_png(folder / name / f"{place:02d}.png")
     return folder
 
 
@@ -183,7 +183,7 @@ def test_a_validation_folder_of_its_own_is_not_part_of_the_training_set(tmp_path
     for folder, num in (("train", 20), ("val", 4), ("test", 5)):
         (tmp_path / "all" / folder).mkdir(parents=True)
         for place, image in enumerate(pictures(num, num)):
-            save_png(image, tmp_path / "all" / folder / f"{place:02d}.png")
+            Picture(image).save_png(tmp_path / "all" / folder / f"{place:02d}.png")
     shutil.copytree(tmp_path / "all", tmp_path / "two")
     shutil.rmtree(tmp_path / "two" / "val")
     sizes = [

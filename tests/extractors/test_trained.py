@@ -10,6 +10,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from genloom.contents.image import ImageContent
+from genloom.contents.vector import VectorContent
 from genloom.data.base import ImageData, Images
 from genloom.data.images.digits import Digits
 from genloom.errors import CheckpointError, ConfigError
@@ -22,7 +24,6 @@ from genloom.judging.verdict import Verdict
 from genloom.metrics.classes import ClassBalance
 from genloom.metrics.frechet import FrechetDistance
 from genloom.metrics.memorisation import Memorisation
-from genloom.spec import ImageContent, VectorContent
 
 CARD = Card(
     name="mine",
@@ -199,7 +200,7 @@ def test_pictures_of_other_channels_are_refused(file: Path, tmp_path: Path, colo
         judge(file, tmp_path).prepare(ImageContent(3, 8, 8))
     with pytest.raises(ConfigError, match=r"data\.channels=1"):
         judged(file, tmp_path, colours)
-    with pytest.raises(ConfigError, match="another kind"):
+    with pytest.raises(ConfigError, match="made for pictures, and the data holds points"):
         judge(file, tmp_path).prepare(VectorContent(2))
     judge(file, tmp_path).prepare(ImageContent(1, 28, 20, domain="letters"))
 

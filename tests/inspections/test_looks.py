@@ -17,9 +17,12 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from genloom import randomness
 from genloom.batch import Label
 from genloom.bottlenecks.gaussian import Gaussian
+from genloom.contents.image import ImageContent, Images
+from genloom.contents.shown import Picture
+from genloom.contents.vector import VectorContent
 from genloom.distributions.latents import NormalWithCodes, StandardNormal
 from genloom.errors import CapabilityError, DataError
-from genloom.examples import Examples, Images
+from genloom.examples import Examples
 from genloom.extractors.features import FeatureExtractor, Features, Pixels
 from genloom.inspections.base import Look, PictureLook
 from genloom.inspections.classes import Classes
@@ -38,7 +41,7 @@ from genloom.networks.conditioning import Concatenation
 from genloom.networks.dense import DenseDiscriminator, DenseGenerator
 from genloom.networks.heads import Projection
 from genloom.objectives.gan import NonSaturating
-from genloom.spec import ImageContent, LabelCondition, Spec, VectorContent
+from genloom.spec import LabelCondition, Spec
 
 PADDING = 2  # of a grid
 
@@ -52,10 +55,11 @@ def no_data() -> Any:
     raise AssertionError("this look needs no data")
 
 
-def cells(picture: torch.Tensor, columns: int, size: int = 4) -> torch.Tensor:
+def cells(picture: Picture | torch.Tensor, columns: int, size: int = 4) -> torch.Tensor:
     """Cut a grid of grey images into (rows, columns, size, size)."""
+    sheet = picture if isinstance(picture, torch.Tensor) else picture.pixels
     step = size + PADDING
-    inner = picture[0, PADDING:, PADDING : PADDING + columns * step]
+    inner = sheet[0, PADDING:, PADDING : PADDING + columns * step]
     return inner.unfold(0, size, step).unfold(1, size, step)
 
 
@@ -129,7 +133,7 @@ def judge(tmp_path) -> Judge:
 
 def test_full_truncation_is_no_truncation_and_none_is_the_mean(tiny_gan):
     model = tiny_gan(generator=Styled)
-    picture = TruncationSweep(psis=[0, 0.5, 1], columns=5).picture(model, no_data)
+    picture = TruncationSweep(psis=[0, 0.5, 1], columns=5).picture(model, no_data).pixels
     rows = cells(picture, 5)
     assert rows.shape[:2] == (3, 5)
     plain = model.sample(5, rng=randomness.generator(model.seed, "truncation"))
@@ -214,7 +218,7 @@ def test_copies_are_found_first(tiny_gan, tiny_data, judge, num_train):
             index = (latent["z"][:, 0] * 1000).long() % num_train
             return ImageContent(1, 4, 4).encode(train.content[index])
 
-    picture = Neighbours(judge, num=5, k=3).picture(tiny_gan(generator=Copying), holding(train))
+    picture = Neighbours(judge, num=5, k=3).picture(tiny_gan(generator=Copying), holding(train)).pixels
     samples = cells(picture[:, :, :8], 1)[:, 0]
     found = cells(picture[:, :, 8 + 12 :], min(3, num_train))
     assert found.shape[:2] == (5, min(3, num_train))
@@ -240,7 +244,7 @@ def test_a_trained_extractor_decides_what_is_near(tiny_gan, tiny_data, tmp_path)
     extractors: dict[str, FeatureExtractor] = {"costly": Costly(), "pixels": Pixels(), "brightness": Brightness()}
     judge = Judge(extractors, {}, cache_dir=tmp_path / "cache")
     train = tiny_data.split("train")
-    picture = Neighbours(judge, num=4, k=2).picture(tiny_gan(), holding(train))
+    picture = Neighbours(judge, num=4, k=2).picture(tiny_gan(), holding(train)).pixels
     samples, found = cells(picture[:, :, :8], 1)[:, 0].float(), cells(picture[:, :, 20:], 2).float()
     every = (samples.mean((1, 2)).unsqueeze(1) - train.content[:, 0].float().mean((1, 2))).abs()
     torch.testing.assert_close(
@@ -282,7 +286,7 @@ def test_looking_changes_neither_training_nor_random_state(tiny_gan, tiny_data, 
 def test_a_picture_is_the_same_each_time(tiny_gan, tiny_data, judge):
     model = tiny_gan(generator=Styled)
     for look in looks(judge):
-        first, second = (look.picture(model, lambda: tiny_data) for _ in range(2))
+        first, second = (look.picture(model, lambda: tiny_data).pixels for _ in range(2))
         assert torch.equal(first, second), look.name
 
 
@@ -303,12 +307,10 @@ def test_points_are_scattered_or_said_not_to_be_drawn(tiny_gan, judge, capsys):
     trainer = pl.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
     for look in (SampleGrid(num=8), Interpolation(rows=2, steps=4)):
         assert look.why_not(model.spec.content) is None
-        assert look.picture(model, holding(train)).shape[0] == 1
+        assert look.picture(model, holding(train)).pixels.shape[0] == 1
     for look in (Neighbours(judge), LatentDirections()):
         look.setup(trainer, model, "fit")
-        assert f"{look.name}: not drawn: it shows pictures; this model's examples are VectorContent" in (
-            capsys.readouterr().out
-        )
+        assert f"{look.name}: not drawn: made for pictures, and the data holds points" in (capsys.readouterr().out)
         look.look(trainer, model)  # nothing
 
 
@@ -341,7 +343,7 @@ def test_a_conditional_network_of_genloom_is_walked(judge, tiny_data):
     model = labelled(generator=partial(DenseGenerator, widths=[8], conditioning=Concatenation))
     train = tiny_data.split("train")
     for look in (Interpolation(rows=2, steps=3), LatentDirections(), Classes(per_class=2), Neighbours(judge, num=2)):
-        assert look.picture(model, holding(train)).dtype == torch.uint8
+        assert look.picture(model, holding(train)).pixels.dtype == torch.uint8
     drawn = model.sample(3, rng=randomness.generator(1), condition=model.condition_on(["dog"], 3))
     assert isinstance(drawn.condition, Label)
     assert drawn.condition.index.tolist() == [1, 1, 1]

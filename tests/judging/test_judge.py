@@ -13,6 +13,7 @@ import torch
 from rich.console import Console
 from safetensors.torch import load_file, save_file
 
+from genloom.contents.image import ImageContent
 from genloom.data.base import ImageData, Images
 from genloom.data.images.digits import Digits
 from genloom.errors import ConfigError, DataError
@@ -34,7 +35,6 @@ from genloom.metrics.frechet import (
 from genloom.metrics.kernel import KernelDistance
 from genloom.metrics.memorisation import Memorisation
 from genloom.metrics.precision_recall import Support
-from genloom.spec import ImageContent
 
 JudgeOf = Callable[..., Judge]
 D = "digits_cnn_v1"

@@ -74,7 +74,7 @@ def test_they_apply_only_where_something_was_asked() -> None:
     plain = Images(torch.zeros(50, 1, 4, 4, dtype=torch.uint8))
     asked = Images(plain.content, torch.zeros(50, dtype=torch.int64), torch.zeros(50, dtype=torch.int64))
     extractor = DigitsExtractor()
-    from genloom.spec import ImageContent
+    from genloom.contents.image import ImageContent
 
     content = ImageContent(1, 4, 4, "handwritten_digits")
 

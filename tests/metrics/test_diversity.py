@@ -4,11 +4,11 @@ import pytest
 import torch
 from scipy.spatial.distance import pdist
 
+from genloom.contents.image import ImageContent
 from genloom.data.base import Images
 from genloom.extractors.features import Pixels
 from genloom.judging.evidence import Evidence, View
 from genloom.metrics.diversity import FeatureDiversity, StructuralSimilarity, _pairs
-from genloom.spec import ImageContent
 
 
 def test_feature_diversity_is_the_mean_distance_within_classes(view: Callable[..., View], nothing: Evidence) -> None:

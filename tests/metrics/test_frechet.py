@@ -9,11 +9,11 @@ import scipy.stats
 import torch
 from torchmetrics.image.fid import FrechetInceptionDistance
 
+from genloom.contents.image import ImageContent
 from genloom.intervals import half_width
 from genloom.judging.evidence import Evidence, View
 from genloom.judging.metric import Score
 from genloom.metrics.frechet import FrechetDistance, Moments, distance, frechet_distance, moments
-from genloom.spec import ImageContent
 
 ViewOf = Callable[..., View]
 NOTHING = Evidence(ImageContent(1, 4, 4), {}, {})

@@ -8,11 +8,11 @@ import scipy.stats
 import torch
 from torchmetrics.image.kid import KernelInceptionDistance, poly_mmd
 
+from genloom.contents.image import ImageContent
 from genloom.judging.evidence import Evidence, View
 from genloom.judging.metric import Score
 from genloom.metrics import kernel
 from genloom.metrics.kernel import KernelDistance, direct_sum, embedded_sum
-from genloom.spec import ImageContent
 
 ViewOf = Callable[..., View]
 NOTHING = Evidence(ImageContent(1, 4, 4), {}, {})

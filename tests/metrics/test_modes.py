@@ -1,12 +1,14 @@
 import pytest
 import torch
 
+from genloom.contents.image import ImageContent
+from genloom.contents.vector import VectorContent
 from genloom.data.images.digits import Digits
 from genloom.data.images.stacked import Stacked
 from genloom.data.ring import Ring, centres
 from genloom.errors import DataError
 from genloom.metrics.modes import RingExtractor, StackedDigitsExtractor
-from genloom.spec import ImageContent, Spec, VectorContent
+from genloom.spec import Spec
 
 
 @pytest.fixture(scope="module")

@@ -5,12 +5,12 @@ import pytest
 import torch
 from scipy.spatial.distance import cdist
 
+from genloom.contents.image import ImageContent
 from genloom.errors import ConfigError
 from genloom.judging.evidence import Evidence
 from genloom.metrics import distances
 from genloom.metrics.distances import squared_radii
 from genloom.metrics.precision_recall import Overlap, Support, overlap
-from genloom.spec import ImageContent
 
 
 def shares(real: torch.Tensor, fake: torch.Tensor, k_pr: int, k_dc: int) -> Overlap:

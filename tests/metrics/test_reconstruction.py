@@ -7,14 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from genloom.batch import ImageBatch
 from genloom.bottlenecks.gaussian import Gaussian
-from genloom.examples import Images
+from genloom.contents.image import ImageBatch, ImageContent, Images
 from genloom.extractors.reference_cache import ReferenceCache
 from genloom.judging.measuring import Held
 from genloom.judging.metric import Score
 from genloom.metrics.reconstruction import Reconstruction, pca_error
-from genloom.spec import ImageContent, Spec
+from genloom.spec import Spec
 
 CONTENT = ImageContent(1, 16, 16)
 

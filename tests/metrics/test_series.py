@@ -97,7 +97,7 @@ def test_each_observed_value_counts_once_whatever_the_batches(tmp_path):
     data = Series(path=table(tmp_path, missing=0.2), look_back=6, horizon=4, gaps="fill")
     built, windows = model(data), data.split("test")
     found = scores(built, data, batch_size=len(windows))
-    batch = windows.batch(torch.arange(len(windows)), data.content())
+    batch = data.content().batch(windows, torch.arange(len(windows)))
     errors = (batch.condition.past[:, -1:] - batch.content)[batch.mask]
     assert found["mse"].value == pytest.approx(errors.square().mean().item(), rel=1e-5)
     assert found["mae"].value == pytest.approx(errors.abs().mean().item(), rel=1e-5)
@@ -112,7 +112,7 @@ def test_each_observed_value_counts_once_whatever_the_batches(tmp_path):
 def test_details_are_by_step_and_by_target(tmp_path):
     data = Series(path=table(tmp_path), look_back=6, horizon=4)
     windows = data.split("test")
-    batch = windows.batch(torch.arange(len(windows)), data.content())
+    batch = data.content().batch(windows, torch.arange(len(windows)))
     squares = (batch.condition.past[:, -1:] - batch.content).square()
     details = scores(model(data), data)["mse"].details
     assert details["by_step"] == pytest.approx(squares.mean((0, 2)).tolist(), rel=1e-5)

@@ -192,7 +192,7 @@ def test_nothing_is_drawn_where_no_comparison_looks(data: Text, tmp_path: Path, 
     pictures = Judge({"pixels": Pixels(16)}, {"fd": FrechetDistance()}, cache_dir=tmp_path)
     verdict = pictures.judge(data, {"raw": candidate})
     assert [(item.metric, item.reason) for item in verdict.not_applicable] == [
-        ("fd", "it looks at another kind of content")
+        ("fd", "made for pictures, and the data holds texts")
     ]
 
 
@@ -201,10 +201,12 @@ def test_what_does_not_fit_is_said(data: Text, tmp_path: Path, build: Any, tiny_
         item.metric: item.reason
         for item in judged(data, build(data), Likelihood(), LatentActivity(), tmp_path=tmp_path).not_applicable
     }
-    assert reasons["nll_bound"] == "the likelihood of text is exact and needs no bound; metrics=text measures it"
+    assert reasons["nll_bound"] == "made for values of one shape, and the data holds texts; metrics=text measures them"
     assert reasons["active_units"] == "the model has no latent"
     vae = judged(tiny_data, tiny_vae(), TextLikelihood(), TextSamples(), tmp_path=tmp_path)
-    assert not vae.rows and {item.reason for item in vae.not_applicable} == {"it measures text"}
+    assert not vae.rows and {item.reason for item in vae.not_applicable} == {
+        "made for texts, and the data holds pictures"
+    }
 
 
 def test_limits_are_named() -> None:

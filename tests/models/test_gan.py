@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from genloom import randomness
+from genloom.contents.image import ImageContent
 from genloom.data.ring import Ring, centres
 from genloom.distributions.latents import NormalWithCodes, StandardNormal
 from genloom.errors import ConfigError, TrainingError
@@ -32,7 +33,7 @@ from genloom.objectives.gan import (
     WeightClipping,
 )
 from genloom.objectives.loss import Loss
-from genloom.spec import ImageContent, LabelCondition, Spec
+from genloom.spec import LabelCondition, Spec
 
 
 def weights(model: nn.Module) -> dict[str, torch.Tensor]:

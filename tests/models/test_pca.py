@@ -7,6 +7,7 @@ import torch
 from sklearn.decomposition import PCA as Theirs
 
 from genloom import randomness
+from genloom.contents.vector import VectorContent
 from genloom.data.base import Images
 from genloom.errors import ConfigError
 from genloom.metrics.reconstruction import pca_error
@@ -14,7 +15,7 @@ from genloom.models.abilities import Encodes, HasLatents, Reconstructs, Samples,
 from genloom.models.generation import batches_of
 from genloom.models.pca import PCA
 from genloom.runs import checkpoint
-from genloom.spec import Spec, VectorContent
+from genloom.spec import Spec
 
 DIM = 3
 

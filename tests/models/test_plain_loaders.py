@@ -7,11 +7,12 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 from genloom.batch import Label
+from genloom.contents.image import ImageContent
 from genloom.errors import ConfigError
 from genloom.models.pca import PCA
 from genloom.models.training.passes import Passes, as_batch
 from genloom.objectives.vae import BetaTc
-from genloom.spec import ImageContent, Spec
+from genloom.spec import Spec
 
 
 def content_of(data):

@@ -174,7 +174,7 @@ def test_parts_that_do_not_fit_are_refused(text, series, text_model, series_mode
         series_model(objective=Pinball())
     with pytest.raises(ConfigError, match=r"model.objective: NegativeLogLikelihood needs .* density"):
         series_model(objective=NegativeLogLikelihood())
-    with pytest.raises(ConfigError, match=r"model.output: Categorical predicts tokens, and data.name=tiny"):
+    with pytest.raises(ConfigError, match=r"model.output: Categorical is made for texts, and data.name=tiny"):
         SequenceModel(
             series.describe(),
             network=partial(Linear, normalise=LastValue()),
@@ -182,7 +182,7 @@ def test_parts_that_do_not_fit_are_refused(text, series, text_model, series_mode
             objective=NegativeLogLikelihood(),
             optimizer={},
         )
-    with pytest.raises(ConfigError, match=r"model.output: Point predicts real values"):
+    with pytest.raises(ConfigError, match=r"model.output: Point is made for series"):
         text_model(output=Point)
     with pytest.raises(ConfigError, match=r"model.network"):
         text_model(network=partial(Periodic, normalise=MeanStd()))

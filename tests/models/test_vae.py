@@ -16,6 +16,7 @@ from genloom.bottlenecks.gaussian import Deterministic
 from genloom.bottlenecks.gaussian import Gaussian as Latent
 from genloom.bottlenecks.ladder import Ladder
 from genloom.bottlenecks.vector_quantised import VectorQuantised
+from genloom.contents.image import ImageContent
 from genloom.distributions.likelihoods.bernoulli import Bernoulli, ContinuousBernoulli
 from genloom.distributions.likelihoods.gaussian import Gaussian, OptimalGaussian
 from genloom.distributions.likelihoods.logistic_mixture import DiscretisedLogisticMixture
@@ -32,7 +33,7 @@ from genloom.networks.base import Encoder
 from genloom.networks.conditioning import Concatenation
 from genloom.objectives.vae import BetaTc, Elbo, Iwae
 from genloom.schedules import linear
-from genloom.spec import ImageContent, LabelCondition, Spec
+from genloom.spec import LabelCondition, Spec
 
 residual = {
     "encoder": partial(ConvolutionalEncoder, block=Halving, width=4, hidden=8),

@@ -10,6 +10,8 @@ import torch
 from omegaconf import OmegaConf
 from torch import Tensor
 
+from genloom.contents.image import ImageContent
+from genloom.contents.vector import VectorContent
 from genloom.errors import ConfigError
 from genloom.networks.gan.ada import AdaptiveAugment
 from genloom.networks.gan.augmentation import (
@@ -23,7 +25,7 @@ from genloom.networks.gan.augmentation import (
     spread,
     translation,
 )
-from genloom.spec import ImageContent, Spec, VectorContent
+from genloom.spec import Spec
 
 NO_ADA: dict[str, Any] = {
     **dict.fromkeys(("shift", "scale", "rotate", "stretch", "translate", "brightness", "contrast", "hue"), 0.0),
@@ -131,7 +133,10 @@ def test_a_gradient_penalty_reaches_the_discriminator_through_it(build):
 
 @BOTH
 def test_what_is_no_image_is_refused(build):
-    with pytest.raises(ConfigError, match=r"^model\.augmentation: \w+Augment needs images; data ring holds Vector"):
+    with pytest.raises(
+        ConfigError,
+        match=r"^model\.augmentation: \w+ is made for pictures, and data\.name=ring .*; set model\.augmentation=null$",
+    ):
         build(Spec("ring", VectorContent(2)))
 
 

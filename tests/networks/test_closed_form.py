@@ -5,12 +5,13 @@ import pytest
 import torch
 from sklearn.linear_model import Ridge as Theirs
 
+from genloom.contents.image import ImageContent
 from genloom.data.series.series import Series
 from genloom.distributions.outputs.real import Gaussian
 from genloom.errors import ConfigError
 from genloom.models.generation import batches_of
 from genloom.networks.baselines.closed_form import RepeatLast, Ridge, SeasonalNaive
-from genloom.spec import ImageContent, Spec
+from genloom.spec import Spec
 
 
 def table(tmp_path, *, missing: float = 0.0) -> Series:
@@ -42,7 +43,7 @@ def solved(network, data: Series, size: int = 64):
 
 
 def whole(data: Series, split: str):
-    return data.split(split).batch(torch.arange(len(data.split(split))), data.content())
+    return data.content().batch(data.split(split), torch.arange(len(data.split(split))))
 
 
 def test_naive_forecasts_repeat_the_last_value_and_the_last_season(tmp_path):
@@ -145,5 +146,5 @@ def test_what_does_not_fit_is_refused(tmp_path):
         SeasonalNaive(spec, outputs=2, period=9)
     with pytest.raises(ConfigError, match=r"model\.network\.penalties: \[0\.0\] must be"):
         Ridge(spec, outputs=2, penalties=[0.0])
-    with pytest.raises(ConfigError, match=r"forecasts series, and data\.name=pictures holds none"):
+    with pytest.raises(ConfigError, match=r"made for series, and data\.name=pictures holds pictures"):
         RepeatLast(Spec("pictures", ImageContent(1, 8, 8)), outputs=2)

@@ -4,11 +4,12 @@ import pytest
 import torch
 from torch import nn
 
+from genloom.contents.image import ImageContent
 from genloom.networks.autoencoder.residual import ResidualDiscriminator
 from genloom.networks.base import Pyramid
 from genloom.networks.dense import DenseDiscriminator, DenseGenerator
 from genloom.networks.gan.dcgan import DCGANDiscriminator, DCGANGenerator
-from genloom.spec import ImageContent, Spec
+from genloom.spec import Spec
 
 GENERATORS = [partial(DCGANGenerator, width=4), partial(DenseGenerator, widths=(8, 16))]
 DISCRIMINATORS = [

@@ -8,12 +8,13 @@ import pytest
 import torch
 
 from genloom.batch import Prompt
+from genloom.contents.vector import VectorContent
 from genloom.data.text import FromCharacters, FromPieces, Text
 from genloom.distributions.outputs.categorical import Categorical
 from genloom.errors import ConfigError
 from genloom.models.generation import batches_of
 from genloom.networks.baselines.ngram import NGram
-from genloom.spec import Spec, VectorContent
+from genloom.spec import Spec
 
 TEXT = "the cat sat on the mat; the dog sat on the log.\n" * 3 + "a cat is not a dog, and that is that!\n" * 2
 
@@ -151,7 +152,7 @@ def test_limits_are_named(data: Text) -> None:
     ):
         with pytest.raises(ConfigError, match=match):
             NGram(spec, **{"outputs": size, **changes})
-    with pytest.raises(ConfigError, match=r"NGram counts tokens, and data.name=ring holds none"):
+    with pytest.raises(ConfigError, match=r"NGram is made for texts, and data.name=ring holds points"):
         NGram(Spec("ring", VectorContent(2)), outputs=2)
     with pytest.raises(ConfigError, match=r"model.network.order: 13 tokens of context fit in no window"):
         solved(data, order=13)

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from genloom.batch import Label
+from genloom.contents.image import ImageContent
 from genloom.errors import ConfigError
 from genloom.networks.autoencoder.residual import ResidualDiscriminator
 from genloom.networks.conditioning import ClassBatchNorm, Concatenation, ConditionalBatchNorm
@@ -17,7 +18,7 @@ from genloom.networks.gan.resnet import ResNetDiscriminator, ResNetGenerator
 from genloom.networks.gan.spectral import normalise_spectrally
 from genloom.networks.heads import Classifier, Codes, Projection, Score
 from genloom.networks.heads import Concatenation as ConcatenationHead
-from genloom.spec import ImageContent, LabelCondition, Spec
+from genloom.spec import LabelCondition, Spec
 
 LABELLED = Spec("any", ImageContent(1, 16, 16), LabelCondition(("a", "b", "c")))
 UNLABELLED = Spec("any", ImageContent(1, 16, 16))

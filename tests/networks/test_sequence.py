@@ -8,6 +8,8 @@ import torch
 from torch import nn
 
 from genloom.batch import History, Prompt
+from genloom.contents.series import SeriesContent
+from genloom.contents.text import TextContent
 from genloom.contents.vocabulary import Characters
 from genloom.distributions.outputs.real import Gaussian, Point, Quantiles
 from genloom.errors import ConfigError
@@ -15,7 +17,7 @@ from genloom.networks.sequence.forecasting import LastValue, Linear, MeanStd, Pa
 from genloom.networks.sequence.language import Language
 from genloom.networks.sequence.recurrent import GRU, LSTM, RNN
 from genloom.networks.sequence.transformer import Transformer, normalise, rotate, rotation
-from genloom.spec import HistoryCondition, SeriesContent, Spec, TextContent
+from genloom.spec import HistoryCondition, Spec
 
 TEXT = Spec("text", TextContent(6, Characters("abcdefg")))
 SERIES = Spec("series", SeriesContent(horizon=5, channels=("x", "y", "z")), HistoryCondition(look_back=21))

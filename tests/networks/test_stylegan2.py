@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from genloom.batch import Label
+from genloom.contents.image import ImageContent
+from genloom.contents.vector import VectorContent
 from genloom.errors import ConfigError
 from genloom.networks.base import Pyramid
 from genloom.networks.gan.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator
@@ -22,7 +24,7 @@ from genloom.networks.gan.stylegan2_layers import (
     Upsample,
 )
 from genloom.networks.heads import Projection
-from genloom.spec import ImageContent, LabelCondition, Spec, VectorContent
+from genloom.spec import LabelCondition, Spec
 
 SHAPES = [
     (1, 28, 28),
@@ -443,5 +445,5 @@ def test_mistakes_are_named(build, options, message):
     latent = (LATENT,) if build is generator else ()
     with pytest.raises(ConfigError, match=message):
         build(spec(), *latent, **options)
-    with pytest.raises(ConfigError, match=r"a network of images cannot serve data\.name=ring"):
+    with pytest.raises(ConfigError, match=r"made for pictures, and data\.name=ring holds points"):
         build(Spec("ring", VectorContent(2)), *latent)

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from genloom.batch import ImageBatch, Label
+from genloom.batch import Label
+from genloom.contents.image import ImageBatch
 from genloom.networks.base import Critique
 from genloom.objectives.gan import Draw, Game
 

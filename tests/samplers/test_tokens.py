@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from genloom.batch import Prompt
+from genloom.contents.text import TextContent
 from genloom.contents.vocabulary import Characters
 from genloom.errors import ConfigError
 from genloom.networks.sequence.base import TextNetwork
@@ -15,7 +16,7 @@ from genloom.networks.sequence.language import Language
 from genloom.networks.sequence.recurrent import LSTM
 from genloom.networks.sequence.transformer import Transformer
 from genloom.samplers.tokens import TokenSampler, generate
-from genloom.spec import Spec, TextContent
+from genloom.spec import Spec
 
 SPEC = Spec("text", TextContent(6, Characters("abcdefg")))
 GREEDY = TokenSampler(temperature=0)

@@ -15,8 +15,8 @@ from pytorch_lightning.loggers import Logger
 from genloom import randomness
 from genloom.config.advice import pasted
 from genloom.config.instantiate import instantiate
-from genloom.contents.sample_files import read_pictures
-from genloom.data.base import Images, InMemoryData
+from genloom.contents.base import why_not
+from genloom.data.base import InMemoryData
 from genloom.errors import CapabilityError, ConfigError, DataError, NeedsLabelsError
 from genloom.examples import Examples
 from genloom.inspections.base import Look
@@ -26,7 +26,7 @@ from genloom.models.abilities import Model
 from genloom.models.training.family import Family
 from genloom.runs import checkpoint, stranger
 from genloom.runs.logs import careful
-from genloom.spec import HistoryCondition, ImageContent, Spec
+from genloom.spec import HistoryCondition, Spec
 
 
 @dataclass
@@ -128,7 +128,7 @@ def load_data(node: DictConfig | dict[str, Any], spec: Spec | None = None) -> In
         DataError: it is not there, or damaged.
     """
     data: InMemoryData = instantiate(node, "data")
-    if spec is not None:
+    if spec is not None and why_not(data, spec.content) is None:
         data.follow(spec)
     data.prepare_data()
     data.describe()
@@ -198,14 +198,10 @@ def examples_for(model: Family, file: Path, config: DictConfig) -> Examples:
     content = model.spec.content
     if config.images is None:
         examples = load_data_of(model, file, config.data, config.trust).modelled(config.split)
-    elif not isinstance(content, ImageContent):
-        raise ConfigError(f"images: {file} is of {type(content).__name__}, not of pictures; name data instead")
     elif model.conditional:
         raise ConfigError(f"images: {file} needs to know the classes of its examples; name labelled data instead")
     else:
-        examples = Images(read_pictures(Path(config.images).expanduser(), content, "images"))
-        if content.binary:
-            examples = Images(255 * (examples.content > 127).to(torch.uint8))
+        examples = content.seen(content.read(Path(config.images).expanduser(), "images"))
     return examples[slice(0, config.num)]
 
 

@@ -10,15 +10,12 @@ from omegaconf import DictConfig
 from genloom import randomness
 from genloom.commands.assembly import load_data, load_data_of
 from genloom.config.instantiate import instantiate
-from genloom.contents.sample_files import read_pictures
 from genloom.devices import device
 from genloom.errors import ConfigError
-from genloom.examples import Images
 from genloom.judging.candidate import Candidate, candidates_of
 from genloom.judging.judge import Judge, Verdict
 from genloom.runs import checkpoint, stranger
 from genloom.runs.directory import write_json
-from genloom.spec import ImageContent
 
 
 def run(config: DictConfig) -> None:
@@ -76,11 +73,7 @@ def _of_samples(config: DictConfig) -> tuple[Verdict, Path]:
     judge = _judge(config.metrics)
     data = load_data(config.data)
     path, content = Path(config.samples).expanduser(), data.describe().content
-    if not isinstance(content, ImageContent):
-        raise ConfigError(f"samples: files of pictures are judged, and data={data.name} holds none; judge a checkpoint")
-    images = read_pictures(path, content, "samples", at_least=2)
-    generator = randomness.generator(config.seed, "samples")
-    images = images[torch.randperm(len(images), generator=generator)]
-    return judge.judge(
-        data, {"samples": Candidate(lambda num: Images(images[:num]))}, device=device(config.device)
-    ), path if path.is_dir() else path.parent
+    samples = content.read(path, "samples", at_least=2)
+    samples = samples[torch.randperm(len(samples), generator=randomness.generator(config.seed, "samples"))]
+    candidates = {"samples": Candidate(lambda num: samples[:num])}
+    return judge.judge(data, candidates, device=device(config.device)), path if path.is_dir() else path.parent

@@ -11,7 +11,6 @@ from pytorch_lightning import Callback
 from genloom import randomness
 from genloom.commands.assembly import build_callbacks, load_data_of
 from genloom.config.instantiate import instantiate
-from genloom.contents import shown as render
 from genloom.contents.shown import Shown
 from genloom.data.base import InMemoryData
 from genloom.devices import device
@@ -53,7 +52,7 @@ def run(config: DictConfig) -> None:
             skipped[name] = error
         else:
             try:
-                path = render.save(picture, out / name)
+                path = picture.save(out / name)
             except OSError as error:
                 raise ConfigError(f"out: {out / name} cannot be written ({error.strerror}); set out") from error
             print(f"{name + ':':<17}{os.path.relpath(path)}", flush=True)

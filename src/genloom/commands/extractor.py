@@ -14,18 +14,19 @@ from omegaconf import DictConfig
 
 from genloom import __version__, randomness
 from genloom.commands.assembly import load_data
+from genloom.contents.base import why_not
+from genloom.contents.image import ImageContent
 from genloom.data.base import Images, InMemoryData, Split
 from genloom.devices import device
 from genloom.errors import ConfigError, DataError
 from genloom.extractors.card import Card
 from genloom.extractors.features import file_sha256
-from genloom.extractors.trained import save
+from genloom.extractors.trained import TrainedExtractor, save
 from genloom.extractors.training import Recipe, scale, train
 from genloom.judging.judge import selection
 from genloom.judging.metric import Comparison
 from genloom.metrics.calibration import calibrate
 from genloom.runs.directory import write_json, write_text
-from genloom.spec import ImageContent
 
 MAX_SIZE = 64  # pixels that an extractor looks at, unless told otherwise
 FEW_PER_CLASS = 10  # training images
@@ -87,8 +88,9 @@ def _draft(data: InMemoryData, config: DictConfig, recipe: Recipe) -> Card:
         ConfigError: the network cannot be built.
     """
     spec = data.describe()
-    if not isinstance(spec.content, ImageContent):
-        raise DataError(f"data: {data.name} holds no pictures; choose a data set that does, as in data=image_folder")
+    if reason := why_not(TrainedExtractor, spec.content, data=data.name):
+        raise DataError(f"data: an extractor is {reason}; choose a data set of pictures, as in data=image_folder")
+    content = ImageContent.of(spec.content)
     labels = data.split("train").labels
     if not data.classes or labels is None:
         raise DataError(
@@ -106,7 +108,7 @@ def _draft(data: InMemoryData, config: DictConfig, recipe: Recipe) -> Card:
                 f"data: the {split} split of {data.name} holds {numbers[split]} images, below the "
                 f"{Comparison.min_images} that the calibration needs; add images"
             )
-    size = config.size or min(MAX_SIZE, round((spec.content.height + spec.content.width) / 2))
+    size = config.size or min(MAX_SIZE, round((content.height + content.width) / 2))
     if size < 4:
         raise ConfigError(f"size: {size} is below the limit of 4 pixels")
     if not config.widths or min(config.widths) < 1:
@@ -116,7 +118,7 @@ def _draft(data: InMemoryData, config: DictConfig, recipe: Recipe) -> Card:
     return Card(
         name=config.name,
         classes=data.classes,
-        channels=spec.content.channels,
+        channels=content.channels,
         size=size,
         widths=tuple(config.widths),
         num_features=config.num_features,

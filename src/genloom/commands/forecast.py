@@ -8,7 +8,7 @@ import torch
 from omegaconf import DictConfig
 
 from genloom import figures, randomness
-from genloom.contents import shown as render
+from genloom.contents.shown import Picture
 from genloom.data.series.forecasting import Present, read_present
 from genloom.devices import device
 from genloom.errors import ConfigError
@@ -49,7 +49,7 @@ def run(config: DictConfig) -> None:
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         present.table(forecast).write_csv(out)
-        picture = render.save(_picture(present, forecast), out.with_suffix(""))
+        picture = _picture(present, forecast).save(out.with_suffix(""))
         if forecast.paths is not None:
             np.savez_compressed(out.with_suffix(".npz"), paths=present.unscaled(forecast.paths).numpy())
     except OSError as error:
@@ -63,7 +63,7 @@ def run(config: DictConfig) -> None:
         print(f"paths:    {os.path.relpath(out.with_suffix('.npz'))} (paths x series x steps x targets)")
 
 
-def _picture(present: Present, forecast: Forecast, most: int = 8) -> render.Picture:
+def _picture(present: Present, forecast: Forecast, most: int = 8) -> Picture:
     """Draw each target of the first series, and of as many more as there is room for."""
     channels = present.content.channels
     panels = [(series, channel) for series in range(len(present.names)) for channel in range(len(channels))][:most]

@@ -3,13 +3,12 @@
 import os
 from pathlib import Path
 
-import numpy as np
 from omegaconf import DictConfig
 
 from genloom.commands.assembly import examples_for
-from genloom.contents import shown as render
 from genloom.devices import device
 from genloom.errors import ConfigError
+from genloom.examples import Examples
 from genloom.models.abilities import Reconstructs, require
 from genloom.models.generation import reconstruct_examples
 from genloom.runs import checkpoint
@@ -24,19 +23,18 @@ def run(config: DictConfig) -> None:
     file = checkpoint.find(config.checkpoint)
     model = checkpoint.load(file, trust=list(config.trust), device=device(config.device))
     reconstructing = require("genloom reconstruct", Reconstructs, model).using(config.weights)
+    content = model.spec.content
     examples = examples_for(model, file, config)
-    ours = reconstruct_examples(reconstructing, examples, batch_size=config.batch_size).content
-    error = (ours.float() - examples.content.float()).div(255).square().mean().item()
+    ours = reconstruct_examples(reconstructing, examples, batch_size=config.batch_size)
+    error = content.squared_error(ours.content, examples.content)
     out = Path(config.out) if config.out else Path("samples") / f"{file.stem}-reconstructions"
     try:
-        content = model.spec.content
-        both = render.beside(render.sheet(content, examples.content), render.sheet(content, ours))
-        render.save(both, out / "grid")
-        np.savez_compressed(out / "reconstructions.npz", images=ours.permute(0, 2, 3, 1).numpy())
+        shown = content.show(examples.content).beside(content.show(ours.content)).save(out / "grid")
+        content.save_arrays(Examples(ours.content), out / "reconstructions.npz")
     except OSError as problem:
         raise ConfigError(f"out: {out} cannot be written ({problem.strerror}); set out") from problem
     print(
         f"{len(examples)} examples ({reconstructing.weights} weights), mean squared error {error:.5f} "
-        "of values in [0, 1]"
+        f"of {content.units}"
     )
-    print(f"grid:     {os.path.relpath(out / 'grid.png')}\narray:    {os.path.relpath(out / 'reconstructions.npz')}")
+    print(f"grid:     {os.path.relpath(shown)}\narray:    {os.path.relpath(out / 'reconstructions.npz')}")

@@ -1,25 +1,21 @@
 """``genloom sample``: examples from a checkpoint alone."""
 
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import torch
 from omegaconf import DictConfig
 
 from genloom import randomness
-from genloom.contents import shown as render
+from genloom.contents.text import TextContent
 from genloom.contents.vocabulary import Vocabulary
 from genloom.devices import device
 from genloom.errors import ConfigError, DataError
-from genloom.examples import Examples
-from genloom.models.abilities import Conditions, Continues, Model, Samples, Truncates, require
+from genloom.models.abilities import Conditions, Continues, Model, Samples, Truncates, offers, require
 from genloom.models.generation import draw_examples
 from genloom.runs import checkpoint
 from genloom.samplers.tokens import TokenSampler
-from genloom.spec import ImageContent, TextContent
 
 
 def run(config: DictConfig) -> None:
@@ -36,21 +32,18 @@ def run(config: DictConfig) -> None:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"out: {out} cannot be written ({error.strerror})") from error
-    if isinstance(model.spec.content, TextContent):
-        _write(require("genloom sample", Continues, drawing), model.spec.content, config, out)
+    if offers(drawing, Continues):
+        _write(drawing, TextContent.of(model.spec.content), config, out)
     else:
         _draw(drawing, config, out)
 
 
 def _draw(model: Samples, config: DictConfig, out: Path) -> None:
-    """Write pictures, or points."""
+    """Write samples as their content is written."""
     classes = None if config.classes is None else list(config.classes)
     examples = draw_examples(model, config.num, seed=config.seed, classes=classes, truncation=config.truncation)
     print(f"{config.num} samples ({model.weights} weights, seed {config.seed})")
-    if isinstance(model.spec.content, ImageContent):
-        _save_pictures(examples, out, columns=len(classes) if classes else None)
-    else:
-        _save_points(examples, out)
+    print("\n".join(model.spec.content.save(examples, out, columns=len(classes) if classes else None)))
 
 
 def _checked(config: DictConfig, model: Model) -> Samples:
@@ -95,11 +88,8 @@ def _write(model: Continues, content: TextContent, config: DictConfig, out: Path
     shown = "" if config.prompt is None else prompt
     texts = [shown + content.vocabulary.decode(row) for row in torch.stack(columns, dim=1)]
     print("".join(f"\n--- {number} ---\n{text}" for number, text in enumerate(texts[1:], 2)))
-    digits = len(str(len(texts) - 1))
-    for number, text in enumerate(texts):
-        (out / f"{number:0{digits}d}.txt").write_text(text, encoding="utf-8")
     print(f"\n{config.num} texts ({model.weights} weights, seed {config.seed})")
-    print(f"single:   {os.path.relpath(out)}/*.txt")
+    print("\n".join(content.save_texts(texts, out)))
 
 
 def _decoded(vocabulary: Vocabulary, tokens: Iterator[int]) -> Iterator[str]:
@@ -112,29 +102,3 @@ def _decoded(vocabulary: Vocabulary, tokens: Iterator[int]) -> Iterator[str]:
             yield text
             waiting = []
     yield vocabulary.decode(torch.tensor(waiting, dtype=torch.int64))
-
-
-def _save_pictures(images: Examples, out: Path, *, columns: int | None) -> None:
-    digits = len(str(len(images) - 1))
-    for position, image in enumerate(images.content):
-        render.save_png(image, out / f"{position:0{digits}d}.png")
-    render.save_png(render.grid(images.content, columns=columns), out / "grid.png", scale=2)
-    print(f"grid:     {os.path.relpath(out / 'grid.png')}\nsingle:   {os.path.relpath(out)}/*.png")
-    _save_arrays(images, out, images=images.content.permute(0, 2, 3, 1).numpy())
-
-
-def _save_points(points: Examples, out: Path) -> None:
-    render.save_png(render.scatter(points.content), out / "scatter.png", scale=2)
-    print(f"scatter:  {os.path.relpath(out / 'scatter.png')}")
-    _save_arrays(points, out, points=points.content.numpy())
-
-
-def _save_arrays(examples: Examples, out: Path, **content: np.ndarray) -> None:
-    """Write an npz: the content, which comes first, then the labels or codes of samples that have them."""
-    extra = {"labels": examples.labels, "codes": examples.codes}
-    arrays = content | {name: index.numpy() for name, index in extra.items() if index is not None}
-    np.savez_compressed(out / "samples.npz", **arrays)  # pyright: ignore[reportArgumentType]
-    name, array = next(iter(content.items()))
-    kind = " as NHWC uint8" if name == "images" else f" {array.dtype}"
-    others = "".join(f"; {other}" for other in arrays if other not in content)
-    print(f"array:    {os.path.relpath(out / 'samples.npz')} ({name}, {'x'.join(map(str, array.shape))}{kind}{others})")

@@ -1,4 +1,4 @@
-"""The files of a user's folder: which are wanted, which are passed over, and what that is said of.
+"""The files of a user's folder: which are wanted, which are passed over, and what that is said of; files of arrays.
 
 Hidden files and folders are no data, nor is what systems and programs leave behind (copies that notebooks keep,
 previews, the second halves that macOS writes). Everything else is either wanted or counted.
@@ -10,6 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
+
+import numpy as np
+
+from genloom.errors import DataError, reason
 
 _LEFT_BEHIND = {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "@eadir", "$recycle.bin", "lost+found"}
 
@@ -94,3 +98,26 @@ def _is_data(name: str) -> bool:
 def _leads_back(folder: Path) -> bool:
     # a link to a folder on the way to it would be walked for ever
     return folder.is_symlink() and folder.resolve() in {parent.resolve() for parent in folder.parents}
+
+
+def first_array(path: Path, key: str) -> np.ndarray:
+    """Return the first array of an npz.
+
+    Args:
+        path: the file.
+        key: of the configuration that named it.
+
+    Raises:
+        DataError: it is missing, damaged, empty, or holds objects that are no numbers.
+    """
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            if not archive.files:
+                raise ValueError("it is empty")
+            return archive[archive.files[0]]
+    except FileNotFoundError as error:
+        raise DataError(f"{key}: {path} does not exist") from error
+    except Exception as error:  # a damaged archive makes numpy and zipfile raise anything
+        raise DataError(
+            f"{key}: {path} is damaged, or no npz of plain arrays ({reason(error)}); copy it again"
+        ) from error

@@ -13,6 +13,7 @@ from jaxtyping import Int64, Integer
 from torch import Tensor
 
 from genloom.errors import DataError
+from genloom.part import Part
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -21,7 +22,7 @@ _LINE_END = "\n"
 
 
 @dataclass(frozen=True)
-class Characters:
+class Characters(Part):
     """A token per character (Unicode code point).
 
     Args:
@@ -78,7 +79,7 @@ def _code_points(text: str) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Bytes:
+class Bytes(Part):
     """A token per byte of the text's UTF-8 form; every text can be written."""
 
     size: int = 256
@@ -98,7 +99,7 @@ class Bytes:
 
 
 @dataclass(frozen=True)
-class Pieces:
+class Pieces(Part):
     """Learned pieces of words: byte-pair encoding over bytes, so every text can be written.
 
     Sennrich et al., Neural Machine Translation of Rare Words with Subword Units, 2016; trained and run by the

@@ -9,7 +9,7 @@ from abc import abstractmethod
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import platformdirs
@@ -22,12 +22,14 @@ from torch.utils.data import DataLoader, Dataset
 
 from genloom import randomness
 from genloom.batch import Batch
+from genloom.contents.base import Content
+from genloom.contents.image import ImageContent, Images
 from genloom.data.order import EpochOrder, KeyedBatches
 from genloom.errors import ConfigError, DataError
-from genloom.examples import Examples, Images
+from genloom.examples import Examples
 from genloom.limits import Count, Ge, Whole
 from genloom.part import Part
-from genloom.spec import Content, ImageContent, LabelCondition, Spec
+from genloom.spec import LabelCondition, Spec
 
 __all__ = ["Examples", "ImageData", "Images", "InMemoryData", "Split", "data_root", "resize"]
 
@@ -48,11 +50,14 @@ class _Batched(Dataset[Batch]):
         return self.__getitems__(np.array([index]))
 
     def __getitems__(self, indices: np.ndarray) -> Batch:
-        return self.examples.batch(torch.from_numpy(indices), self.content)
+        return self.content.batch(self.examples, torch.from_numpy(indices))
 
 
 class InMemoryData(LightningDataModule, Part):
     """Examples of one shape, in memory.
+
+    Attributes:
+        kind: the kind of content of models that it can follow.
 
     Args:
         name: what the data set is called in tables and file names.
@@ -61,6 +66,8 @@ class InMemoryData(LightningDataModule, Part):
         seed: of the order; None visits the stored order.
         domain: what the examples are, for metrics that depend on it.
     """
+
+    kind: ClassVar[type[Content]] = Content
 
     def __init__(
         self,
@@ -84,7 +91,11 @@ class InMemoryData(LightningDataModule, Part):
         self._splits: dict[Split, Examples] = {}
 
     def follow(self, spec: Spec) -> None:
-        """Read examples as the model of ``spec`` does, where there is a choice; called before anything is read."""
+        """Read examples as the model of ``spec`` does, where there is a choice; called before anything is read.
+
+        Args:
+            spec: of a model; its content is of this data's ``kind``.
+        """
 
     @abstractmethod
     def read(self, split: Split) -> Examples:
@@ -211,6 +222,8 @@ class ImageData(InMemoryData):
         **in_memory: see :class:`InMemoryData`.
     """
 
+    kind = ImageContent
+
     def __init__(
         self, *, size: Annotated[int, Ge(4)] | None = None, binarize: Binarization | None = None, **in_memory: Any
     ) -> None:
@@ -240,11 +253,11 @@ class ImageData(InMemoryData):
 
         Its likelihood of grey values would be a number without a meaning.
         """
-        if isinstance(spec.content, ImageContent):
-            if spec.content.height == spec.content.width:
-                self.size = spec.content.height
-            if spec.content.binary and self.binarize is None:
-                self.binarize = "static"
+        content = ImageContent.of(spec.content)
+        if content.height == content.width:
+            self.size = content.height
+        if content.binary and self.binarize is None:
+            self.binarize = "static"
 
     def content(self) -> ImageContent:
         """Return the shape of the training images."""

@@ -11,9 +11,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from genloom import randomness
+from genloom.contents.vector import VectorContent
 from genloom.data.base import Examples, InMemoryData, Split
 from genloom.limits import Count
-from genloom.spec import VectorContent
 
 NUM_MODES = 8
 RADIUS = 1.0

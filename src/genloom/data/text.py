@@ -24,13 +24,13 @@ from jaxtyping import Integer
 from torch import Tensor
 
 from genloom.contents.files import matching, shown, walk
+from genloom.contents.text import TextContent, TextWindows
 from genloom.contents.vocabulary import Bytes, Characters, Pieces, Vocabulary
 from genloom.data.base import InMemoryData, Split
 from genloom.errors import ConfigError, DataError
-from genloom.examples import TextWindows
 from genloom.limits import Count, PartialShare
 from genloom.part import Part
-from genloom.spec import Spec, TextContent
+from genloom.spec import Spec
 
 _log = logging.getLogger(__name__)
 _CHUNK = 2**20  # characters that are turned into tokens at once
@@ -105,6 +105,8 @@ class Text(InMemoryData):
         DataError: on reading: the text is missing, empty, not UTF-8, or a split of it is shorter than two windows.
     """
 
+    kind = TextContent
+
     def __init__(
         self,
         *,
@@ -148,9 +150,8 @@ class Text(InMemoryData):
 
     def follow(self, spec: Spec) -> None:
         """Take the vocabulary of a model of text: another one's tokens would mean other characters."""
-        if isinstance(spec.content, TextContent):
-            theirs = spec.content.vocabulary
-            self.vocabulary = lambda text, train: theirs
+        theirs = TextContent.of(spec.content).vocabulary
+        self.vocabulary = lambda text, train: theirs
 
     def read(self, split: Split) -> TextWindows:
         """Return a window at every offset of a split."""

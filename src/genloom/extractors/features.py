@@ -21,12 +21,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from genloom.contents.base import Content, why_not
+from genloom.contents.image import ImageContent
 from genloom.data.base import InMemoryData, resize
 from genloom.errors import CheckpointError
 from genloom.limits import Count, Counts
 from genloom.part import Part
 from genloom.precision import matrix_products
-from genloom.spec import Content, ImageContent
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +52,7 @@ class FeatureExtractor(Part, ABC):
     Attributes:
         name: ends the name of every number that was computed with it.
         layer: where the vectors and logits are taken from.
-        serves: the kind of content that it looks at.
+        kind: of content that it looks at.
         num_logits: columns of the logits; 0 if it is not a classifier.
         classes: what the logits mean, where they are the data's own classes.
         trained: whether distances between its vectors compare distributions; else it only serves for neighbours.
@@ -62,7 +63,7 @@ class FeatureExtractor(Part, ABC):
 
     name: str
     layer: str
-    serves: type[Content] = ImageContent
+    kind: ClassVar[type[Content]] = ImageContent
     num_logits: int = 0
     classes: tuple[str, ...] = ()
     trained: bool = True
@@ -82,10 +83,10 @@ class FeatureExtractor(Part, ABC):
 
     def why_not(self, content: Content) -> str | None:
         """Return None if the extractor can look at ``content``, else the reason why not and what to do."""
-        return self.applies_to(content) if isinstance(content, self.serves) else "it looks at another kind of content"
+        return why_not(self, content) or self.applies_to(content)
 
     @abstractmethod
-    def applies_to(self, content: Any) -> str | None:  # of the kind that it serves
+    def applies_to(self, content: Any) -> str | None:  # of its kind
         """Return None if the extractor was made for ``content``, else the reason why not and what to do."""
 
     def for_data(self, data: InMemoryData) -> "FeatureExtractor":

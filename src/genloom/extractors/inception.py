@@ -18,9 +18,9 @@ from torch import Tensor
 from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
 from torchmetrics.image.fid import NoTrainInceptionV3
 
+from genloom.contents.image import ImageContent
 from genloom.errors import CheckpointError
 from genloom.extractors.features import FeatureExtractor, Features, file_sha256
-from genloom.spec import ImageContent
 
 
 class Inception(FeatureExtractor):

@@ -20,12 +20,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialize
 from torch import Tensor
 
+from genloom.contents.image import ImageContent
 from genloom.data.base import InMemoryData, resize
 from genloom.errors import CheckpointError, ConfigError
 from genloom.extractors.card import Card
 from genloom.extractors.features import FeatureExtractor, Features, StridedCNN, file_sha256
 from genloom.extractors.reference_cache import canonical_json, tensors_digest
-from genloom.spec import ImageContent
 
 _ENTRY, _FORMAT = "genloom_extractor", 1
 

@@ -5,13 +5,12 @@ from collections.abc import Callable
 import torch
 
 from genloom import figures
-from genloom.batch import Prompt
+from genloom.contents.base import Content
 from genloom.contents.shown import Shown
 from genloom.data.base import InMemoryData
 from genloom.inspections.base import PictureLook
 from genloom.limits import Count
 from genloom.models.abilities import Attends
-from genloom.spec import TextContent
 
 
 class Attention(PictureLook):
@@ -24,7 +23,7 @@ class Attention(PictureLook):
 
     name = "attention"
     requires = Attends
-    pictures_only = False
+    kind = Content
 
     def __init__(self, *, positions: Count = 48, every_iterations: Count | None = None) -> None:
         super().__init__(every_iterations=every_iterations)
@@ -35,11 +34,8 @@ class Attention(PictureLook):
     def picture(self, model: Attends, data: Callable[[], InMemoryData]) -> Shown:
         """Draw a map per layer."""
         content = model.spec.content
-        batch = data().split("val").batch(torch.tensor([0]), content)
-        ticks: list[str] = []
-        if isinstance(content, TextContent) and isinstance(batch.condition, Prompt):
-            read = torch.cat([batch.condition.tokens, batch.content], dim=1)[0, : self.positions]
-            ticks = [content.vocabulary.decode(token.view(1)).replace("\n", "⏎") for token in read]
+        batch = content.batch(data().split("val"), torch.tensor([0]))
+        ticks = content.positions(batch)[: self.positions]
         maps = model.attention(batch)[:, 0]
         if ticks:
             maps = maps[:, : self.positions, : self.positions]

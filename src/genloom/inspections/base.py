@@ -3,19 +3,19 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
 
 from genloom import randomness
-from genloom.contents import shown as render
+from genloom.contents.base import Content, why_not
+from genloom.contents.image import ImageContent
 from genloom.contents.shown import Shown
 from genloom.data.base import InMemoryData
 from genloom.errors import reason
 from genloom.limits import Count
 from genloom.models.abilities import Model, Samples, require
-from genloom.spec import Content, ImageContent
 
 
 class Look(Callback):
@@ -86,12 +86,12 @@ class PictureLook(Look):
 
     Attributes:
         name: of the picture.
-        pictures_only: it arranges pictures, so there is nothing to see in a model of other content.
+        kind: of content that it can show.
     """
 
     name: str
     requires: type | None = Samples
-    pictures_only: bool = True
+    kind: ClassVar[type[Content]] = ImageContent
 
     def picture(self, model: Model, data: Callable[[], InMemoryData]) -> Shown:
         """Draw it; the same for the same weights and seed.
@@ -107,9 +107,7 @@ class PictureLook(Look):
 
     def why_not(self, content: Content) -> str | None:
         """Return None if the look can show ``content``, else the reason why not."""
-        if self.pictures_only and not isinstance(content, ImageContent):
-            return f"it shows pictures; this model's examples are {type(content).__name__} of shape {content.shape}"
-        return None
+        return why_not(self, content)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Say that nothing will be drawn of content that can't be shown."""
@@ -124,31 +122,17 @@ class PictureLook(Look):
 
 
 def show(trainer: Trainer, name: str, shown: Shown) -> None:
-    """Write a picture or a text to the run's samples/ folder and to every logger that takes it.
+    """Write something to look at to the run's samples/ folder and to every logger that takes it.
 
     Args:
         trainer: its default_root_dir is the run's directory.
         name: of what is shown; the file is samples/NAME-ITERATION.png, or .txt.
-        shown: 8-bit pixels, or a text.
+        shown: a picture or a text.
     """
     step = trainer.global_step
-    render.save(shown, Path(trainer.default_root_dir) / "samples" / f"{name}-{step:07d}")
+    shown.save(Path(trainer.default_root_dir) / "samples" / f"{name}-{step:07d}")
     for logger in trainer.loggers:
         if isinstance(logger, TensorBoardLogger):
-            _to_tensorboard(logger, name, shown, step)
+            shown.to_tensorboard(logger.experiment, name, step)
         elif isinstance(logger, WandbLogger):
-            _to_wandb(logger, name, shown, step)
-
-
-def _to_tensorboard(logger: TensorBoardLogger, name: str, shown: Shown, step: int) -> None:
-    if isinstance(shown, str):  # indented, so that Markdown leaves it as it is
-        logger.experiment.add_text(name, "\n".join(f"    {line}" for line in shown.splitlines()), step)
-    else:
-        logger.experiment.add_image(name, shown.numpy(), step)
-
-
-def _to_wandb(logger: WandbLogger, name: str, shown: Shown, step: int) -> None:
-    if isinstance(shown, str):
-        logger.log_text(name, ["text"], [[shown]], step=step)
-    else:
-        logger.log_image(name, [render.to_image(shown)], step=step)
+            shown.to_wandb(logger, name, step)

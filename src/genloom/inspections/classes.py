@@ -5,8 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from genloom import randomness
-from genloom.contents import shown as render
-from genloom.contents.shown import Shown
+from genloom.contents.shown import Shown, grid
 from genloom.data.base import InMemoryData
 from genloom.inspections.base import PictureLook
 from genloom.limits import Count
@@ -46,4 +45,4 @@ class Classes(PictureLook):
             for name in names
         ]
         rows = torch.stack(columns, dim=1).flatten(0, 1)
-        return render.grid(model.spec.content.decode(rows), columns=len(columns))
+        return grid(model.spec.content.decode(rows), columns=len(columns))

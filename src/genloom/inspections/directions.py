@@ -5,8 +5,7 @@ from collections.abc import Callable
 import torch
 
 from genloom import randomness
-from genloom.contents import shown as render
-from genloom.contents.shown import Shown
+from genloom.contents.shown import Shown, grid
 from genloom.data.base import InMemoryData
 from genloom.inspections.base import PictureLook
 from genloom.limits import Count, Positive
@@ -57,4 +56,4 @@ class LatentDirections(PictureLook):
         for direction in directions:  # (dim): the same for each of a latent's styles, which lie between batch and dim
             shift = (offsets.unsqueeze(1) * direction).view(self.steps, *[1] * (still[name].ndim - 2), -1)
             rows.append(model.decode({**still, name: still[name] + shift}, condition=asked).content)
-        return render.grid(model.spec.content.decode(torch.cat(rows)), columns=self.steps)
+        return grid(model.spec.content.decode(torch.cat(rows)), columns=self.steps)

@@ -6,27 +6,22 @@ import torch
 from torch import Tensor
 
 from genloom import figures, randomness
-from genloom.batch import Batch, History
+from genloom.batch import History
+from genloom.contents.series import SeriesContent, SeriesWindows
 from genloom.contents.shown import Shown
 from genloom.data.base import InMemoryData
-from genloom.examples import Examples, SeriesWindows
 from genloom.inspections.base import PictureLook
 from genloom.limits import Count, Whole
 from genloom.models import abilities
 from genloom.models.generation import batches_of
 from genloom.outlook import Forecast
-from genloom.spec import Content, SeriesContent
 
 
 class SeriesLook(PictureLook):
     """Base of the looks at forecasts."""
 
+    kind = SeriesContent
     requires = abilities.Forecasts
-    pictures_only = False
-
-    def why_not(self, content: Content) -> str | None:
-        """Refuse what is no series."""
-        return None if isinstance(content, SeriesContent) else "it shows forecasts of series"
 
 
 class Forecasts(SeriesLook):
@@ -52,10 +47,12 @@ class Forecasts(SeriesLook):
         """Forecast; the targets take turns."""
         given = data()
         windows = given.modelled("val")
+        assert isinstance(windows, SeriesWindows)
         chosen = randomness.permutation(len(windows), "forecasts")[: self.num]
-        batch: Batch = windows.batch(chosen, model.spec.content)
-        history, content = batch.condition, model.spec.content
-        assert isinstance(history, History) and isinstance(content, SeriesContent)
+        content = SeriesContent.of(model.spec.content)
+        batch = content.batch(windows, chosen)
+        history = batch.condition
+        assert isinstance(history, History)
         forecast = model.forecast(history)
         channel = torch.arange(len(batch)) % len(content.channels)
         rows = torch.arange(len(batch))
@@ -72,14 +69,13 @@ class Forecasts(SeriesLook):
             history.past[rows, :, channel] * scale + offset,
             one,
             future=batch.content[rows, :, channel] * scale + offset,
-            titles=_titles(given.describe().content, windows, chosen, channel),
+            titles=_titles(SeriesContent.of(given.describe().content), windows, chosen, channel),
             shown_past=self.shown_past,
         )
 
 
-def _titles(content: Content, windows: Examples, chosen: Tensor, channel: Tensor) -> list[str]:
+def _titles(content: SeriesContent, windows: SeriesWindows, chosen: Tensor, channel: Tensor) -> list[str]:
     """Return the target of each window, and the series where there are several."""
-    assert isinstance(content, SeriesContent) and isinstance(windows, SeriesWindows)
     targets = [content.channels[each] for each in channel.tolist()]
     if len(content.scalers) == 1:
         return targets

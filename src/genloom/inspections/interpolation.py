@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 
 from genloom import randomness
-from genloom.contents import shown as render
+from genloom.contents.base import Content
 from genloom.contents.shown import Shown
 from genloom.data.base import InMemoryData
 from genloom.inspections.base import PictureLook
@@ -24,7 +24,7 @@ class Interpolation(PictureLook):
 
     name = "interpolation"
     requires = HasLatents
-    pictures_only = False
+    kind = Content
 
     def __init__(self, *, rows: Count = 6, steps: Count = 10, every_iterations: Count | None = None) -> None:
         super().__init__(every_iterations=every_iterations)
@@ -43,4 +43,4 @@ class Interpolation(PictureLook):
         latent = {name: torch.stack([walk[name] for walk in walks], dim=1).flatten(0, 1) for name in start}
         asked = None if condition is None else condition.map(lambda index: index.repeat_interleave(self.steps))
         content = model.decode(latent, condition=asked).content
-        return render.sheet(model.spec.content, model.spec.content.decode(content).cpu(), columns=self.steps)
+        return model.spec.content.show(model.spec.content.decode(content).cpu(), columns=self.steps)

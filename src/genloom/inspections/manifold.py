@@ -6,7 +6,6 @@ import torch
 
 from genloom import randomness
 from genloom.batch import Condition
-from genloom.contents import shown as render
 from genloom.contents.shown import Shown
 from genloom.data.base import InMemoryData
 from genloom.errors import CapabilityError
@@ -62,7 +61,7 @@ class Manifold(PictureLook):
         for part in z.split(100):
             content.append(model.decode({name: part}, condition=_first_class(model, len(part))).content)
         stored = model.spec.content.decode(torch.cat(content)).cpu()
-        return render.sheet(model.spec.content, stored, columns=self.rows)
+        return model.spec.content.show(stored, columns=self.rows)
 
 
 def _first_class(model: Model, num: int) -> Condition | None:

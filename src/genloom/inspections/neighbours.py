@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor
 
-from genloom.contents import shown as render
-from genloom.contents.shown import Shown
+from genloom.contents.base import Content
+from genloom.contents.shown import Shown, grid
 from genloom.data.base import InMemoryData
 from genloom.extractors.features import FeatureExtractor
 from genloom.inspections.base import PictureLook
@@ -17,7 +17,6 @@ from genloom.limits import Count
 from genloom.metrics.distances import smallest, squared_distances
 from genloom.models.abilities import Samples
 from genloom.models.generation import draw_examples
-from genloom.spec import Content
 
 
 class Neighbours(PictureLook):
@@ -61,10 +60,7 @@ class Neighbours(PictureLook):
         seen = View(samples, extractor, device=model.device).features.vectors
         known = View(real, extractor, device=model.device, cache=self.judge.cache).features.vectors
         index = nearest(seen, known, min(self.k, len(real)))
-        return render.beside(
-            render.grid(samples.content, columns=1),
-            render.grid(real.content[index.flatten()], columns=index.shape[1]),
-        )
+        return grid(samples.content, columns=1).beside(grid(real.content[index.flatten()], columns=index.shape[1]))
 
 
 def nearest(

@@ -7,12 +7,10 @@ import torch
 from pytorch_lightning import Trainer
 from pytorch_lightning.loggers import TensorBoardLogger
 
-from genloom.examples import Examples
 from genloom.inspections.base import Look
 from genloom.limits import Count
-from genloom.models.abilities import Encodes, Model
+from genloom.models.abilities import Encodes
 from genloom.models.generation import batches_of
-from genloom.spec import ImageContent
 
 _MIN_DIM = 3  # numbers below which TensorBoard shows nothing; zeros are added
 _MAX_SPRITE = 8192  # pixels a side that TensorBoard loads
@@ -48,17 +46,7 @@ class Projector(Look):
         codes = torch.nn.functional.pad(codes, (0, max(0, _MIN_DIM - codes.shape[1])))
         names = model.spec.labels.classes if model.spec.labels is not None else None
         labelled = None if names is None or examples.labels is None else [names[label] for label in examples.labels]
+        most = _MAX_SPRITE // math.ceil(math.sqrt(len(examples)))
+        thumbnails = model.spec.content.thumbnails(examples.content, most)
         for board in boards:
-            board.experiment.add_embedding(
-                codes, labelled, _thumbnails(examples, model), global_step=trainer.global_step, tag="latents"
-            )
-
-
-def _thumbnails(examples: Examples, model: Model) -> torch.Tensor | None:
-    """Return square pictures in [0, 1] that together fit TensorBoard's limit; None if there are none to show."""
-    content = model.spec.content
-    if not isinstance(content, ImageContent):
-        return None
-    side = min(max(content.height, content.width), _MAX_SPRITE // math.ceil(math.sqrt(len(examples))))
-    pictures = examples.content.float() / 255
-    return torch.nn.functional.interpolate(pictures, size=(side, side), mode="bilinear", antialias=True).clamp(0, 1)
+            board.experiment.add_embedding(codes, labelled, thumbnails, global_step=trainer.global_step, tag="latents")

@@ -4,8 +4,7 @@ from collections.abc import Callable
 
 import torch
 
-from genloom.contents import shown as render
-from genloom.contents.shown import Shown
+from genloom.contents.shown import Shown, grid
 from genloom.data.base import InMemoryData
 from genloom.inspections.base import PictureLook
 from genloom.limits import Count
@@ -43,4 +42,4 @@ class Reconstructions(PictureLook):
             for pair in zip(real.content.split(self.columns), ours.split(self.columns), strict=True)
             for part in pair
         ]
-        return render.grid(torch.cat(rows), columns=self.columns)
+        return grid(torch.cat(rows), columns=self.columns)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from genloom.contents import shown as render
+from genloom.contents.base import Content
 from genloom.contents.shown import Shown
 from genloom.data.base import InMemoryData
 from genloom.inspections.base import PictureLook
@@ -20,7 +20,7 @@ class SampleGrid(PictureLook):
     """
 
     name = "samples"
-    pictures_only = False
+    kind = Content
 
     def __init__(self, *, num: Count = 64, every_iterations: Count | None = 500) -> None:
         super().__init__(every_iterations=every_iterations)
@@ -31,4 +31,4 @@ class SampleGrid(PictureLook):
         content = model.spec.content
         samples = draw_examples(model, self.num, seed=model.seed).content
         real = data().split("train")[slice(0, self.num)].content
-        return render.beside(render.sheet(content, samples), render.sheet(content, real))
+        return content.show(samples).beside(content.show(real))

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import torch
 
-from genloom.contents import shown as render
 from genloom.contents.shown import Shown
 from genloom.data.base import InMemoryData
 from genloom.inspections.base import PictureLook
@@ -67,4 +66,4 @@ class Traversal(PictureLook):
         if model.conditional and batch.condition is not None:
             asked = batch.condition.map(lambda index: index[:1].repeat(len(row)).to(codes.device))
         content = model.decode(start, condition=asked).content
-        return render.sheet(model.spec.content, model.spec.content.decode(content).cpu(), columns=self.steps)
+        return model.spec.content.show(model.spec.content.decode(content).cpu(), columns=self.steps)

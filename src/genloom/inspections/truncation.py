@@ -5,8 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from genloom import randomness
-from genloom.contents import shown as render
-from genloom.contents.shown import Shown
+from genloom.contents.shown import Shown, grid
 from genloom.data.base import InMemoryData
 from genloom.inspections.base import PictureLook
 from genloom.limits import Count
@@ -46,4 +45,4 @@ class TruncationSweep(PictureLook):
         latent, condition = model.draw_latent(self.columns, rng), model.draw_condition(self.columns, rng)
         embedded = model.embed(latent, condition)
         rows = [model.decode(model.truncate(embedded, psi), condition=condition).content for psi in self.psis]
-        return render.grid(model.spec.content.decode(torch.cat(rows)), columns=self.columns)
+        return grid(model.spec.content.decode(torch.cat(rows)), columns=self.columns)

@@ -11,10 +11,10 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
+from genloom.contents.base import Content
 from genloom.examples import Examples
 from genloom.extractors.features import FeatureExtractor, Features
 from genloom.extractors.reference_cache import ReferenceCache, canonical_json
-from genloom.spec import Content
 
 
 class View:

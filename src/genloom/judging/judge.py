@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from genloom import randomness
+from genloom.contents.base import Content
 from genloom.data.base import InMemoryData, Split
 from genloom.errors import ConfigError, DataError
 from genloom.examples import Examples
@@ -31,7 +32,6 @@ from genloom.judging.verdict import NotApplicable, Row, Verdict
 from genloom.limits import Count
 from genloom.models.abilities import short_name
 from genloom.part import Part
-from genloom.spec import Content, ImageContent, TextContent
 
 PUBLISHED_SAMPLES = 50_000
 FEW_IMAGES = 5000  # below this the bias of the Fréchet distance outweighs it
@@ -176,7 +176,7 @@ class Judge(Part):
                 device=device,
             )
             protocol = {
-                "data": {"name": data.name, "fingerprint": data.fingerprint, "content": _facts(content)},
+                "data": {"name": data.name, "fingerprint": data.fingerprint, "content": content.facts()},
                 "reference": _named("whole training" if whole else reference_split, real.get("reference")),
                 "heldout": _named(floor_split, real.get("heldout")),
                 "n_reference": len(real.get("reference", ())),
@@ -297,14 +297,7 @@ def _shuffled(images: Examples, name: str) -> Examples:
 
 def _draw(name: str, draw: Draw, num: int, content: Content) -> Examples:
     examples = draw(num)
-    drawn = examples.content
-    if tuple(drawn.shape[1:]) != content.shape or drawn.ndim != len(content.shape) + 1:
-        raise DataError(
-            f"{name}: examples of {_shape(drawn.shape[1:])} cannot be judged against data of {_shape(content.shape)}"
-            " (channels x height x width, for pictures); set data.size and data.channels to theirs"
-        )
-    if isinstance(content, ImageContent) and drawn.dtype != torch.uint8:
-        raise DataError(f"{name}: {drawn.dtype} of {tuple(drawn.shape)} are no pictures; give uint8")
+    content.check(examples.content, name)
     if len(examples) < 2:
         raise DataError(f"{name}: {len(examples)} examples are below the limit of 2; give more")
     return examples
@@ -312,17 +305,3 @@ def _draw(name: str, draw: Draw, num: int, content: Content) -> Examples:
 
 def _named(split: str | None, examples: Examples | None) -> dict[str, Any] | None:
     return None if examples is None else {"split": split, "fingerprint": examples.fingerprint}
-
-
-def _facts(content: Content) -> dict[str, Any]:
-    """Return what is short of the content's description; the data's fingerprint stands for the rest."""
-    plain = (int, float, str, type(None))
-    facts: dict[str, Any] = {name: each for name, each in vars(content).items() if isinstance(each, plain)}
-    if isinstance(content, TextContent):
-        kind = type(content.vocabulary).__name__.lower()
-        facts["vocabulary"] = {"kind": kind, "size": content.vocabulary.size}
-    return facts
-
-
-def _shape(shape: tuple[int, ...]) -> str:
-    return "x".join(str(side) for side in shape)

@@ -4,13 +4,13 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from genloom.contents.base import Content, why_not
 from genloom.examples import Examples
 from genloom.extractors.reference_cache import ReferenceCache
 from genloom.judging.candidate import Candidate
 from genloom.judging.metric import Metric, Score
 from genloom.judging.verdict import NotApplicable, Row, Verdict
 from genloom.models.abilities import Model, lack
-from genloom.spec import Content
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,9 @@ class Measurement(Metric):
 
     def why_not(self, model: Model, examples: Examples) -> str | None:
         """Return None if it can be taken of ``model`` on ``examples``, else the reason why not."""
+        content = model.spec.content
+        if reason := why_not(self, content):
+            return f"{reason}; metrics={content.suite} measures them" if content.suite else reason
         lacking = lack(model, self.requires)
         return lacking and f"it {lacking}"
 

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar
 
+from genloom.contents.base import Content, why_not
 from genloom.extractors.features import FeatureExtractor
 from genloom.judging.evidence import Evidence, View
 from genloom.models.abilities import Samples
@@ -57,10 +58,12 @@ class Metric(Part, ABC):
     """What gives one or several quantities. Subclasses are frozen dataclasses of their parameters.
 
     Attributes:
+        kind: of content that it is made for.
         requires: the ability that a model must offer.
         quantities: the names that it returns, and which values are better.
     """
 
+    kind: ClassVar[type[Content]] = Content
     requires: ClassVar[type] = Samples
     quantities: ClassVar[dict[str, Direction]]
 
@@ -109,7 +112,7 @@ class Comparison(Metric):
 
     def applies(self, extractor: FeatureExtractor, evidence: Evidence) -> str | None:
         """Return None if it can be computed, else the reason why not and what to do about it."""
-        if reason := extractor.why_not(evidence.content):
+        if reason := why_not(self, evidence.content) or extractor.why_not(evidence.content):
             return reason
         if not extractor.trained and not self.serves_pixels:
             return "pixels do not compare distributions; metrics=inception brings an extractor that does"

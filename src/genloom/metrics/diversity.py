@@ -8,13 +8,14 @@ from torch import Tensor
 from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
 
 from genloom import randomness
+from genloom.contents.base import Content, why_not
+from genloom.contents.image import ImageContent
 from genloom.errors import ConfigError
 from genloom.extractors.features import FeatureExtractor
 from genloom.judging.evidence import Evidence, View
 from genloom.judging.metric import Comparison, Direction, Score
 from genloom.limits import Count
 from genloom.metrics.distances import mean_distance
-from genloom.spec import ImageContent
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class StructuralSimilarity(Comparison):
 
     quantities: ClassVar = {"ms_ssim": Direction.NONE}
     serves_pixels: ClassVar[bool] = True
+    kind: ClassVar[type[Content]] = ImageContent
     min_side: ClassVar[int] = 16 * 11  # pixels: five scales, each halved, with a window of 11
 
     num_pairs: Count = 1000
@@ -57,9 +59,10 @@ class StructuralSimilarity(Comparison):
 
     def applies(self, extractor: FeatureExtractor, evidence: Evidence) -> str | None:
         """Small pictures do not have five scales."""
-        if not isinstance(evidence.content, ImageContent):
-            return "it compares pictures"
-        side = min(evidence.content.height, evidence.content.width)
+        if reason := why_not(self, evidence.content):
+            return reason
+        content = ImageContent.of(evidence.content)
+        side = min(content.height, content.width)
         if side < self.min_side:
             return f"five scales need pictures of at least {self.min_side} pixels, these have {side}; see diversity"
         return super().applies(extractor, evidence)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from genloom import randomness
+from genloom.contents.base import Values
 from genloom.errors import ConfigError
 from genloom.examples import Examples
 from genloom.judging.measuring import Held, Measurement
@@ -17,7 +18,6 @@ from genloom.limits import Count, NonNegative
 from genloom.models.abilities import Bounds, Encodes, Model, Scores, offers
 from genloom.models.generation import batches_of
 from genloom.progress import bar
-from genloom.spec import SeriesContent, TextContent
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Likelihood(Measurement):
         batch_size: examples at once.
     """
 
+    kind = Values  # the likelihood of other content is exact and needs no bound
     requires = Scores
     quantities: ClassVar = {
         "nll_bound": Direction.LOWER,
@@ -56,13 +57,6 @@ class Likelihood(Measurement):
     def quick(self) -> "Likelihood":
         """Return the ELBO and its parts alone: thousands of draws per example would take longer than the training."""
         return replace(self, num_importance=0)
-
-    def why_not(self, model: Model, examples: Examples) -> str | None:
-        """Refuse models whose likelihood is exact."""
-        if offers(model, Scores) and isinstance(model.spec.content, TextContent | SeriesContent):
-            kind = "text" if isinstance(model.spec.content, TextContent) else "series"
-            return f"the likelihood of {kind} is exact and needs no bound; metrics={kind} measures it"
-        return super().why_not(model, examples)
 
     def measure(self, model: Bounds, held: Held) -> dict[str, Score]:
         """Return all that the model's likelihood has."""

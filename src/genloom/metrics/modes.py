@@ -11,9 +11,10 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from genloom.contents.image import ImageContent
+from genloom.contents.vector import VectorContent
 from genloom.data import ring
 from genloom.extractors.features import DigitsExtractor, FeatureExtractor, Features
-from genloom.spec import Content, ImageContent, VectorContent
 
 
 class StackedDigitsExtractor(FeatureExtractor):
@@ -50,9 +51,9 @@ class StackedDigitsExtractor(FeatureExtractor):
         """Each channel as a grey picture."""
         return {**self._digits.preprocessing, "channels": "three, each alone"}
 
-    def applies_to(self, content: Content) -> str | None:
+    def applies_to(self, content: ImageContent) -> str | None:
         """Only stacked digits."""
-        if isinstance(content, ImageContent) and content.domain == self.domain and content.channels == 3:
+        if content.domain == self.domain and content.channels == 3:
             return None
         return f"made for colour pictures with data.domain={self.domain}"
 
@@ -69,7 +70,7 @@ class RingExtractor(FeatureExtractor):
 
     name = "ring"
     layer = "coordinates"
-    serves = VectorContent
+    kind = VectorContent
     classes = tuple(str(mode) for mode in range(ring.NUM_MODES))
     num_logits = ring.NUM_MODES
 

@@ -12,13 +12,13 @@ from jaxtyping import Float
 from torch import Tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
+from genloom.contents.image import ImageContent
 from genloom.examples import Examples
 from genloom.judging.measuring import Held, Measurement
 from genloom.judging.metric import Direction, Score
 from genloom.limits import Count
-from genloom.models.abilities import Model, Reconstructs
+from genloom.models.abilities import Reconstructs
 from genloom.models.generation import batches_of
-from genloom.spec import ImageContent
 
 SSIM_WINDOW = 11  # pixels
 
@@ -37,6 +37,7 @@ class Reconstruction(Measurement):
         batch_size: examples at once.
     """
 
+    kind = ImageContent  # their values have a range
     requires = Reconstructs
     quantities: ClassVar = {
         "mse": Direction.LOWER,
@@ -51,12 +52,6 @@ class Reconstruction(Measurement):
     def parameters(self) -> dict[str, Any]:
         """Also how structural similarity is taken."""
         return super().parameters | {"ssim": f"valid places of a window of {SSIM_WINDOW}"}
-
-    def why_not(self, model: Model, examples: Examples) -> str | None:
-        """Refuse what has no range."""
-        if not isinstance(model.spec.content, ImageContent):
-            return "reconstructions are compared where values have a range: of images"
-        return super().why_not(model, examples)
 
     def measure(self, model: Reconstructs, held: Held) -> dict[str, Score]:
         """Return all four."""

@@ -13,13 +13,13 @@ from torch import Tensor
 
 from genloom import randomness
 from genloom.batch import History
-from genloom.examples import Examples, SeriesWindows
+from genloom.contents.series import SeriesContent, SeriesWindows
+from genloom.examples import Examples
 from genloom.judging.measuring import Held, Measurement
 from genloom.judging.metric import Direction, Score
 from genloom.limits import Count
 from genloom.models.abilities import Forecasts, Model
 from genloom.models.generation import batches_of
-from genloom.spec import SeriesContent
 
 _INTERVALS = (80, 90)  # percent
 
@@ -40,6 +40,7 @@ class ForecastErrors(Measurement):
         batch_size: windows at once.
     """
 
+    kind = SeriesContent
     requires = Forecasts
     quantities: ClassVar = {
         "mse": Direction.LOWER,
@@ -64,8 +65,7 @@ class ForecastErrors(Measurement):
 
     def measure(self, model: Forecasts, held: Held) -> dict[str, Score]:
         """Return all that the model's predictions have."""
-        content = model.spec.content
-        assert isinstance(content, SeriesContent)
+        content = SeriesContent.of(model.spec.content)
         rng = randomness.generator("forecast errors", device=model.device)
         totals = _Totals(content)
         windows = held.examples

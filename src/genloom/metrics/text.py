@@ -16,27 +16,21 @@ from torch import Tensor
 
 from genloom import randomness
 from genloom.batch import Prompt
+from genloom.contents.base import Content
+from genloom.contents.text import TextContent, TextWindows
 from genloom.errors import ConfigError
-from genloom.examples import Examples, TextWindows
 from genloom.judging.measuring import Held, Measurement
 from genloom.judging.metric import Direction, Score
 from genloom.limits import Count
-from genloom.models.abilities import Continues, Model, Samples, Scores
+from genloom.models.abilities import Continues, Samples, Scores
 from genloom.models.generation import batches_of
-from genloom.spec import Content, TextContent
 
 _CHUNK = 2**20  # characters of the training text that are looked through at once
 _BASE = np.uint64(0x9E3779B97F4A7C15)  # odd, so that no character is lost from a hash
 
 
-class _OfText(Measurement):
-    def why_not(self, model: Model, examples: Examples) -> str | None:
-        """Refuse all but text."""
-        return super().why_not(model, examples) if isinstance(examples, TextWindows) else "it measures text"
-
-
 @dataclass(frozen=True)
-class TextLikelihood(_OfText):
+class TextLikelihood(Measurement):
     """Minus the mean log-probability of a token, each scored once; its exponential; and the bits of a character.
 
     The interval takes the windows for independent, though neighbours are of one text.
@@ -45,6 +39,7 @@ class TextLikelihood(_OfText):
         batch_size: windows at once.
     """
 
+    kind = TextContent
     requires = Scores
     quantities: ClassVar = {
         "nats_per_token": Direction.LOWER,
@@ -56,8 +51,7 @@ class TextLikelihood(_OfText):
 
     def measure(self, model: Scores, held: Held) -> dict[str, Score]:
         """Return all three."""
-        content = model.spec.content
-        assert isinstance(content, TextContent)
+        content = TextContent.of(model.spec.content)
         rng = randomness.generator("likelihood", device=model.device)
         nats: list[Tensor] = []
         tokens: list[int] = []
@@ -96,7 +90,7 @@ def _ratio(totals: Float64[Tensor, " num"], counts: Tensor) -> tuple[float, floa
 
 
 @dataclass(frozen=True)
-class TextSamples(_OfText):
+class TextSamples(Measurement):
     """Variety of the texts that a model writes, and how much of them it has copied; real text beside them.
 
     - ``distinct_n``: different n-grams of words among all n-grams of words of all texts together; Li et al., A
@@ -116,6 +110,7 @@ class TextSamples(_OfText):
         copied_characters: see above.
     """
 
+    kind = TextContent
     requires = Samples
     quantities: ClassVar = {
         "distinct_1": Direction.NONE,
@@ -142,19 +137,21 @@ class TextSamples(_OfText):
         """Draw, and return all five."""
         rng = randomness.generator("text samples")
         prompt = model.draw_condition(self.num, rng)
-        assert isinstance(prompt, Prompt) and isinstance(model.spec.content, TextContent)
+        assert isinstance(prompt, Prompt)
+        content = TextContent.of(model.spec.content)
         drawn = torch.stack(list(model.generate(prompt.tokens, self.length, rng=rng)), dim=1).cpu()
-        texts = [model.spec.content.vocabulary.decode(tokens) for tokens in drawn]
-        return self._scores(texts, model.spec.content, held)
+        texts = [content.vocabulary.decode(tokens) for tokens in drawn]
+        return self._scores(texts, content, held)
 
     def floor(self, content: Content, held: Held) -> dict[str, Score]:
         """Return the same of the held-out text."""
-        assert isinstance(held.examples, TextWindows) and isinstance(content, TextContent)
+        assert isinstance(held.examples, TextWindows)
+        decode = TextContent.of(content).vocabulary.decode
         tokens = held.examples.text
         num = max(1, min(self.num, len(tokens) // self.length))
         first = torch.arange(num) * (len(tokens) // num)
         return self._scores(
-            [content.vocabulary.decode(tokens[a : a + self.length]) for a in first.tolist()], content, held
+            [decode(tokens[a : a + self.length]) for a in first.tolist()], TextContent.of(content), held
         )
 
     def _scores(self, texts: list[str], content: TextContent, held: Held) -> dict[str, Score]:

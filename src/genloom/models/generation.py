@@ -8,9 +8,9 @@ import torch
 
 from genloom import randomness
 from genloom.batch import Batch, Code, Label
-from genloom.examples import Examples, Images
+from genloom.contents.base import Content
+from genloom.examples import Examples
 from genloom.models.abilities import Conditions, Model, Reconstructs, Samples, Truncates
-from genloom.spec import Content, ImageContent
 
 _AT_ONCE = 250  # examples per pass; what is drawn depends on it, so there is one for whoever draws
 
@@ -64,7 +64,7 @@ def reconstruct_examples(model: Reconstructs, examples: Examples, *, batch_size:
 def batches_of(examples: Examples, content: Content, size: int) -> Iterator[Batch]:
     """Yield examples as a model sees them, ``size`` at a time."""
     for index in torch.arange(len(examples)).split(size):
-        yield examples.batch(index, content)
+        yield content.batch(examples, index)
 
 
 def _stored(model: Model, batches: list[Batch]) -> Examples:
@@ -72,5 +72,5 @@ def _stored(model: Model, batches: list[Batch]) -> Examples:
     conditions = [batch.condition for batch in batches]
     labels = [condition.index.cpu() for condition in conditions if isinstance(condition, Label)]
     codes = [condition.index.cpu() for condition in conditions if isinstance(condition, Code)]
-    kind = Images if isinstance(model.spec.content, ImageContent) else Examples
+    kind = model.spec.content.examples
     return kind(content, torch.cat(labels) if labels else None, torch.cat(codes) if codes else None)

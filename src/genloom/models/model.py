@@ -9,9 +9,10 @@ import torch
 from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 
-from genloom.batch import Batch, Condition, ImageBatch
+from genloom.batch import Batch, Condition
+from genloom.contents.base import Content, Values
 from genloom.errors import ConfigError
-from genloom.spec import Content, ImageContent, Spec, VectorContent
+from genloom.spec import Spec
 
 Module = TypeVar("Module", bound=nn.Module)
 Same = TypeVar("Same", bound="GenerativeModel")
@@ -23,7 +24,7 @@ class GenerativeModel(LightningModule, ABC):
     What it can be asked besides is in :mod:`genloom.models.abilities`.
 
     Attributes:
-        contents: what the data may hold.
+        kind: of content that the data may hold.
 
     Args:
         spec: the data's.
@@ -32,17 +33,11 @@ class GenerativeModel(LightningModule, ABC):
         ConfigError: the data holds something else.
     """
 
-    contents: ClassVar[tuple[type[Content], ...]] = (ImageContent, VectorContent)
+    kind: ClassVar[type[Content] | tuple[type[Content], ...]] = Values
 
     def __init__(self, spec: Spec) -> None:
         super().__init__()
-        if not isinstance(spec.content, self.contents):
-            served = " or ".join(kind.__name__ for kind in self.contents)
-            raise ConfigError(
-                f"model: {type(self).__name__} is a model of {served}, and data.name={spec.name} holds "
-                f"{type(spec.content).__name__}; choose model=text/… for data=text, model=series/… for data=series, "
-                "another for pictures and points"
-            )
+        spec.check(self, "model")
         self.spec = spec
         self._weights: str | None = None  # the chosen set; None is the default
 
@@ -116,5 +111,4 @@ class GenerativeModel(LightningModule, ABC):
     def generated(self, content: Tensor, condition: Condition | None) -> Batch:
         """Return generated content as a batch of the spec's kind."""
         index = torch.full((len(content),), -1, device=content.device)
-        kind = ImageBatch if isinstance(self.spec.content, ImageContent) else Batch
-        return kind(content=content, index=index, condition=condition)
+        return self.spec.content.batches(content=content, index=index, condition=condition)

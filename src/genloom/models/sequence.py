@@ -12,6 +12,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from genloom.batch import Batch, Condition, History, Prompt
+from genloom.contents.series import SeriesContent
+from genloom.contents.text import TextContent
 from genloom.distributions.outputs.base import Output, Prediction
 from genloom.errors import ConfigError
 from genloom.models.abilities import Attends, Continues, Forecasts, Samples, Scores
@@ -25,7 +27,7 @@ from genloom.objectives.sequence import SequenceObjective
 from genloom.outlook import LEVELS, Forecast
 from genloom.precision import exact
 from genloom.samplers.tokens import TokenSampler, generate
-from genloom.spec import SeriesContent, Spec, TextContent
+from genloom.spec import Spec
 
 
 class Predictor(GenerativeModel):
@@ -36,7 +38,7 @@ class Predictor(GenerativeModel):
         output: says what the network's numbers mean.
     """
 
-    contents = (TextContent, SeriesContent)
+    kind = (TextContent, SeriesContent)
     network: TextNetwork | SeriesNetwork
     output: Output
 
@@ -48,18 +50,17 @@ class Predictor(GenerativeModel):
         """
         self.output = output(self.spec)
         self.network = network(self.spec, outputs=self.output.num_outputs)
-        wanted = TextNetwork if isinstance(self.spec.content, TextContent) else SeriesNetwork
-        if not isinstance(self.network, wanted):
+        self.spec.check(self.network, "model.network")
+        if not isinstance(self.network, TextNetwork | SeriesNetwork):
             raise ConfigError(
-                f"model.network: {type(self.network).__name__} does not predict {type(self.spec.content).__name__} of "
-                f"data.name={self.spec.name}; choose model=text/… for data=text, model=series/… for data=series"
+                f"model.network: {type(self.network).__name__} reads neither tokens nor series; choose model=text/… "
+                "for data=text, model=series/… for data=series"
             )
 
     @property
     def abilities(self) -> frozenset[type]:
         """Text can be drawn, series be forecast; both have probabilities where the output has a density."""
-        is_text = isinstance(self.spec.content, TextContent)
-        offered: set[type] = {Samples, Continues} if is_text else {Forecasts}
+        offered: set[type] = {Samples, Continues} if isinstance(self.network, TextNetwork) else {Forecasts}
         offered |= {Scores} if self.output.prediction.has_density else set()
         return frozenset(offered | ({Attends} if self.network.attends else set()))
 
@@ -89,7 +90,7 @@ class Predictor(GenerativeModel):
     @property
     def likelihood_measure(self) -> str:
         """What log-likelihoods are of."""
-        return "probability" if isinstance(self.spec.content, TextContent) else "density of scaled values"
+        return self.output.measure
 
     def attention(self, batch: Batch) -> Float[Tensor, "layers batch positions positions"]:
         """Return how much each position looks at each one, in every layer, averaged over heads."""
@@ -111,8 +112,9 @@ class Predictor(GenerativeModel):
     ) -> Batch:
         """Return ``num`` texts as long as an example; without a prompt each begins after a line's end."""
         prompt = condition or self.draw_condition(num, rng)
-        assert isinstance(prompt, Prompt) and isinstance(self.spec.content, TextContent)
-        drawn = list(self.generate(prompt.tokens, self.spec.content.length, rng=rng, sampler=sampler))
+        assert isinstance(prompt, Prompt)
+        length = TextContent.of(self.spec.content).length
+        drawn = list(self.generate(prompt.tokens, length, rng=rng, sampler=sampler))
         return self.generated(torch.stack(drawn, dim=1), prompt)
 
     def generate(
@@ -135,9 +137,9 @@ class Predictor(GenerativeModel):
 
     def draw_condition(self, num: int, rng: torch.Generator) -> Condition | None:
         """Return prompts of one line's end; of the first symbol, if the vocabulary has none."""
-        if not isinstance(self.spec.content, TextContent):
+        if not isinstance(self.network, TextNetwork):
             return None
-        return self.prompt(self.spec.content.vocabulary.beginning, num)
+        return self.prompt(TextContent.of(self.spec.content).vocabulary.beginning, num)
 
     def prompt(self, text: str, num: int) -> Prompt:
         """Return ``num`` prompts of ``text``.
@@ -145,8 +147,7 @@ class Predictor(GenerativeModel):
         Raises:
             DataError: it holds characters that are not in the vocabulary.
         """
-        assert isinstance(self.spec.content, TextContent)
-        tokens = self.spec.content.vocabulary.encode(text)
+        tokens = TextContent.of(self.spec.content).vocabulary.encode(text)
         return Prompt(tokens.to(self.device).expand(num, -1))
 
     # Series

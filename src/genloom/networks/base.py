@@ -3,17 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from genloom.batch import Condition, Latent
-from genloom.errors import ConfigError
+from genloom.contents.base import Content
+from genloom.contents.image import ImageContent
 from genloom.limits import Count
 from genloom.precision import exact
-from genloom.spec import ImageContent, Spec
+from genloom.spec import Spec
 
 
 class LatentProjection(NamedTuple):
@@ -180,14 +181,20 @@ class Pyramid:
         return content[..., top : top + self.height, left : left + self.width]
 
 
-def image_shape(spec: Spec, who: str) -> tuple[int, int, int]:
-    """Return channels, height and width.
+class OfImages:
+    """Marks a network that is made for images, and for nothing else."""
 
-    Raises:
-        ConfigError: the data holds no images; ``who`` names the key that needs them.
-    """
-    if not isinstance(spec.content, ImageContent):
-        raise ConfigError(
-            f"{who}: a network of images cannot serve data.name={spec.name}, which holds vectors; choose dense networks"
-        )
-    return spec.content.shape
+    kind: ClassVar[type[Content]] = ImageContent
+
+    def image_shape(self, spec: Spec, key: str) -> tuple[int, int, int]:
+        """Return channels, height and width.
+
+        Args:
+            spec: the data's.
+            key: of the configuration that chose the network.
+
+        Raises:
+            ConfigError: the data holds no images.
+        """
+        spec.check(self, key)
+        return ImageContent.of(spec.content).shape

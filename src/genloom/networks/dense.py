@@ -16,7 +16,7 @@ from genloom.limits import Counts
 from genloom.networks.base import Decoder, Discriminator, Encoder, Generator, Head, LatentProjection
 from genloom.networks.conditioning import Conditioning, Layers
 from genloom.networks.heads import Score
-from genloom.spec import ImageContent, Spec
+from genloom.spec import Spec
 
 
 class DenseGenerator(Generator):
@@ -52,7 +52,7 @@ class DenseGenerator(Generator):
             num_inputs = width
         shape = spec.content.shape
         layers += [nn.Linear(num_inputs, prod(shape)), nn.Unflatten(1, shape)]
-        self.layers = Layers(*layers, *([nn.Tanh()] if isinstance(spec.content, ImageContent) else []))
+        self.layers = Layers(*layers, *([nn.Tanh()] if spec.content.bounded else []))
 
     def latent_projection(self) -> LatentProjection:
         """The first layer's weight."""

@@ -216,9 +216,19 @@ def load(path: str | os.PathLike[str], *, trust: list[str] | None = None, device
     file = find(path)
     content = read(file)
     own = content["genloom"]
+
+    def kind_of(name: Any) -> type:
+        if isinstance(name, str) and name and "." not in name:
+            raise CheckpointError(
+                f"{file}: it is of an older version of genloom, which wrote {name!r} for a class; train the model anew"
+            )
+        return stranger.part(name, "spec", trust=trust or [], file=file)
+
     try:
         node, weights = own["model"], content["state_dict"]
-        spec, seed = Spec.from_dict(own["spec"]), int(own["seed"])
+        spec, seed = Spec.from_dict(own["spec"], kind_of), int(own["seed"])
+    except CheckpointError:
+        raise
     except Exception as error:
         raise CheckpointError(f"{file}: it does not say what was trained, and on what ({error!r})") from error
     factory = instantiate(

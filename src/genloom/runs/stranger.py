@@ -61,6 +61,24 @@ def checked(node: Any, kind: type, key: str, *, trust: Sequence[str], file: Path
         raise CheckpointError(f"{file}: {refusal}; nothing of it was built") from None
 
 
+def part(target: str, key: str, *, trust: Sequence[str], file: Path) -> type:
+    """Return the class of a part that a file names, by the same rule.
+
+    Args:
+        target: its dotted name.
+        key: what it is called in the file, for errors.
+        trust: packages of the user's that it may be of; they are imported.
+        file: where it came from.
+
+    Raises:
+        CheckpointError: it is no part, or is defined where nobody trusts it.
+    """
+    try:
+        return _part(target, key, trust)
+    except _Refusal as refusal:
+        raise CheckpointError(f"{file}: {refusal}; nothing of it was built") from None
+
+
 class _Refusal(Exception):
     """Why a configuration is refused."""
 

@@ -25,12 +25,13 @@ from PIL import Image
 from genloom import randomness
 from genloom.contents.decoder import Decoder, UnusableFileError, is_picture
 from genloom.contents.files import shown, walk
+from genloom.contents.image import ImageContent
 from genloom.data.base import ImageData, Images, Split
 from genloom.data.images import split_folders
 from genloom.data.images.split_folders import SplitFolders
 from genloom.errors import ConfigError, DataError
 from genloom.limits import Count, Ge, PartialShare
-from genloom.spec import ImageContent, Spec
+from genloom.spec import Spec
 
 OnBad = Literal["error", "skip"]
 
@@ -128,8 +129,7 @@ class ImageFolder(ImageData):
     def follow(self, spec: Spec) -> None:
         """Take the size and the channels of a model of pictures."""
         super().follow(spec)
-        if isinstance(spec.content, ImageContent):
-            self.channels = spec.content.channels
+        self.channels = ImageContent.of(spec.content).channels
 
     def read(self, split: Split) -> Images:
         """Return one split, a view of the one tensor that holds them all."""

@@ -12,14 +12,14 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from genloom.batch import History
+from genloom.contents.series import Scaler, SeriesContent, SeriesWindows
 from genloom.data.series.panel import Gaps, Panel, read_panel
 from genloom.data.series.series import scaler, series_windows
 from genloom.data.series.time_grid import Times
 from genloom.data.tables.table import Table
 from genloom.errors import DataError
-from genloom.examples import SeriesWindows
 from genloom.outlook import Forecast
-from genloom.spec import HistoryCondition, Scaler, SeriesContent, Spec
+from genloom.spec import HistoryCondition, Spec
 
 if TYPE_CHECKING:
     import polars as pl
@@ -49,13 +49,12 @@ class Present:
     @property
     def content(self) -> SeriesContent:
         """What is forecast."""
-        assert isinstance(self.spec.content, SeriesContent)
-        return self.spec.content
+        return SeriesContent.of(self.spec.content)
 
     @property
     def history(self) -> History:
         """What a model sees of each series, as one batch."""
-        condition = self.windows.batch(torch.arange(len(self.windows)), self.content).condition
+        condition = self.content.batch(self.windows, torch.arange(len(self.windows))).condition
         assert isinstance(condition, History)
         return condition
 
@@ -138,8 +137,8 @@ def read_present(
         DataError: naming file, line and column: a column is missing, a series is too short, its steps are others than
             those that the model was trained on, or what has to be known ahead is not.
     """
-    content, condition = spec.content, spec.condition
-    assert isinstance(content, SeriesContent) and isinstance(condition, HistoryCondition)
+    content, condition = SeriesContent.of(spec.content), spec.condition
+    assert isinstance(condition, HistoryCondition)
     table = Table(path, separator=separator, decimal=decimal)
     known = condition.future_covariates[: len(condition.future_covariates) - 2 * len(condition.calendar)]
     scaled = {each.column for each in condition.scales}

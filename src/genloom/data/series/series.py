@@ -11,14 +11,14 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float64, Int64
 
+from genloom.contents.series import Scaler, SeriesContent, SeriesWindows
 from genloom.data.base import InMemoryData, Split
 from genloom.data.series.panel import Gaps, Panel, read_panel
 from genloom.data.series.seasonal_process import SeasonalProcess, synthetic_panel
 from genloom.data.tables.table import Table
 from genloom.errors import ConfigError, DataError
-from genloom.examples import SeriesWindows
 from genloom.limits import Count
-from genloom.spec import CovariateScale, HistoryCondition, Scaler, SeriesContent, Spec
+from genloom.spec import CovariateScale, HistoryCondition, Spec
 
 Calendar = Literal["hour", "weekday", "month"]
 _log = logging.getLogger(__name__)
@@ -129,9 +129,7 @@ class Series(InMemoryData):
 
     def content(self) -> SeriesContent:
         """The targets, and how they are scaled."""
-        content = self._whole.spec.content
-        assert isinstance(content, SeriesContent)
-        return content
+        return SeriesContent.of(self._whole.spec.content)
 
     def describe(self) -> Spec:
         """Return the specification; the same on every call and every rank."""
@@ -349,8 +347,8 @@ def series_windows(
         scalers: of each series, by name; None are those of the spec.
         innovations: scaled, of rows that :class:`~genloom.data.series.seasonal_process.SeasonalProcess` made.
     """
-    content, condition = spec.content, spec.condition
-    assert isinstance(content, SeriesContent) and isinstance(condition, HistoryCondition)
+    content, condition = SeriesContent.of(spec.content), spec.condition
+    assert isinstance(condition, HistoryCondition)
     scalers = scalers or {each.series: each for each in content.scalers}
     of_series = [scalers[name] for name in panel.names]
     mean, std, naive = (

@@ -5,6 +5,7 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from genloom.contents.base import Content
 from genloom.spec import Spec
 
 Parameters = Float[Tensor, "..."]  # what a decoder gives, of shape (…, outputs, *content)
@@ -14,6 +15,7 @@ class Likelihood(nn.Module):
     """p(x | z). Built by ``likelihood(spec)``; content is in the spec's range, [-1, 1] for images.
 
     Attributes:
+        kind: of content that it is a likelihood of.
         outputs: values that the decoder gives per value of content.
         measure: ``probability``, so that bits per dimension mean something; else the scale that a density is per.
 
@@ -21,11 +23,13 @@ class Likelihood(nn.Module):
         ConfigError: it is no likelihood of this content.
     """
 
+    kind: ClassVar[type[Content]] = Content
     outputs: int = 1
     measure: ClassVar[str]
 
     def __init__(self, spec: Spec) -> None:
         super().__init__()
+        spec.check(self, "model.likelihood")
         self.content_dims = len(spec.content.shape)
 
     def log_prob(self, parameters: Parameters, content: Float[Tensor, "..."]) -> Float[Tensor, "..."]:

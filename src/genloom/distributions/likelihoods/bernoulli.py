@@ -1,26 +1,25 @@
 """Likelihoods of pixels between black and white: exactly one of them, or anything between."""
 
+from typing import ClassVar
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from genloom.contents.image import ImageContent
 from genloom.distributions.likelihoods.base import Likelihood, Parameters
 from genloom.distributions.likelihoods.decay import log_mean_decay
 from genloom.errors import ConfigError
-from genloom.spec import ImageContent, Spec
+from genloom.spec import Spec
 
 
-def _images(spec: Spec, who: str) -> ImageContent:
-    if not isinstance(spec.content, ImageContent):
-        raise ConfigError(
-            f"model.likelihood: {who} is a likelihood of pixels, and data.name={spec.name} holds none; "
-            "choose likelihood@model.likelihood=gaussian"
-        )
-    return spec.content
+class _OfPixels(Likelihood):
+    kind = ImageContent
+    instead: ClassVar[str] = "choose likelihood@model.likelihood=gaussian"
 
 
-class Bernoulli(Likelihood):
+class Bernoulli(_OfPixels):
     """p(x = 1) = σ(output), for black and white pixels only.
 
     Grey values under this formula give numbers that are no log-likelihoods and compare with none (Loaiza-Ganem and
@@ -31,7 +30,7 @@ class Bernoulli(Likelihood):
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
-        if not _images(spec, "Bernoulli").binary:
+        if not ImageContent.of(spec.content).binary:
             raise ConfigError(
                 "model.likelihood: Bernoulli gives no likelihood of grey values; set data.binarize=dynamic, or choose "
                 "likelihood@model.likelihood=continuous_bernoulli"
@@ -46,7 +45,7 @@ class Bernoulli(Likelihood):
         return (0.5 * self._only(parameters)).tanh()
 
 
-class ContinuousBernoulli(Likelihood):
+class ContinuousBernoulli(_OfPixels):
     """p(x) = C e^{lx} on [0, 1], with the output l, the logit of λ, and C = l / (e^l − 1).
 
     Loaiza-Ganem and Cunningham, The Continuous Bernoulli: fixing a pervasive error in variational autoencoders, 2019.
@@ -54,10 +53,6 @@ class ContinuousBernoulli(Likelihood):
     """
 
     measure = "density of values in [0, 1]"
-
-    def __init__(self, spec: Spec) -> None:
-        super().__init__(spec)
-        _images(spec, "ContinuousBernoulli")
 
     def log_prob_of_values(self, parameters: Tensor, content: Tensor) -> Tensor:
         """Return lx + log C = l (x − ½) − |l| / 2 − log ∫₀¹ e^{−|l| t} dt; l (x − ½) is half of l times the content."""

@@ -1,17 +1,19 @@
 """True probabilities of 8-bit pixels: a mixture of logistic distributions, integrated over each grey level."""
 
 import math
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from genloom.contents.image import ImageContent
 from genloom.distributions.likelihoods.base import Likelihood, Parameters
 from genloom.distributions.likelihoods.decay import log_mean_decay
 from genloom.errors import ConfigError
 from genloom.limits import Count
-from genloom.spec import ImageContent, Spec
+from genloom.spec import Spec
 
 LOG_SCALE_LIMIT = -7.0  # of the narrowest logistic, in the units of [-1, 1]: a ninth of a grey level
 
@@ -27,15 +29,16 @@ class DiscretisedLogisticMixture(Likelihood):
         components: logistic distributions per value.
     """
 
+    kind = ImageContent
+    instead: ClassVar[str] = "choose likelihood@model.likelihood=gaussian"
     measure = "probability"
 
     def __init__(self, spec: Spec, *, components: Count = 5) -> None:
         super().__init__(spec)
-        if not isinstance(spec.content, ImageContent) or spec.content.binary:
-            kind = "no images" if not isinstance(spec.content, ImageContent) else "black and white pixels"
+        if ImageContent.of(spec.content).binary:
             raise ConfigError(
                 f"model.likelihood: DiscretisedLogisticMixture needs 8-bit pixels, and data.name={spec.name} gives "
-                f"{kind}; choose another model.likelihood, or data.binarize=null"
+                "black and white pixels; choose another model.likelihood, or data.binarize=null"
             )
         if components < 1:
             raise ConfigError(f"model.likelihood.components: {components} is below the limit of 1")

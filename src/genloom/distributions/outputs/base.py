@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from genloom.contents.base import Content
 from genloom.part import Part
 from genloom.spec import Spec
 
@@ -64,11 +65,15 @@ class Output(Part):
     Attributes:
         num_outputs: numbers that the network gives per value of content.
         prediction: what it makes of them.
+        kind: of content that it predicts.
+        measure: what its log-probabilities are of: ``probability``, or the scale of a density.
 
     Raises:
         ConfigError: it is no output of this content.
     """
 
+    kind: ClassVar[type[Content]] = Content
+    measure: ClassVar[str] = "density"
     num_outputs: int = 1
     prediction: ClassVar[type[Prediction]]
 

@@ -5,9 +5,9 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from genloom.contents.text import TextContent
 from genloom.distributions.outputs.base import Output, Prediction
-from genloom.errors import ConfigError
-from genloom.spec import Spec, TextContent
+from genloom.spec import Spec
 
 
 class CategoricalPrediction(Prediction):
@@ -40,16 +40,14 @@ class Categorical(Output):
         spec: of a text.
     """
 
+    kind = TextContent
+    measure = "probability"
     prediction = CategoricalPrediction
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
-        if not isinstance(spec.content, TextContent):
-            raise ConfigError(
-                f"model.output: Categorical predicts tokens, and data.name={spec.name} holds none; "
-                "choose data=text, or model=series/… for data=series"
-            )
-        self.num_outputs = spec.content.vocabulary.size
+        spec.check(self, "model.output")
+        self.num_outputs = TextContent.of(spec.content).vocabulary.size
 
     def __call__(self, numbers: Float[Tensor, "*shape outputs"]) -> CategoricalPrediction:
         """Return the distribution of each token."""

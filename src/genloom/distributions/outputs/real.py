@@ -11,11 +11,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from genloom.contents.series import SeriesContent
 from genloom.distributions.outputs.base import Output, Prediction
 from genloom.errors import ConfigError
 from genloom.limits import InsideShare
 from genloom.precision import exact
-from genloom.spec import SeriesContent, Spec
+from genloom.spec import Spec
 
 
 class RealOutput(Output):
@@ -25,13 +26,12 @@ class RealOutput(Output):
         spec: of a series.
     """
 
+    kind = SeriesContent
+    measure = "density of scaled values"
+
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
-        if not isinstance(spec.content, SeriesContent):
-            raise ConfigError(
-                f"model.output: {type(self).__name__} predicts real values of a series, and data.name={spec.name} "
-                "holds none; choose data=series, or model=text/… for data=text"
-            )
+        spec.check(self, "model.output")
 
 
 class PointPrediction(Prediction):

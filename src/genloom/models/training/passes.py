@@ -49,7 +49,7 @@ class Passes(Iterable[Batch]):
         if isinstance(data, Measured):
             examples = data.modelled(self.split)
             for index in torch.arange(len(examples)).split(self.batch_size):
-                yield examples.batch(index, self.spec.content)
+                yield self.spec.content.batch(examples, index)
             return
         if self.split != "train":
             raise ConfigError(

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from genloom.limits import Count
-from genloom.networks.base import Decoder, Encoder, Pyramid, image_shape
+from genloom.networks.base import Decoder, Encoder, OfImages, Pyramid
 from genloom.spec import Spec
 
 Block = Callable[[int, int], nn.Module]  # called with the channels before and after
@@ -50,7 +50,7 @@ class ResidualDoubling(nn.Module):
         return (h + F.interpolate(self.skip(x), scale_factor=2)) / sqrt(2)
 
 
-class ConvolutionalEncoder(Encoder):
+class ConvolutionalEncoder(OfImages, Encoder):
     """A convolution, blocks that halve the map down to the pyramid's base, a hidden layer with ReLU.
 
     Args:
@@ -75,7 +75,7 @@ class ConvolutionalEncoder(Encoder):
         full_resolution: bool = True,
     ) -> None:
         super().__init__()
-        channels, height, width_pixels = image_shape(spec, "model.encoder")
+        channels, height, width_pixels = self.image_shape(spec, "model.encoder")
         pyramid = Pyramid(height, width_pixels)
         widths = pyramid.widths(width, max_width)
         self.stem = nn.Conv2d(channels, widths[0], 3, stride=1 if full_resolution else 2, padding=1)
@@ -92,7 +92,7 @@ class ConvolutionalEncoder(Encoder):
         return F.relu(self.hidden(h.permute(0, 2, 3, 1).flatten(1)))  # channels last, as they lie in memory
 
 
-class ConvolutionalDecoder(Decoder):
+class ConvolutionalDecoder(OfImages, Decoder):
     """A hidden layer, a small map, blocks that double it, a convolution.
 
     Args:
@@ -120,7 +120,7 @@ class ConvolutionalDecoder(Decoder):
         full_resolution: bool = True,
     ) -> None:
         super().__init__()
-        channels, height, width_pixels = image_shape(spec, "model.decoder")
+        channels, height, width_pixels = self.image_shape(spec, "model.decoder")
         self.pyramid = Pyramid(height, width_pixels)
         self.shape = (outputs, channels)
         widths = self.pyramid.widths(width, max_width)[::-1]

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from genloom.limits import Count
-from genloom.networks.base import Discriminator, Head, Pyramid, image_shape
+from genloom.networks.base import Discriminator, Head, OfImages, Pyramid
 from genloom.networks.heads import Score
 from genloom.spec import Spec
 
@@ -33,7 +33,7 @@ class Halving(nn.Module):
         return (h + self.skip(F.avg_pool2d(x, 2, ceil_mode=True))) / sqrt(2)
 
 
-class ResidualDiscriminator(Discriminator):
+class ResidualDiscriminator(OfImages, Discriminator):
     """A strided convolution, residual blocks that halve the map down to the pyramid's base, a hidden layer, the head.
 
     After the discriminator of Karras et al., StyleGAN2, 2020, made small: the first halving is a strided convolution.
@@ -56,7 +56,7 @@ class ResidualDiscriminator(Discriminator):
         head: Callable[..., Head] = Score,
     ) -> None:
         super().__init__()
-        channels, height, width_pixels = image_shape(spec, "model.discriminator")
+        channels, height, width_pixels = self.image_shape(spec, "model.discriminator")
         pyramid = Pyramid(height, width_pixels)
         widths = pyramid.widths(width, max_width)
         self.stem = nn.Conv2d(channels, widths[0], 4, stride=2, padding=1)

@@ -13,10 +13,11 @@ from jaxtyping import Bool, Float, Float64
 from torch import Tensor, nn
 
 from genloom.batch import Batch, History
+from genloom.contents.series import SeriesContent
 from genloom.errors import ConfigError, DataError
 from genloom.limits import Count, NonNegative
 from genloom.networks.sequence.base import ClosedFormNetwork, SeriesNetwork
-from genloom.spec import HistoryCondition, SeriesContent, Spec
+from genloom.spec import HistoryCondition, Spec
 
 
 class SeriesBaseline(ClosedFormNetwork, SeriesNetwork):
@@ -33,12 +34,9 @@ class SeriesBaseline(ClosedFormNetwork, SeriesNetwork):
 
     def __init__(self, spec: Spec, *, outputs: int, min_log_std: float = -6.0) -> None:
         super().__init__()
-        content, condition = spec.content, spec.condition
-        if not isinstance(content, SeriesContent) or not isinstance(condition, HistoryCondition):
-            raise ConfigError(
-                f"model.network: {type(self).__name__} forecasts series, and data.name={spec.name} holds none; choose "
-                "data=series"
-            )
+        spec.check(self, "model.network")
+        content, condition = SeriesContent.of(spec.content), spec.condition
+        assert isinstance(condition, HistoryCondition)
         if outputs != 2:
             raise ConfigError(
                 f"model.output: {type(self).__name__} gives a mean and a standard deviation, and {outputs} numbers are "
@@ -96,8 +94,7 @@ class SeasonalNaive(SeriesBaseline):
 
     def __init__(self, spec: Spec, *, outputs: int, period: Count | None = None, min_log_std: float = -6.0) -> None:
         super().__init__(spec, outputs=outputs, min_log_std=min_log_std)
-        assert isinstance(spec.content, SeriesContent)
-        self.period = spec.content.season if period is None else period
+        self.period = SeriesContent.of(spec.content).season if period is None else period
         if not 1 <= self.period <= self.look_back:
             raise ConfigError(
                 f"model.network.period: a season of {self.period} steps is not between 1 and data.look_back="

@@ -18,10 +18,11 @@ from jaxtyping import Float, Int, Int64
 from torch import Tensor, nn
 
 from genloom.batch import Batch, Prompt
+from genloom.contents.text import TextContent
 from genloom.errors import ConfigError
 from genloom.limits import Count, Share
 from genloom.networks.sequence.base import ClosedFormNetwork, TextNetwork
-from genloom.spec import Spec, TextContent
+from genloom.spec import Spec
 
 _COUNTED_AT_ONCE = 2**24  # tokens whose n-grams are sorted together
 _TABLES = ("contexts", "offsets", "tokens", "counts")
@@ -57,9 +58,8 @@ class NGram(TextNetwork, ClosedFormNetwork):
         continuation: bool = True,
     ) -> None:
         super().__init__()
-        if not isinstance(spec.content, TextContent):
-            raise ConfigError(f"model.network: NGram counts tokens, and data.name={spec.name} holds none")
-        size = spec.content.vocabulary.size
+        spec.check(self, "model.network")
+        size = TextContent.of(spec.content).vocabulary.size
         if outputs != size:
             raise ConfigError(
                 f"model.output: it takes {outputs} numbers per token; NGram gives {size} log-probabilities, which "

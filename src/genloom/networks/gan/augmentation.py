@@ -5,16 +5,18 @@ learns through them and a gradient penalty can be taken through them. All random
 """
 
 from math import inf
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from genloom.contents.base import Content
+from genloom.contents.image import ImageContent
 from genloom.errors import ConfigError
 from genloom.limits import NonNegative
 from genloom.precision import exact
-from genloom.spec import ImageContent, Spec
+from genloom.spec import Spec
 
 
 class Augmentation(nn.Module):
@@ -22,15 +24,17 @@ class Augmentation(nn.Module):
 
     Args:
         spec: the data's; images.
+
+    Raises:
+        ConfigError: they are none.
     """
+
+    kind: ClassVar[type[Content]] = ImageContent
+    instead: ClassVar[str] = "set model.augmentation=null"
 
     def __init__(self, spec: Spec) -> None:
         super().__init__()
-        if not isinstance(spec.content, ImageContent):
-            raise ConfigError(
-                f"model.augmentation: {type(self).__name__} needs images; data {spec.name} holds "
-                f"{type(spec.content).__name__}; set model.augmentation=null"
-            )
+        spec.check(self, "model.augmentation")
 
     def forward(
         self, content: Float[Tensor, "batch channels height width"], rng: torch.Generator

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from genloom.batch import Condition, Latent
 from genloom.limits import Count
-from genloom.networks.base import Discriminator, Generator, Head, LatentProjection, Pyramid, image_shape
+from genloom.networks.base import Discriminator, Generator, Head, LatentProjection, OfImages, Pyramid
 from genloom.networks.conditioning import Conditioning, Layers
 from genloom.networks.heads import Score
 from genloom.spec import Spec
@@ -30,7 +30,7 @@ def _initialise(module: nn.Module) -> None:
         nn.init.zeros_(module.bias)
 
 
-class DCGANGenerator(Generator):
+class DCGANGenerator(OfImages, Generator):
     """A projection to a small map, then transposed convolutions that double it, BatchNorm and ReLU between, tanh last.
 
     Args:
@@ -53,7 +53,7 @@ class DCGANGenerator(Generator):
         super().__init__()
         self.conditioning = conditioning(spec)
         self.conditional = self.conditioning.conditional
-        channels, height, width_pixels = image_shape(spec, "model.generator")
+        channels, height, width_pixels = self.image_shape(spec, "model.generator")
         self.pyramid = Pyramid(height, width_pixels)
         widths = self.pyramid.widths(width, max_width)[::-1]
         num_inputs = latent_dim + self.conditioning.extra_dim
@@ -80,7 +80,7 @@ class DCGANGenerator(Generator):
         return self.pyramid.crop(self.layers(inputs[:, :, None, None], condition))
 
 
-class DCGANDiscriminator(Discriminator):
+class DCGANDiscriminator(OfImages, Discriminator):
     """Strided convolutions that halve the image, LeakyReLU(0.2), BatchNorm except at the first, then the head.
 
     Args:
@@ -101,7 +101,7 @@ class DCGANDiscriminator(Discriminator):
         head: Callable[..., Head] = Score,
     ) -> None:
         super().__init__()
-        channels, height, width_pixels = image_shape(spec, "model.discriminator")
+        channels, height, width_pixels = self.image_shape(spec, "model.discriminator")
         pyramid = Pyramid(height, width_pixels)
         layers: list[nn.Module] = []
         for level, width_out in enumerate(pyramid.widths(width, max_width)):

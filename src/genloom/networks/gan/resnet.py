@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from genloom.batch import Condition, Latent
 from genloom.errors import ConfigError
 from genloom.limits import Count, Whole
-from genloom.networks.base import Discriminator, Generator, Head, LatentProjection, Pyramid, image_shape
+from genloom.networks.base import Discriminator, Generator, Head, LatentProjection, OfImages, Pyramid
 from genloom.networks.conditioning import ConditionedModule, Conditioning, Layers
 from genloom.networks.gan.attention import SelfAttention
 from genloom.networks.heads import Score
@@ -48,7 +48,7 @@ class _Up(ConditionedModule):
         return self.main(x, condition) + F.interpolate(self.skip(x), scale_factor=2.0)
 
 
-class ResNetGenerator(Generator):
+class ResNetGenerator(OfImages, Generator):
     """A projection to a small map, residual blocks that double it, tanh last.
 
     Args:
@@ -71,7 +71,7 @@ class ResNetGenerator(Generator):
         conditioning: Callable[[Spec], Conditioning] = Conditioning,
     ) -> None:
         super().__init__()
-        channels, height, width_pixels = image_shape(spec, "model.generator")
+        channels, height, width_pixels = self.image_shape(spec, "model.generator")
         self.conditioning = conditioning(spec)
         self.conditional = self.conditioning.conditional
         self.latent_dim = latent_dim
@@ -129,7 +129,7 @@ class _Down(nn.Module):
         return h + self.skip(self._reduce(x))
 
 
-class ResNetDiscriminator(Discriminator):
+class ResNetDiscriminator(OfImages, Discriminator):
     """Residual blocks that halve the map twice, more without halving, a sum over the map, the head.
 
     Args:
@@ -152,7 +152,7 @@ class ResNetDiscriminator(Discriminator):
         head: Callable[..., Head] = Score,
     ) -> None:
         super().__init__()
-        channels, height, width_pixels = image_shape(spec, "model.discriminator")
+        channels, height, width_pixels = self.image_shape(spec, "model.discriminator")
         blocks: list[nn.Module] = []
         size = min(height, width_pixels)
         sizes: list[int] = []

@@ -17,7 +17,7 @@ from genloom import randomness
 from genloom.batch import Condition, Latent
 from genloom.errors import ConfigError
 from genloom.limits import Count, Positive, Share, Whole
-from genloom.networks.base import Discriminator, Generator, Head, LatentProjection, Pyramid, image_shape
+from genloom.networks.base import Discriminator, Generator, Head, LatentProjection, OfImages, Pyramid
 from genloom.networks.gan.stylegan2_layers import (
     ACTIVATION_GAIN,
     Blur,
@@ -104,7 +104,7 @@ class _Resolution(nn.Module):
         return x, added
 
 
-class StyleGAN2Generator(Generator):
+class StyleGAN2Generator(OfImages, Generator):
     """Maps z to styles w, which modulate the convolutions that grow a learned constant into an image.
 
     At each map size the layers add to the image, which is upsampled from size to size (the "skip" generator); it is not
@@ -162,7 +162,7 @@ class StyleGAN2Generator(Generator):
                 f"model.generator.mapping_lr_multiplier: {mapping_lr_multiplier} is not above 0; "
                 "1 leaves the rate as it is"
             )
-        channels, height, width_pixels = image_shape(spec, "model.generator")
+        channels, height, width_pixels = self.image_shape(spec, "model.generator")
         self.pyramid = Pyramid(height, width_pixels)
         sizes, widths = _maps(self.pyramid, width, max_width)
         self.conditional = conditional
@@ -280,7 +280,7 @@ class _Halving(nn.Module):
         return activate(h) + self.skip(self.downsample(x))
 
 
-class StyleGAN2Discriminator(Discriminator):
+class StyleGAN2Discriminator(OfImages, Discriminator):
     """Residual blocks that halve the image to the pyramid's base, the minibatch's deviation, a dense layer, the head.
 
     Images that are no base times a power of two get a border of mid-grey. The head's own learning rate is the
@@ -308,7 +308,7 @@ class StyleGAN2Discriminator(Discriminator):
         super().__init__()
         for name, value in (("width", width), ("max_width", max_width), ("mbstd_group", mbstd_group)):
             _limit(f"model.discriminator.{name}", value, 1)
-        channels, height, width_pixels = image_shape(spec, "model.discriminator")
+        channels, height, width_pixels = self.image_shape(spec, "model.discriminator")
         sizes, widths = _maps(Pyramid(height, width_pixels), width, max_width)
         (height, width_pixels), last = sizes[0], widths[0]
         self.full_size = sizes[-1]

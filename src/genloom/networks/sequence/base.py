@@ -4,12 +4,15 @@ Both networks give, for every value of the content, as many numbers as the model
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from genloom.batch import Batch, History, Prompt
+from genloom.contents.base import Content
+from genloom.contents.series import SeriesContent
+from genloom.contents.text import TextContent
 
 State = Any  # what a network carries from token to token: tensors in lists, tuples or dicts
 
@@ -63,6 +66,7 @@ class TextNetwork(nn.Module):
         attends: whether :meth:`attention` is there.
     """
 
+    kind: ClassVar[type[Content]] = TextContent
     context: int | None = None
     attends: bool = False
 
@@ -100,6 +104,7 @@ class SeriesNetwork(nn.Module):
         attends: whether :meth:`attention` is there.
     """
 
+    kind: ClassVar[type[Content]] = SeriesContent
     attends: bool = False
 
     def forward(self, history: History) -> Float[Tensor, "batch horizon channels outputs"]:

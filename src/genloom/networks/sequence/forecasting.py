@@ -13,11 +13,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from genloom.batch import History
+from genloom.contents.series import SeriesContent
 from genloom.errors import ConfigError
 from genloom.limits import Count, PartialShare, Positive
 from genloom.networks.sequence.base import Backbone, SeriesNetwork
 from genloom.part import Part
-from genloom.spec import HistoryCondition, SeriesContent, Spec
+from genloom.spec import HistoryCondition, Spec
 
 Past = Float[Tensor, "batch look_back channels"]
 Level = Float[Tensor, "batch 1 channels"]
@@ -71,13 +72,11 @@ class Forecaster(SeriesNetwork):
 
     def __init__(self, spec: Spec, outputs: int, normalise: Callable[[Past], tuple[Level, Level]]) -> None:
         super().__init__()
-        if not isinstance(spec.content, SeriesContent) or not isinstance(spec.condition, HistoryCondition):
-            raise ConfigError(
-                f"model.network: {type(self).__name__} predicts series, and data.name={spec.name} holds none; choose "
-                "model=text/… for text"
-            )
-        self.horizon, self.channels = spec.content.shape
-        self.season = spec.content.season
+        spec.check(self, "model.network")
+        content = SeriesContent.of(spec.content)
+        assert isinstance(spec.condition, HistoryCondition)
+        self.horizon, self.channels = content.shape
+        self.season = content.season
         self.condition = spec.condition
         self.outputs = outputs
         self.normalise = normalise

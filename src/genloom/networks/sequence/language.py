@@ -8,10 +8,11 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from genloom.batch import Prompt
+from genloom.contents.text import TextContent
 from genloom.errors import ConfigError
 from genloom.limits import PartialShare
 from genloom.networks.sequence.base import Backbone, State, TextNetwork
-from genloom.spec import Spec, TextContent
+from genloom.spec import Spec
 
 
 class Language(TextNetwork):
@@ -39,31 +40,29 @@ class Language(TextNetwork):
         dropout: PartialShare = 0.0,
     ) -> None:
         super().__init__()
-        if not isinstance(spec.content, TextContent):
-            raise ConfigError(
-                f"model.network: Language predicts tokens, and data.name={spec.name} holds none; choose model=series/…"
-            )
+        spec.check(self, "model.network")
+        content = TextContent.of(spec.content)
         self.backbone = backbone()
         self.context, self.attends = self.backbone.context, self.backbone.attends
         if not self.backbone.causal:
             raise ConfigError(
                 "model.network.backbone.causal: a text is predicted from what came before; set it to true"
             )
-        if self.context is not None and spec.content.length > self.context:
+        if self.context is not None and content.length > self.context:
             raise ConfigError(
-                f"model.network.backbone.context: texts of data.length={spec.content.length} tokens are above the "
+                f"model.network.backbone.context: texts of data.length={content.length} tokens are above the "
                 f"limit of {self.context}; raise it"
             )
         width_in, width = self.backbone.width_in, self.backbone.width
-        self.embedding = nn.Embedding(spec.content.vocabulary.size, width_in)
+        self.embedding = nn.Embedding(content.vocabulary.size, width_in)
         nn.init.normal_(self.embedding.weight, std=1 / sqrt(width_in))
         self.scale = sqrt(width_in)  # so that vectors begin with unit variance, and tied outputs as well
         self.dropout = nn.Dropout(dropout)
         self.out = nn.Linear(width, outputs, bias=not tied)
         if tied:
-            if (width_in, spec.content.vocabulary.size) != (width, outputs):
+            if (width_in, content.vocabulary.size) != (width, outputs):
                 raise ConfigError(
-                    f"model.network.tied: an embedding of {spec.content.vocabulary.size} tokens by {width_in} is no "
+                    f"model.network.tied: an embedding of {content.vocabulary.size} tokens by {width_in} is no "
                     f"map of {width} to {outputs} outputs; set it to false, or model.network.backbone.width_in to null"
                 )
             self.out.weight = self.embedding.weight

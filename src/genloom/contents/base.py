@@ -1,0 +1,257 @@
+"""What every kind of content says of itself, and what a part that is made for some kinds is held to.
+
+A kind of content is one class: all that the program knows of pictures, or of texts, stands there. Nobody else asks
+which kind it has. A part that is made for one says so by its class attribute ``kind``, and :func:`check` holds it to
+that, or :func:`why_not`, where a part that does not fit is left out rather than refused.
+"""
+
+import os
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, Shaped
+from torch import Tensor
+
+from genloom.batch import Batch, Label
+from genloom.contents.files import first_array
+from genloom.contents.shown import Shown
+from genloom.errors import ConfigError, DataError
+from genloom.examples import Examples
+from genloom.part import Part
+
+_Kind = TypeVar("_Kind", bound="Content")
+
+
+class Content(Part, ABC):
+    """One kind of content. A subclass is a frozen dataclass of numbers, texts, tuples, and further dataclasses that are
+    parts: it stands in every checkpoint.
+
+    What is stored is in the user's world (8-bit pixels, say); what is encoded is what a model sees.
+
+    Attributes:
+        called: what a person calls its examples, in the plural.
+        remedy: what to choose for such data in place of a part that is not made for it.
+        suite: the metrics that are made for it, as ``metrics=`` chooses them; None if no suite is.
+        bounded: whether encoded values lie within [-1, 1].
+        batches: the class of its batches.
+        examples: the class of its examples, as a model generates them.
+        array: what samples are called in a file of arrays.
+        layout: how that array is to be read, for the line that names it; without it the array's type is said.
+        units: what values a squared error is of.
+        resized: what a message on examples of another shape ends with: how to give others.
+    """
+
+    called: ClassVar[str]
+    remedy: ClassVar[str] = "choose a part that is"
+    suite: ClassVar[str | None] = None
+    bounded: ClassVar[bool] = False
+    batches: ClassVar[type[Batch]] = Batch
+    examples: ClassVar[type[Examples]] = Examples
+    array: ClassVar[str] = "values"
+    layout: ClassVar[str] = ""
+    units: ClassVar[str] = "values"
+    resized: ClassVar[str] = "; give examples of that shape"
+
+    @classmethod
+    def of(cls: type[_Kind], content: "Content") -> _Kind:
+        """Return ``content`` itself, for parts whose kind was checked to be this one."""
+        assert isinstance(content, cls), f"{content} is no {cls.__name__}"
+        return content
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """Of one example."""
+
+    @abstractmethod
+    def encode(self, stored: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
+        """Return what a model sees; the shape stays."""
+
+    @abstractmethod
+    def decode(self, content: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
+        """Return what is stored, without gradients; the shape stays."""
+
+    def batch(self, examples: Examples, index: Int[Tensor, " chosen"]) -> Batch:
+        """Return the examples at ``index`` as a model sees them, conditioned on their labels, if they have any."""
+        labels = None if examples.labels is None else Label(examples.labels.index_select(0, index))
+        return self.batches(self.encode(examples.content.index_select(0, index)), index, labels)
+
+    # What a person sees
+
+    @abstractmethod
+    def show(self, stored: Shaped[Tensor, "num ..."], *, columns: int | None = None) -> Shown:
+        """Return all examples as one thing to look at.
+
+        Args:
+            stored: the examples.
+            columns: of what is arranged in rows.
+        """
+
+    def thumbnails(
+        self, stored: Shaped[Tensor, "num ..."], most: int
+    ) -> Float[Tensor, "num channels side side"] | None:
+        """Return a square picture of each example, in [0, 1] and of at most ``most`` pixels; None if there is none."""
+        return None
+
+    def positions(self, batch: Batch) -> list[str]:
+        """Return a name for each position of the first example that a model attends to; empty if they have none."""
+        return []
+
+    # Files
+
+    def save(self, examples: Examples, out: Path, *, columns: int | None = None) -> list[str]:
+        """Write generated examples: something to look at, and ``samples.npz``.
+
+        Args:
+            examples: the samples.
+            out: a folder that is there.
+            columns: of what is arranged in rows; None leaves that open.
+
+        Returns:
+            A line on each file, to be printed.
+        """
+        shown = self.show(examples.content, columns=columns).save(out / "samples")
+        return [_line("shown", shown), self.save_arrays(examples, out / "samples.npz")]
+
+    def save_arrays(self, examples: Examples, path: Path) -> str:
+        """Write an npz: the content, which comes first, then the labels or codes of samples that have them.
+
+        Returns:
+            A line on it, to be printed.
+        """
+        array = self.to_numpy(examples.content)
+        extra = {"labels": examples.labels, "codes": examples.codes}
+        others = {name: index.numpy() for name, index in extra.items() if index is not None}
+        arrays: dict[str, Any] = {self.array: array, **others}
+        np.savez_compressed(path, **arrays)
+        form = self.layout or f" {array.dtype}"
+        return (
+            _line("array", path)
+            + f" ({self.array}, {'x'.join(map(str, array.shape))}{form}{''.join(f'; {name}' for name in others)})"
+        )
+
+    def to_numpy(self, stored: Shaped[Tensor, "num ..."]) -> Shaped[np.ndarray, "num ..."]:
+        """Return examples as a file of arrays holds them."""
+        return stored.numpy()
+
+    def read(self, path: Path, key: str, *, at_least: int = 1) -> Examples:
+        """Read samples that another program may have written, as they are stored.
+
+        Args:
+            path: what the user named.
+            key: of the configuration that named it.
+            at_least: so many are needed.
+
+        Raises:
+            DataError: they can't be read, are fewer, or of another shape than this content's; names the file.
+        """
+        raise DataError(f"{key}: files of {self.called} are not read here; name a checkpoint, or data")
+
+    def seen(self, examples: Examples) -> Examples:
+        """Return stored examples as a model sees them when it is measured, still stored."""
+        return examples
+
+    # What is said of numbers
+
+    def check(self, drawn: Shaped[Tensor, "..."], name: str) -> None:
+        """Refuse generated values, as stored, that are not of this content.
+
+        Args:
+            drawn: the values.
+            name: of who drew them.
+
+        Raises:
+            DataError: another shape.
+        """
+        if tuple(drawn.shape[1:]) != self.shape or drawn.ndim != len(self.shape) + 1:
+            raise DataError(
+                f"{name}: examples of {_sides(drawn.shape[1:])} cannot be judged against data of {_sides(self.shape)}"
+                f"{self.resized}"
+            )
+
+    def squared_error(self, ours: Shaped[Tensor, "num ..."], real: Shaped[Tensor, "num ..."]) -> float:
+        """Return the mean squared error of stored examples, in ``units``."""
+        return (ours.float() - real.float()).square().mean().item()
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the protocol of a number says of the content: what is short of its description."""
+        plain = (int, float, str, type(None))
+        return {name: each for name, each in vars(self).items() if isinstance(each, plain)}
+
+
+class Values(Content):
+    """Floats of one shape, each example by itself: what GANs and autoencoders model, kept as they are.
+
+    A subclass gives its shape and says how it is shown.
+    """
+
+    called = "values of one shape"
+    remedy = "choose networks for any shape, as in model=gan/dense or model=vae/dense"
+
+    def encode(self, stored: Shaped[Tensor, "..."]) -> Float[Tensor, "..."]:
+        """Keep the values, in the precision that models compute in."""
+        return stored.to(torch.get_default_dtype())
+
+    def decode(self, content: Float[Tensor, "..."]) -> Shaped[Tensor, "..."]:
+        """Keep the values, in single precision."""
+        return content.detach().float()
+
+    def read(self, path: Path, key: str, *, at_least: int = 1) -> Examples:
+        """Read the first array of an npz, as :meth:`save` writes it.
+
+        Raises:
+            DataError: it holds fewer, or others than finite numbers in the shape of an example; names the file.
+        """
+        array = first_array(path, key)
+        if array.dtype.kind not in "fiu" or array.shape[1:] != self.shape or len(array) < at_least:
+            raise DataError(
+                f"{key}: {path} holds {array.dtype} of {array.shape}; at least {at_least} of {self.shape} are needed"
+            )
+        values = torch.from_numpy(array.astype(np.float32))
+        if not values.isfinite().all():
+            raise DataError(f"{key}: {path} holds values that are not finite; leave those examples out")
+        return self.examples(values)
+
+
+def why_not(part: Any, content: Content, *, data: str = "the data") -> str | None:
+    """Return None if a part is made for ``content``, else what it is made for and what there is instead.
+
+    Args:
+        part: an object or a class. Its class attribute ``kind`` is a class of content or a tuple of such; a part
+            without one is made for every kind.
+        content: the data's.
+        data: what the data is called.
+    """
+    kind: type[Content] | tuple[type[Content], ...] = getattr(part, "kind", Content)
+    kinds = kind if isinstance(kind, tuple) else (kind,)
+    if isinstance(content, kinds):
+        return None
+    return f"made for {' or '.join(kind.called for kind in kinds)}, and {data} holds {content.called}"
+
+
+def check(part: Any, content: Content, key: str, *, data: str) -> None:
+    """Refuse a part that is not made for ``content``; see :func:`why_not`.
+
+    Args:
+        part: its class attribute ``instead``, where it has one, is the remedy; else it is the content's.
+        content: the data's.
+        key: of the configuration that chose the part.
+        data: the name of the data set.
+
+    Raises:
+        ConfigError: naming what the part needs, what the data holds, and what to choose.
+    """
+    if reason := why_not(part, content, data=f"data.name={data}"):
+        name = part.__name__ if isinstance(part, type) else type(part).__name__
+        raise ConfigError(f"{key}: {name} is {reason}; {getattr(part, 'instead', f'{content.remedy}, or other data')}")
+
+
+def _line(what: str, path: Path) -> str:
+    return f"{what + ':':<10}{os.path.relpath(path)}"
+
+
+def _sides(shape: tuple[int, ...]) -> str:
+    return "x".join(str(side) for side in shape)
