@@ -23,7 +23,7 @@ def train() -> Composer:
     return Composer("train", config_directory())
 
 
-OF_VAES = {room: f"{room}@model.{room}" for room in ("bottleneck", "likelihood", "sampler")}
+OF_VAES = {room: f"{room}@model.{room}" for room in ("bottleneck", "likelihood", "latent_density")}
 OF_VAES |= {room: f"{room}@model.bottleneck.{room}" for room in ("posterior", "prior")}
 OF_VAES |= {f"network/{part}": f"network/{part}@model.{part}" for part in ("encoder", "decoder")}
 OF_VAES["objective/vae"] = "objective/vae@model.objective"

@@ -94,7 +94,7 @@ def test_it_is_stored_and_loaded_strictly():
 
 
 def test_components_that_cannot_be_fitted_are_refused_by_their_key():
-    with pytest.raises(ConfigError, match=r"model\.sampler\.components: 0 is below the limit of 1"):
+    with pytest.raises(ConfigError, match=r"model\.latent_density\.components: 0 is below the limit of 1"):
         Mixture(2, components=0)
-    with pytest.raises(ConfigError, match=r"model\.sampler\.components: 6 is above the limit of 5"):
+    with pytest.raises(ConfigError, match=r"model\.latent_density\.components: 6 is above the limit of 5"):
         Mixture(2, components=6).fit(torch.randn(5, 2), seed=0)

@@ -130,7 +130,7 @@ def test_what_a_model_can_do_depends_on_its_parts(tiny_vae):
     always = {Encodes, Reconstructs}
     stochastic = always | {Samples, HasLatents, Scores}
     assert tiny_vae(**plain).abilities == always
-    assert tiny_vae(**plain, sampler=partial(Mixture, components=2)).abilities == always | {Samples, HasLatents}
+    assert tiny_vae(**plain, latent_density=partial(Mixture, components=2)).abilities == always | {Samples, HasLatents}
     assert tiny_vae().abilities == stochastic
     assert tiny_vae(**codes).abilities == stochastic - {HasLatents}
     assert tiny_vae(spec=labelled, conditioning=Concatenation).abilities == stochastic | {Conditions}
@@ -141,8 +141,8 @@ def test_parts_that_do_not_fit_are_refused_by_both_keys(tiny_vae):
         tiny_vae(bottleneck=partial(Deterministic, dim=3), objective=Iwae())
     with pytest.raises(ConfigError, match=r"conditioning.*data\.name=tiny"):
         tiny_vae(conditioning=Concatenation)
-    with pytest.raises(ConfigError, match=r"model\.sampler.*model\.bottleneck"):
-        tiny_vae(**ladder, sampler=partial(Mixture, components=2))
+    with pytest.raises(ConfigError, match=r"model\.latent_density.*model\.bottleneck"):
+        tiny_vae(**ladder, latent_density=partial(Mixture, components=2))
     with pytest.raises(ConfigError, match=r"model\.likelihood.*data\.binarize"):
         tiny_vae(likelihood=Bernoulli)
 
@@ -269,8 +269,8 @@ def test_both_players_learn_from_one_loss_and_the_prior_does_not_disturb_the_aut
         assert torch.equal(trained[0][name], trained[1][name]) != name.startswith("bottleneck.prior"), name
 
 
-def test_a_sampler_is_fitted_to_the_latents_when_training_ends(tiny_vae, tiny_data, fit):
-    model = tiny_vae(**plain, sampler=partial(Mixture, components=2), ema_half_life_examples=50)
+def test_a_density_is_fitted_to_the_latents_when_training_ends(tiny_vae, tiny_data, fit):
+    model = tiny_vae(**plain, latent_density=partial(Mixture, components=2), ema_half_life_examples=50)
     fit(model, tiny_data, max_steps=5)
     batch = next(batches_of(tiny_data.split("train"), model.spec.content, 1000))
     for weights in ("ema", "raw"):

@@ -33,7 +33,7 @@ class Mixture(nn.Module):
     def __init__(self, dim: Count, *, components: Count = 10) -> None:
         super().__init__()
         if components < 1:
-            raise ConfigError(f"model.sampler.components: {components} is below the limit of 1")
+            raise ConfigError(f"model.latent_density.components: {components} is below the limit of 1")
         self.register_buffer("weights", torch.full((components,), 1 / components))
         self.register_buffer("means", torch.zeros(components, dim))
         self.register_buffer("factors", torch.eye(dim).repeat(components, 1, 1))
@@ -54,7 +54,7 @@ class Mixture(nn.Module):
         components = len(self.weights)
         if components > len(codes):
             raise ConfigError(
-                f"model.sampler.components: {components} is above the limit of {len(codes)}, one component per "
+                f"model.latent_density.components: {components} is above the limit of {len(codes)}, one component per "
                 "training example; lower it"
             )
         mixture = GaussianMixture(

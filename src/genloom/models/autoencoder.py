@@ -27,7 +27,7 @@ class Autoencoder(nn.Module):
         bottleneck: called as ``bottleneck(encoder)``.
         likelihood: called as ``likelihood(spec)``.
         conditioning: called as ``conditioning(spec)``; how encoder and decoder are told a class.
-        sampler: called as ``sampler(dim)``; draws latents in place of the prior, once it was fitted.
+        latent_density: called as ``latent_density(dim)``; draws latents in place of the prior, once it was fitted.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Autoencoder(nn.Module):
         bottleneck: Callable[..., Bottleneck],
         likelihood: Callable[..., Likelihood],
         conditioning: Callable[[Spec], Conditioning] = Conditioning,
-        sampler: Callable[[int], Mixture] | None = None,
+        latent_density: Callable[[int], Mixture] | None = None,
     ) -> None:
         super().__init__()
         with NeedsLabelsError.of("model"):
@@ -47,11 +47,11 @@ class Autoencoder(nn.Module):
         self.likelihood = likelihood(spec)
         seen = encoder(spec).to(memory_format=torch.channels_last)
         self.bottleneck = bottleneck(ConditionalEncoder(spec, seen, self.conditioning))
-        self.sampler = sampler(self.bottleneck.dim) if sampler is not None else None
-        if self.sampler is not None and not self.bottleneck.one_vector:
+        self.latent_density = latent_density(self.bottleneck.dim) if latent_density is not None else None
+        if self.latent_density is not None and not self.bottleneck.one_vector:
             raise ConfigError(
-                "model.sampler: it draws one vector, and model.bottleneck has other latents; choose "
-                "bottleneck@model.bottleneck=gaussian or deterministic, or model.sampler=null"
+                "model.latent_density: it draws one vector, and model.bottleneck has other latents; choose "
+                "bottleneck@model.bottleneck=gaussian or deterministic, or model.latent_density=null"
             )
         self.decoder = decoder(
             spec, latent_dim=self.bottleneck.dim + self.conditioning.extra_dim, outputs=self.likelihood.outputs
@@ -64,11 +64,13 @@ class Autoencoder(nn.Module):
     @property
     def samples(self) -> bool:
         """Whether :meth:`draw` is there."""
-        return self.sampler is not None or self.bottleneck.samples
+        return self.latent_density is not None or self.bottleneck.samples
 
     def draw(self, num: int, rng: torch.Generator) -> Latent:
-        """Return ``num`` latents of the sampler, or else of the prior."""
-        return self.bottleneck.draw(num, rng) if self.sampler is None else {"z": self.sampler.draw(num, rng)}
+        """Return ``num`` latents of the fitted density, or else of the prior."""
+        return (
+            self.bottleneck.draw(num, rng) if self.latent_density is None else {"z": self.latent_density.draw(num, rng)}
+        )
 
     def log_likelihood(self, inference: Inference, batch: Batch) -> Float[Tensor, "k batch"]:
         """Return log p(x | z) of each draw, nats per example."""

@@ -38,8 +38,8 @@ class VAE(FromLatents, Family):
         likelihood: called as ``likelihood(spec)``.
         objective: what is minimised.
         conditioning: called as ``conditioning(spec)``; how encoder and decoder are told a class.
-        sampler: called as ``sampler(dim)``: a distribution that is fitted to the training examples' latents after
-            training and then drawn from in place of the prior (Ghosh et al., From Variational to Deterministic
+        latent_density: called as ``latent_density(dim)``: a density that is fitted to the training examples' latents
+            after training and then drawn from in place of the prior (Ghosh et al., From Variational to Deterministic
             Autoencoders, 2020).
         input_noise: standard deviation of Gaussian noise that the encoder sees in training, in the units of content;
             the objective still asks for the clean example (Vincent et al., denoising autoencoders, 2008).
@@ -60,7 +60,7 @@ class VAE(FromLatents, Family):
         likelihood: Callable[..., Likelihood],
         objective: VaeObjective,
         conditioning: Callable[[Spec], Conditioning] = Conditioning,
-        sampler: Callable[[int], Mixture] | None = None,
+        latent_density: Callable[[int], Mixture] | None = None,
         input_noise: NonNegative = 0.0,
         **family: Any,
     ) -> None:
@@ -74,7 +74,7 @@ class VAE(FromLatents, Family):
             bottleneck=bottleneck,
             likelihood=likelihood,
             conditioning=conditioning,
-            sampler=sampler,
+            latent_density=latent_density,
         )
         self.objective = objective
         self.input_noise = input_noise
@@ -159,18 +159,18 @@ class VAE(FromLatents, Family):
     # Use
 
     def on_train_end(self) -> None:
-        """Fit the sampler, of each weight set, to the latents of the training examples."""
+        """Fit the density of latents, of each weight set, to the latents of the training examples."""
         super().on_train_end()
         for weights in self.weight_sets:
             model = self.using(weights)
             network = model.weights_of(self.autoencoder)
-            if network.sampler is not None:
+            if network.latent_density is not None:
                 examples = Passes(self.trainer, self.spec, "train")
                 codes = [model.encode(batch)["z"] for batch in examples]
-                network.sampler.fit(torch.cat(codes), seed=self.seed)
+                network.latent_density.fit(torch.cat(codes), seed=self.seed)
 
     def draw_latent(self, num: int, rng: torch.Generator) -> Latent:
-        """Return ``num`` latents of the prior, or of the sampler, on the model's device."""
+        """Return ``num`` latents of the prior, or of the fitted density, on the model's device."""
         with self.evaluating(self.autoencoder) as network:
             return self.to_device(network.draw(num, rng))
 
