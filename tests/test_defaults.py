@@ -8,6 +8,8 @@ import inspect
 
 import pytest
 
+from genloom.objectives.vae import Constant
+
 DEFAULTS = {
     # Mescheder et al., 2018, with the interval of Karras et al., StyleGAN2, 2020; its γ depends on the data
     "objectives.gan.regularisers.R1": {"gamma": 1.0, "every_iterations": 16},
@@ -41,7 +43,7 @@ DEFAULTS = {
     "objectives.vae.CyclicalWarmup": {"rising_share": 0.5, "value": 1.0},  # Fu et al., 2019
     "objectives.vae.Elbo": {"free_nats": 0.0, "k": 1},
     "objectives.vae.Iwae": {"k": 5, "stick_the_landing": False},
-    "objectives.vae.BetaTc": {"alpha": 1.0, "gamma": 1.0},  # Chen et al., 2018
+    "objectives.vae.BetaTc": {"alpha": 1.0, "gamma": 1.0, "beta": Constant(6.0)},  # Chen et al., 2018
     "bottlenecks.gaussian.Gaussian": {"dim": 32},
     "bottlenecks.gaussian.Deterministic": {"dim": 32},
     "bottlenecks.ladder.Ladder": {"dims": (24, 8), "hidden": 128},
@@ -99,13 +101,17 @@ DEFAULTS = {
     "networks.gan.stylegan2_layers.MinibatchDeviation": {"group": 4},
     "networks.heads.Concatenation": {"hidden": 128, "embedding_dim": 32},
     "networks.heads.Codes": {"categories": 10, "continuous": 2, "hidden": 128},  # Chen et al., InfoGAN, 2016
+    "networks.sequence.forecasting.Linear": {"kernel": None, "per_channel": False},
     "networks.sequence.forecasting.MeanStd": {"eps": 1e-5},  # Kim et al., RevIN, 2022
     "networks.sequence.forecasting.Patches": {
         "patch_length": 16,
         "stride": 8,
         "flatten": True,
+        "mask": False,
+        "dropout": 0.0,
     },  # Nie et al., PatchTST, 2023
     "networks.baselines.ngram.NGram": {"order": 5, "continuation": True},
+    "networks.sequence.language.Language": {"tied": False, "dropout": 0.0},
     "networks.sequence.recurrent.Recurrent": {"width": 256, "layers": 1, "dropout": 0.0, "layer_norm": False},
     "networks.sequence.transformer.Transformer": {
         "width": 128,
@@ -115,16 +121,26 @@ DEFAULTS = {
         "dropout": 0.0,
         "causal": True,
     },
+    "networks.baselines.closed_form.RepeatLast": {"min_log_std": -6.0},
+    "networks.baselines.closed_form.SeasonalNaive": {"period": None, "min_log_std": -6.0},
     "networks.baselines.closed_form.Ridge": {"penalties": (0.01,), "min_log_std": -6.0},
     "distributions.outputs.real.Gaussian": {"min_log_std": -6.0},
     "distributions.outputs.real.Quantiles": {"levels": (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)},
     "distributions.latents.NormalWithCodes": {"categories": 10, "continuous": 2, "noise_std": 1.0},
     "distributions.mixture.Mixture": {"components": 10},  # Ghosh et al., From Variational to Deterministic …, 2020
-    "samplers.tokens.TokenSampler": {"temperature": 1.0},
+    "samplers.tokens.TokenSampler": {"temperature": 1.0, "top_k": None, "top_p": None},
+    "schedules.linear": {
+        "warmup_iterations": 0,
+        "constant_fraction": 0.0,
+        "from_fraction": 0.0,
+        "to_fraction": 1.0,
+    },
+    "schedules.cosine": {"warmup_iterations": 0, "from_fraction": 0.0, "to_fraction": 1.0},
     "samplers.tokens.generate": {"kept": 0.5},
     "metrics.classes.ClassifierScore": {"splits": 1},
     "metrics.conditional.FrechetWithinClass": {"min_per_class": 20},
-    "metrics.disentanglement.Disentanglement": {"bins": 20},  # Chen et al., 2018, for the mutual information gap
+    # Chen et al., 2018, for the mutual information gap
+    "metrics.disentanglement.Disentanglement": {"bins": 20, "boosting_rounds": 100},
     "metrics.diversity.StructuralSimilarity": {"num_pairs": 1000},
     "metrics.likelihood.Likelihood": {"num_importance": 100, "num_examples": 10_000},
     "metrics.likelihood.LatentActivity": {"threshold": 0.01},  # Burda et al., 2016, section 5

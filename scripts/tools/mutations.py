@@ -1,4 +1,11 @@
-"""What can be changed in a file of Python: one comparison, operator, number, call, argument or line at a time."""
+"""What can be changed in a file of Python: one comparison, operator, number, call, argument or line at a time.
+
+What can change no result by construction is left alone: where and how fast something is computed (``device=``,
+``non_blocking=``, ``inplace=True``), how much at once (AT_ONCE; tests hold results against those of other sizes), the
+order of arguments of what is symmetric (COMMUTING), the default of an argument that the function does not look at, and
+``zip``'s ``strict=True``, which like an assertion only tells of mistakes. A guard against zero, below 1e-5, becomes 0
+instead of twice as large: whether it is there can be noticed.
+"""
 
 import ast
 from collections.abc import Iterator
@@ -32,6 +39,10 @@ _PAIRS = (
 )
 FUNCTIONS = {a: b for pair in _PAIRS.split(",") for a, b in (pair.split(), pair.split()[::-1])}
 DROPPED = ("detach", "abs", "square", "sqrt", "exp", "log", "clamp", "clamp_min", "clamp_max", "sum", "mean", "double")
+#: Functions of two arguments, by the end of their names, that give the same with the arguments exchanged.
+COMMUTING = ("max", "min", "minimum", "maximum", "torch.add", "transpose", "torch.equal", "logaddexp")
+#: Names of how much is worked on at once, whatever the result.
+AT_ONCE = ("batch_size", "chunk_size", "_CHUNK", "_COUNTED_AT_ONCE", "_ENTRIES")
 
 
 @dataclass(frozen=True)
@@ -122,15 +133,34 @@ class Finder(ast.NodeVisitor):
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
         """Pass over the annotation."""
-        if node.value is not None and "ClassVar" not in self.text(node.annotation):
+        if (
+            node.value is not None
+            and "ClassVar" not in self.text(node.annotation)
+            and self.text(node.target) not in AT_ONCE
+        ):
             self.visit(node.value)
 
+    def visit_Assign(self, node: ast.Assign) -> None:
+        """Pass over how much is done at once."""
+        if self.text(node.targets[0]) not in AT_ONCE:
+            self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> None:
+        """Pass over arguments without an effect."""
+        self.visit(node.func)
+        for argument in (*node.args, *(each for each in node.keywords if not without_effect(each, node))):
+            self.visit(argument)
+
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
-        """Visit defaults and body."""
+        """Visit body, and defaults of what it looks at."""
         if self.part is None or node.name == self.part:
             before, self.part = self.part, None
-            for default in (*node.args.defaults, *filter(None, node.args.kw_defaults)):
-                self.visit(default)
+            seen = {each.id for each in ast.walk(ast.Module(node.body, [])) if isinstance(each, ast.Name)}
+            positional = [*node.args.posonlyargs, *node.args.args][::-1]
+            pairs = [*zip(positional, node.args.defaults[::-1], strict=False)][::-1]
+            for argument, default in (*pairs, *zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)):
+                if default is not None and argument.arg in seen:
+                    self.visit(default)
             self.body(node.body)
             self.part = before
 
@@ -166,6 +196,18 @@ class Finder(ast.NodeVisitor):
         super().visit(node)
 
 
+def without_effect(argument: ast.keyword, call: ast.Call) -> bool:
+    """Return whether what is given for an argument can't change a result, at least not where a test can see it."""
+    match argument.arg, argument.value:
+        case (("device" | "non_blocking"), _):
+            return True
+        case "inplace", ast.Constant(value=True):
+            return True
+        case "strict", ast.Constant(value=True):
+            return isinstance(call.func, ast.Name) and call.func.id == "zip"
+    return False
+
+
 def symbol(operator: ast.AST) -> str:
     """Return how an operator is written."""
     a, b = ast.Name("a"), ast.Name("b")
@@ -186,7 +228,7 @@ def changes(node: ast.AST, file: Finder) -> Iterator[str]:
             if value > 1:
                 yield f"{value - 1}"
         case ast.Constant(value=float(value)):
-            yield "1.0" if value == 0 else f"{value * 2}"
+            yield "1.0" if value == 0 else "0.0" if abs(value) < 1e-5 else f"{value * 2}"
             if abs(value) == 1:
                 yield "0.0"
         case ast.UnaryOp(op=ast.Not() | ast.USub() | ast.Invert(), operand=operand):
@@ -212,14 +254,13 @@ def changes(node: ast.AST, file: Finder) -> Iterator[str]:
                 return
             written = [*map(text, positional), *map(text, named)]
             rest = written[2:]
-            commutes = text(function) in ("max", "min", "torch.minimum", "torch.maximum", "torch.add")
+            commutes = text(function).endswith(COMMUTING)
             if (
                 len(positional) > 1
                 and not commutes
                 and not any(isinstance(each, ast.Starred) for each in positional[:2])
             ):
                 yield f"{text(function)}({', '.join([written[1], written[0], *rest])})"
-            for place in range(len(positional), len(written)):
-                if written[place].startswith("device="):
-                    continue  # a test on a CPU can't notice
-                yield f"{text(function)}({', '.join(written[:place] + written[place + 1 :])})"
+            for place, argument in enumerate(named, len(positional)):
+                if not without_effect(argument, node):
+                    yield f"{text(function)}({', '.join(written[:place] + written[place + 1 :])})"

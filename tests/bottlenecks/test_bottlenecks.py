@@ -13,7 +13,7 @@ from torch import nn
 from encoders import encoder
 from genloom.batch import Batch
 from genloom.bottlenecks.gaussian import Gaussian
-from genloom.bottlenecks.ladder import Ladder
+from genloom.bottlenecks.ladder import Ladder, _weighted
 from genloom.bottlenecks.vector_quantised import VectorQuantised
 from genloom.distributions.normal import Normal
 from genloom.distributions.posteriors import FlowPosterior
@@ -67,14 +67,16 @@ def test_the_divergence_is_the_average_of_the_log_ratio(kind):
 @pytest.mark.parametrize("kind", STOCHASTIC)
 def test_sticking_the_landing_changes_gradients_and_no_values(kind):
     bottleneck = STOCHASTIC[kind](encoder())
+    unasked = bottleneck.infer(batch(), 3, rng())
     plain, stuck = (bottleneck.infer(batch(), 3, rng(), detach_q=detach) for detach in (False, True))
     torch.testing.assert_close(plain.log_ratio, stuck.log_ratio, atol=1e-4, rtol=1e-4)
     gradients = []
-    for inference in (plain, stuck):
+    for inference in (unasked, plain, stuck):
         bottleneck.zero_grad()
         inference.log_ratio.mean().backward()
         gradients.append(next(bottleneck.encoder.parameters()).grad.clone())
-    assert not torch.allclose(*gradients, atol=1e-6)
+    assert not torch.allclose(*gradients[1:], atol=1e-6)
+    torch.testing.assert_close(*gradients[:2])
 
 
 @pytest.mark.parametrize("kind", ["flow prior", "vamp prior"])
@@ -124,6 +126,25 @@ def test_a_divergence_is_right_in_single_precision_however_small(mean, log_varia
     assert one.kl().item() == pytest.approx(exact, rel=1e-3, abs=1e-10)
     standard = Normal(torch.zeros(1), torch.zeros(1))
     assert one.kl(standard).item() == pytest.approx(exact, rel=1e-3, abs=1e-10)
+
+
+def test_a_level_s_posterior_is_the_product_of_the_evidence_and_the_prior():
+    """N(0, 1) and N(4, 1/3): precisions 1 and 3 add up, means are weighted by them."""
+    prior = Normal(torch.zeros(1), torch.zeros(1))
+    evidence = Normal(torch.tensor([4.0]), torch.tensor([1 / 3]).log())
+    found = _weighted(evidence, prior)
+    torch.testing.assert_close(found.mean, torch.tensor([3.0]))
+    torch.testing.assert_close(found.log_variance.exp(), torch.tensor([0.25]))
+    z = torch.linspace(-3, 6, 7).unsqueeze(1)
+    rest = evidence.log_prob(z) + prior.log_prob(z) - found.log_prob(z)
+    torch.testing.assert_close(rest, rest[:1].expand_as(rest))
+
+
+def test_levels_have_the_lengths_they_were_given_whether_drawn_or_inferred():
+    bottleneck = Ladder(encoder(), dims=(4, 3, 2), hidden=5)
+    wanted = {"z1": 4, "z2": 3, "z3": 2}
+    assert {name: z.shape[-1] for name, z in bottleneck.draw(6, rng()).items()} == wanted
+    assert {name: z.shape[-1] for name, z in bottleneck.infer(batch(), 2, rng()).latent.items()} == wanted
 
 
 def test_parts_that_do_not_fit_are_refused_by_both_keys():
@@ -280,6 +301,12 @@ def test_what_a_prior_of_codes_sees_has_a_mean_variance_of_one_and_so_has_what_i
     assert prior.first.std().item() == pytest.approx(30**-0.5, rel=0.05)
     assert prior.logits.std().item() == pytest.approx(0.3 / 20, rel=0.05)
     assert not prior.first_bias.any() and not prior.hidden_bias.any() and not prior.logits_bias.any()
+
+
+def test_a_prior_of_codes_has_at_least_one_unit():
+    assert AutoregressivePrior(3, 2, 4, width=1).draw(5, torch.randn(2, 3, 4), rng()).shape == (5, 2)
+    with pytest.raises(ConfigError, match=r"model\.bottleneck\.prior\.width: 0 is below the limit of 1"):
+        AutoregressivePrior(3, 2, 4, width=0)
 
 
 def test_a_later_code_does_not_change_what_is_known_of_an_earlier_one():

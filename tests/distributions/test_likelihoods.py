@@ -111,7 +111,7 @@ LOGITS = sorted(
 
 @pytest.mark.parametrize("logit", [0.0, *LOGITS])
 def test_the_continuous_bernoulli_in_single_precision_against_quadrature_in_double(logit):
-    """Normaliser, density, mean, and the slope of the log-density, which is x − E[x]."""
+    """Normaliser, density, mean with its slope, the variance, and the slope of the log-density, which is x − E[x]."""
     peak = max(logit, 0.0)
 
     def integral(power: int) -> float:
@@ -125,8 +125,11 @@ def test_the_continuous_bernoulli_in_single_precision_against_quadrature_in_doub
         assert found.item() == pytest.approx(logit * x - peak - math.log(integral(0)), rel=1e-6, abs=1e-6)
         found.sum().backward()
         assert parameter.grad.item() == pytest.approx(x - mean, abs=2e-6)
-    stated = likelihood.mean(torch.full((1, 1, 1, 4, 4), logit))
-    assert ((stated + 1) / 2).mean().item() == pytest.approx(mean, abs=1e-6)
+    parameter = torch.tensor(logit, requires_grad=True)
+    stated = (likelihood.mean(parameter.expand(1, 1, 1, 4, 4)) + 1) / 2
+    assert stated.mean().item() == pytest.approx(mean, abs=1e-6)
+    stated.mean().backward()
+    assert parameter.grad.item() == pytest.approx(integral(2) / integral(0) - mean**2, abs=2e-6)
 
 
 def test_the_continuous_bernoulli_is_torch_s_where_that_is_right():

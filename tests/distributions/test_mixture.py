@@ -65,7 +65,7 @@ def test_the_density_is_that_of_an_independent_implementation():
 
 
 def test_a_fit_follows_its_seed_and_leaves_the_global_random_state():
-    codes = torch.randn(200, 2, generator=torch.Generator().manual_seed(0))
+    codes = torch.randn(200, 2, generator=torch.Generator().manual_seed(0)).requires_grad_()  # as a network gives them
     state = torch.get_rng_state()
     fits = []
     for seed in (0, 0, 1):
@@ -74,6 +74,7 @@ def test_a_fit_follows_its_seed_and_leaves_the_global_random_state():
         fits.append(mixture.means.clone())
     assert torch.equal(fits[0], fits[1])
     assert not torch.equal(fits[0], fits[2])
+    assert not fits[0].requires_grad
     assert torch.equal(state, torch.get_rng_state())
 
 

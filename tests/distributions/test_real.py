@@ -8,7 +8,9 @@ import pytest
 import torch
 from scipy import integrate, stats
 
-from genloom.distributions.outputs.real import GaussianPrediction, QuantilePrediction
+from genloom.contents.series import SeriesContent
+from genloom.distributions.outputs.real import GaussianPrediction, QuantilePrediction, Quantiles
+from genloom.spec import HistoryCondition, Spec
 
 LEVELS = torch.tensor([0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95])
 UNEVEN = QuantilePrediction(LEVELS, torch.tensor([-9.0, -3.0, -1.0, 0.0, 0.2, 1.0, 1.5]))
@@ -78,6 +80,30 @@ def test_no_draw_is_infinite_and_equal_quantiles_have_no_tails(monkeypatch):
     monkeypatch.setattr("genloom.distributions.outputs.real.torch.rand", Ends().rand)
     assert certain.sample(2, rng()).flatten().tolist() == [2, 2]
     assert half.sample(2, rng()).isfinite().all()
+
+
+@pytest.mark.parametrize("levels", [LEVELS.tolist(), [0.1, 0.4, 0.7, 0.95], [0.2, 0.9]])
+def test_quantiles_are_steps_from_the_middle_one_in_units_of_a_standard_normal_s(levels):
+    spec = Spec("series", SeriesContent(horizon=1, channels=("x",)), HistoryCondition(look_back=1))
+    numbers = torch.randn(3, len(levels), generator=rng())
+    steps = numbers[:, 1:].double().exp().numpy() * np.diff(stats.norm.ppf(torch.tensor(levels).double().numpy()))
+    middle = len(levels) // 2
+    wanted = np.zeros((3, len(levels)))
+    for place in range(len(levels)):
+        steps_between = steps[:, min(place, middle) : max(place, middle)].sum(1)
+        wanted[:, place] = numbers[:, 0].double().numpy() + np.sign(place - middle) * steps_between
+    output = Quantiles(spec, levels=levels)
+    np.testing.assert_allclose(output(numbers).values.numpy(), wanted, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(output.gaps, np.diff(stats.norm.ppf(torch.tensor(levels).double().numpy())), rtol=1e-7)
+
+
+@pytest.mark.parametrize(
+    "prediction", [UNEVEN, GaussianPrediction(torch.zeros(()), torch.zeros(()))], ids=["levels", "normal"]
+)
+def test_draws_repeat_by_the_generator_they_are_given(prediction):
+    first, second = (prediction.sample(9, rng()) for _ in range(2))
+    assert torch.equal(first, second)
+    assert not torch.equal(first, prediction.sample(9, torch.Generator().manual_seed(1)))
 
 
 @pytest.mark.parametrize("log_std", [-6.0, -2.0, 0.0, 6.0])

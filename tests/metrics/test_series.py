@@ -1,11 +1,14 @@
+from copy import copy
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from genloom.batch import History
+from genloom.contents.series import SeriesWindows
 from genloom.data.series.series import Series
 from genloom.distributions.outputs.real import Gaussian, GaussianPrediction, Point, QuantilePrediction
 from genloom.extractors.reference_cache import ReferenceCache
@@ -129,6 +132,21 @@ def test_what_has_no_unit_is_left_out_of_mase_only(tmp_path):
     assert found["mase"].details["values"] * 2 == found["mae"].details["values"]
 
 
+def test_intervals_of_a_normal_prediction_are_as_wide_as_scipy_s(tmp_path):
+    class Known(SequenceBaseline):
+        def predict(self, batch):
+            return GaussianPrediction(batch.content + 0.5, torch.full_like(batch.content, np.log(0.3)))
+
+    data = Series(path=table(tmp_path), look_back=6, horizon=4)
+    sgd = partial(torch.optim.SGD, lr=1.0)
+    found = scores(Known(data.describe(), network=RepeatLast, output=Gaussian, optimizer={"parameters": sgd}), data)
+    for percent, held in ((80, 0), (90, 0)):  # all 0.5 above the value: 1.67 standard deviations
+        low, high = stats.norm(0.5, 0.3).interval(percent / 100)
+        assert found[f"width_{percent}"].value == pytest.approx(high - low, rel=1e-4)
+        assert found[f"coverage_{percent}"].value == held == (low <= 0 <= high)
+    assert found["mse"].value == pytest.approx(0.25, rel=1e-4)
+
+
 def test_a_point_has_no_interval(tmp_path):
     class Points(SequenceBaseline):
         def predict(self, batch):
@@ -140,6 +158,20 @@ def test_a_point_has_no_interval(tmp_path):
     found = scores(oracle, data)
     assert set(found) == {"mse", "mae", "mase", "smape"} and found["mse"].value == 0
     assert "gaussian" in ForecastErrors().warnings(found)[0]
+
+
+def test_windows_in_which_nothing_was_observed_are_refused(tmp_path, tiny_vae):
+    data = Series(path=table(tmp_path, missing=0.2), look_back=6, horizon=4, gaps="fill")
+    windows, built = data.split("test"), model(data)
+    assert isinstance(windows, SeriesWindows) and windows.observed is not None
+    assert ForecastErrors().why_not(built, windows) is None
+    nothing = copy(windows)
+    nothing.observed = torch.zeros_like(windows.observed)
+    assert "no value was observed" in (ForecastErrors().why_not(built, nothing) or "")
+    (tmp_path / "whole").mkdir()
+    whole = Series(path=table(tmp_path / "whole"), look_back=6, horizon=4)
+    assert ForecastErrors().why_not(model(whole), whole.split("test")) is None
+    assert "made for series" in (ForecastErrors().why_not(tiny_vae(), windows) or "")
 
 
 # The known optimum

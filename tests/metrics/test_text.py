@@ -7,8 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from scipy import stats
 from torchmetrics.functional.text import bleu_score
 
 from genloom import randomness
@@ -22,7 +24,7 @@ from genloom.judging.judge import Judge
 from genloom.judging.verdict import Verdict
 from genloom.metrics.frechet import FrechetDistance
 from genloom.metrics.likelihood import LatentActivity, Likelihood
-from genloom.metrics.text import TextLikelihood, TextSamples, copied_share, distinct, self_bleu
+from genloom.metrics.text import TextLikelihood, TextSamples, _ratio, copied_share, distinct, self_bleu
 from genloom.models.sequence import SequenceBaseline
 from genloom.networks.baselines.ngram import NGram
 
@@ -99,6 +101,20 @@ def test_a_hopeless_model_has_an_infinite_perplexity_and_no_traceback(data: Text
     model.log_prob = lambda batch, **_: torch.full((len(batch),), -1e6)
     row = judged(data, model, TextLikelihood(), tmp_path=tmp_path)
     assert row["perplexity"].scores["raw"].value == math.inf and row["nats_per_token"].scores["raw"].value > 1e4
+
+
+def test_intervals_are_those_of_a_mean_and_of_a_ratio() -> None:
+    rng = torch.Generator().manual_seed(0)
+    totals, counts = torch.rand(30, generator=rng).double() * 9, torch.randint(5, 12, (30,), generator=rng).double()
+    ratio, half = _ratio(totals, torch.full((30,), 4.0))  # as many tokens in each window: a mean
+    low, high = stats.norm.interval(0.95, (totals / 4).mean(), stats.sem(totals / 4))
+    assert (ratio - half, ratio + half) == pytest.approx((low, high), rel=1e-4)
+    ratio, half = _ratio(totals, counts)
+    (var_t, cov), (_, var_c) = np.cov(totals, counts)  # the delta method, by moments
+    r = totals.mean().item() / counts.mean().item()
+    error = ((var_t - 2 * r * cov + r**2 * var_c) / 30) ** 0.5 / counts.mean().item()
+    assert (ratio, half) == pytest.approx((r, stats.norm.ppf(0.975) * error), rel=1e-4)
+    assert _ratio(totals[:1], counts[:1])[1] == math.inf
 
 
 def words(*texts: str) -> list[list[str]]:

@@ -280,6 +280,16 @@ def test_images_without_a_transformation_are_the_same_bit_for_bit(channels):
     assert same == pytest.approx(0.95**independent, abs=0.03)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_an_image_that_is_not_due_is_not_computed_with(channels):
+    """Multiplied by an identity, one infinite value would spoil its pixel's other colours."""
+    content = images(200, channels, 8)
+    content[:, 0, 3, 4] = torch.inf
+    augment = AdaptiveAugment(spec(channels, 8), initial_probability=0.05)
+    same = (augment(content, rng()) == content).all((1, 2, 3)).float().mean().item()
+    assert same == pytest.approx(0.95 ** (6 if channels == 1 else 8.5), abs=0.12)
+
+
 def turned(content: Tensor) -> list[Tensor]:
     return [torch.rot90(content, k, (1, 2)) for k in range(4)]
 

@@ -10,7 +10,7 @@ from genloom.data.series.series import Series
 from genloom.distributions.outputs.real import Gaussian
 from genloom.errors import ConfigError
 from genloom.models.generation import batches_of
-from genloom.networks.baselines.closed_form import RepeatLast, Ridge, SeasonalNaive
+from genloom.networks.baselines.closed_form import RepeatLast, Ridge, SeasonalNaive, _Moments
 from genloom.spec import Spec
 
 
@@ -100,6 +100,18 @@ def test_the_penalty_is_the_best_on_the_validation_windows_whatever_the_batches(
     errors = {penalty: error(solved(partial(Ridge, penalties=[penalty]), data)) for penalty in penalties}
     assert chosen.penalty.item() == pytest.approx(min(errors, key=errors.__getitem__))
     assert error(chosen) == pytest.approx(min(errors.values()), rel=1e-5)
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.2])
+def test_the_error_by_which_penalties_are_compared_is_the_mean_square(tmp_path, missing):
+    data = table(tmp_path, missing=missing)
+    network = solved(partial(Ridge, penalties=[0.1]), data)
+    batch = whole(data, "val")
+    seen = torch.ones_like(batch.content, dtype=torch.bool) if batch.mask is None else batch.mask
+    with torch.no_grad():
+        squares = (network(batch.condition)[..., 0] - batch.content).square()[seen]
+    moments = _Moments.of(batches_of(data.modelled("val"), data.content(), 37))
+    assert moments.error(network.weight.detach().double()) == pytest.approx(squares.mean().item(), rel=1e-4)
 
 
 @pytest.mark.parametrize("network", [RepeatLast, SeasonalNaive, partial(Ridge, penalties=[0.01])])

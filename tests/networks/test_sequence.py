@@ -24,7 +24,7 @@ SERIES = Spec("series", SeriesContent(horizon=5, channels=("x", "y", "z")), Hist
 KNOWN = Spec(
     "series",
     SeriesContent(horizon=5, channels=("x", "y", "z")),
-    HistoryCondition(21, past_covariates=("p",), future_covariates=("f", "g"), static_covariates=("s",)),
+    HistoryCondition(21, past_covariates=("p",), future_covariates=("f", "g"), static_covariates=("s", "t")),
 )
 RECURRENT = [partial(kind, width=8, layers=2, layer_norm=norm) for kind in (RNN, LSTM, GRU) for norm in (False, True)]
 CAUSAL = [*RECURRENT, partial(Transformer, width=8, layers=2, heads=2, context=16)]
@@ -208,6 +208,13 @@ def test_normalisation_is_by_the_root_of_the_mean_square():
     x = torch.randn(3, 8)
     torch.testing.assert_close(normalise(x, torch.tensor(8**0.5)), x / x.square().mean(-1, keepdim=True).sqrt())
     torch.testing.assert_close(normalise(x, torch.tensor(8**0.5)), torch.nn.functional.rms_norm(x, (8,)))
+    assert not normalise(torch.zeros(3, 8), torch.tensor(8**0.5)).any()
+
+
+@pytest.mark.parametrize("build", [*CAUSAL, NOT_CAUSAL])
+def test_a_checkpoint_holds_what_was_learned_and_nothing_that_follows_from_the_arguments(build):
+    backbone = build()
+    assert backbone.state_dict().keys() == dict(backbone.named_parameters()).keys()
 
 
 @pytest.mark.parametrize(

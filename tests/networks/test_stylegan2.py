@@ -13,7 +13,7 @@ from genloom.contents.image import ImageContent
 from genloom.contents.vector import VectorContent
 from genloom.errors import ConfigError
 from genloom.networks.base import Pyramid
-from genloom.networks.gan.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator
+from genloom.networks.gan.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator, _Halving
 from genloom.networks.gan.stylegan2_layers import (
     Blur,
     Downsample,
@@ -22,6 +22,7 @@ from genloom.networks.gan.stylegan2_layers import (
     MinibatchDeviation,
     ModulatedConv2d,
     Upsample,
+    normalise,
 )
 from genloom.networks.heads import Projection
 from genloom.spec import LabelCondition, Spec
@@ -154,6 +155,42 @@ def test_equalised_convolution_has_unit_weights_and_keeps_the_variance():
     layer = EqualConv2d(40, 50, gain=2.0)
     assert layer.weight.std().item() == pytest.approx(1, rel=0.02)
     assert layer(torch.randn(8, 40, 16, 16)).var().item() == pytest.approx(4, rel=0.1)
+
+
+def test_the_bias_of_a_layer_grows_with_its_gain_and_is_left_out_where_it_is_not_wanted():
+    layer, x = EqualConv2d(2, 3, gain=2.0), torch.randn(1, 2, 4, 4)
+    before = layer(x)
+    with torch.no_grad():
+        layer.bias += 1
+    torch.testing.assert_close(layer(x) - before, torch.full_like(before, 2.0))
+    assert [name for name, _ in EqualConv2d(2, 3, bias=False).named_parameters()] == ["weight"]
+
+
+def test_a_block_of_the_discriminator_is_its_equations():
+    """Karras et al., 2020, figure 7 and the authors' code: (√2 lrelu(w₂ ↓ √2 lrelu(w₁ x)) + w₃ ↓ x) / √2."""
+    torch.manual_seed(0)
+    block, x = _Halving(4, 6), torch.randn(2, 4, 8, 8)
+    taps = torch.tensor([1.0, 3, 3, 1]) / 8
+    filter = (taps[:, None] * taps).expand(4, 1, 4, 4)
+
+    def convolved(layer: EqualConv2d, x: Tensor, **options: Any) -> Tensor:
+        return F.conv2d(x, layer.weight / sqrt(layer.weight[0].numel()), layer.bias, **options)
+
+    h = sqrt(2) * F.leaky_relu(convolved(block.first, x, padding=1), 0.2)
+    h = convolved(block.second, F.conv2d(h, filter, padding=2, groups=4), stride=2)
+    skip = convolved(block.skip, F.conv2d(x, filter, padding=1, stride=2, groups=4))
+    expected = (sqrt(2) * F.leaky_relu(h, 0.2) + skip) / sqrt(2)
+    torch.testing.assert_close(block(x), expected, atol=1e-5, rtol=1e-5)
+    assert block.skip.bias is None
+
+
+def test_nothing_divided_by_its_size_is_nothing():
+    assert not normalise(torch.zeros(2, 3)).any()
+    layer = ModulatedConv2d(2, 3)
+    assert not layer(torch.randn(1, 2, 4, 4), torch.zeros(1, 2)).any()
+    alike = torch.ones(4, 2, 3, 3, requires_grad=True)
+    MinibatchDeviation(4)(alike).sum().backward()
+    assert alike.grad is not None and not alike.grad.any()
 
 
 def test_filters_keep_a_constant_image_constant():

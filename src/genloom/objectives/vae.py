@@ -253,7 +253,7 @@ class BetaTc(VaeObjective):
         z = inference.latent["z"][0]
         of_each = inference.posterior.log_prob(z.unsqueeze(1))  # log q(z_i|x_j) per unit, (i, j, unit)
         log_weights = stratified_log_weights(len(z), num_examples).to(z).unsqueeze(-1)
-        log_q_given_x = torch.diagonal(of_each, dim1=0, dim2=1).sum(0)
+        log_q_given_x = of_each.diagonal().sum(0)  # i = j
         log_q = torch.logsumexp(log_weights.squeeze(-1) + of_each.sum(-1), dim=1)
         log_product = torch.logsumexp(log_weights + of_each, dim=1).sum(-1)
         log_p = log_q_given_x + inference.log_ratio[0]

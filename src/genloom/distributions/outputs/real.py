@@ -166,7 +166,7 @@ class QuantilePrediction(Prediction):
         """Return draws by the quantile function."""
         uniform = torch.rand((num, *self.values.shape[:-1]), generator=rng, device=rng.device).to(self.values)
         smallest = torch.finfo(torch.float32).eps / 4  # half a step of the uniform numbers, so that none is infinite
-        return self._at(uniform.clamp(smallest, 1 - 2 * smallest))
+        return self._at(uniform.clamp_min(smallest))
 
     def _at(self, wanted: Float[Tensor, "num *shape"]) -> Float[Tensor, "num *shape"]:
         """Return the quantile function, each value's at levels of its own."""

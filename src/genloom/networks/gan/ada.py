@@ -146,7 +146,7 @@ class AdaptiveAugment(Augmentation):
         return self._recolour(x, draws).to(content.dtype)
 
     def _move(self, x: Tensor, draws: "_Draws") -> Tensor:
-        source = self._source(draws, *x.shape[-2:])
+        source = self._source(draws, *x.shape[2:])
         moved = (source != torch.eye(3, device=x.device)).flatten(1).any(1)
         return torch.where(moved[:, None, None, None], resample(x, source), x)
 
