@@ -49,8 +49,11 @@ def test_hidden_and_left_behind_files_are_no_data_and_the_others_are_counted(tmp
     for name in ("Thumbs.db", "notes.md", "LICENSE", "x/other.md"):
         (root / name).touch()
     (root / "A" / "again").symlink_to(root)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "d.txt").touch()
+    (root / "link").symlink_to(tmp_path / "elsewhere")
     found = walk(root, matching("**/*.txt"))
-    assert [file.relative_to(root).as_posix() for file in found.files] == ["A/c.TXT", "b.txt"]
+    assert [file.relative_to(root).as_posix() for file in found.files] == ["A/c.TXT", "b.txt", "link/d.txt"]
     assert found.passed_over == "passed over 3 files of other kinds (2 .md, 1 without an ending)"
     assert walk(root / "A", matching("**/*")).passed_over is None
 

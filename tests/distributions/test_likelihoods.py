@@ -188,6 +188,20 @@ def test_bernoulli_is_the_cross_entropy_of_black_and_white_pixels():
     assert torch.allclose(likelihood.log_prob(logits, content), expected, atol=1e-5)
 
 
+def test_before_training_the_optimal_variance_is_1():
+    assert OptimalGaussian(GREY).eval().log_variance(torch.ones(3)) == 0
+
+
+def test_the_mean_of_a_mixture_never_leaves_the_range_not_even_by_rounding():
+    likelihood = DiscretisedLogisticMixture(GREY, components=5)
+    parameters = torch.randn(200, 15, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    parameters[:, 10:] = -4.0
+    for beyond in (-50.0, 50.0):
+        parameters[:, 5:10] = beyond
+        mean = likelihood.mean(parameters.unsqueeze(0))
+        assert mean.abs().max() <= 1 and mean.abs().min() == pytest.approx(1, abs=1e-5)
+
+
 def test_the_running_variance_of_a_short_training_is_that_of_its_batches():
     likelihood = OptimalGaussian(GREY, half_life_batches=50).train()
     for _ in range(3):

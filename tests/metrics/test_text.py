@@ -24,7 +24,7 @@ from genloom.judging.judge import Judge
 from genloom.judging.verdict import Verdict
 from genloom.metrics.frechet import FrechetDistance
 from genloom.metrics.likelihood import LatentActivity, Likelihood
-from genloom.metrics.text import TextLikelihood, TextSamples, _ratio, copied_share, distinct, self_bleu
+from genloom.metrics.text import _BASE, TextLikelihood, TextSamples, _hashes, _ratio, copied_share, distinct, self_bleu
 from genloom.models.sequence import SequenceBaseline
 from genloom.networks.baselines.ngram import NGram
 
@@ -157,6 +157,18 @@ def test_copies_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert wanted == sum(brute[i : i + 5] in source for i in range(len(brute) - 4)) / (len(brute) - 4)
     monkeypatch.setattr("genloom.metrics.text._CHUNK", 16)  # no stretch is lost between two parts of the source
     assert copied_share([source[90:150] + source[3:20][::-1]], source, 5) == wanted
+
+
+def test_stretches_are_hashed_as_polynomials() -> None:
+    """Σ x_i b^(num − 1 − i) modulo 2⁶⁴, by Python's whole numbers."""
+    text, base = "straße 𝄞", int(_BASE)
+    for num in (1, 3, 8):
+        wanted = [
+            sum(ord(each) * base ** (num - 1 - i) for i, each in enumerate(text[first : first + num])) % 2**64
+            for first in range(len(text) - num + 1)
+        ]
+        assert _hashes(text, num).tolist() == wanted
+    assert len(_hashes(text, 9)) == len(_hashes("", 2)) == 0
 
 
 def test_samples_stand_beside_real_text(data: Text, tmp_path: Path, build: Any, fit: Any) -> None:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from genloom.batch import Label
+from genloom.errors import ConfigError
 from genloom.networks.base import Critique
 from genloom.objectives.gan import R1, R2, Dragan, GradientPenalty, LeCam, PathLength, WeightClipping
 from objectives.games import Linear, Quadratic, first_pixel, game, images
@@ -175,3 +176,10 @@ def test_path_length_uses_a_share_of_the_batch():
         game(first_pixel, REAL, torch.zeros(7, 1, 4, 4), latent={"w": w}, rerun=render)
     )
     assert seen == [math.ceil(7 / 2)]
+
+
+@pytest.mark.parametrize("term", [R1, R2, GradientPenalty, Dragan, PathLength])
+def test_every_regulariser_is_as_lazy_as_it_is_told_to_be(term):
+    assert term(every_iterations=7).every_iterations == 7
+    with pytest.raises((ValueError, ConfigError), match="every_iterations"):
+        term(every_iterations=0)

@@ -142,7 +142,7 @@ def grid(
 def scatter(points: Float[Tensor, "num dim"], *, limit: float = 1.5, size: int = 160) -> Picture:
     """Draw points as dots of 3x3 by their first two coordinates, from -limit to limit, darker where there are more."""
     flat = points[:, :2].cpu() if points.shape[1] > 1 else torch.cat([points.cpu(), torch.zeros(len(points), 1)], dim=1)
-    cell = ((flat + limit) * (size / (2 * limit))).long()
+    cell = ((flat + limit) * (size / (2 * limit))).floor().long()
     inside = ((cell >= 0) & (cell < size)).all(1)
     column, row = cell[inside].unbind(1)
     counts = torch.bincount((size - 1 - row) * size + column, minlength=size * size).view(1, size, size)
