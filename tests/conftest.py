@@ -56,7 +56,7 @@ class TinyLabelled(TinyImages):
 
     def read(self, split: Split) -> Images:
         images = super().read(split)
-        return Images(images.content, torch.arange(len(images)) % 2)
+        return Images(images.content, {"label": torch.arange(len(images)) % 2})
 
 
 @pytest.fixture

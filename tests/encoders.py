@@ -1,11 +1,12 @@
 """A small encoder of points, for tests of what lies behind it."""
 
+from genloom.contents.label import LabelContent
 from genloom.contents.vector import VectorContent
 from genloom.networks.conditioning import ConditionalEncoder, Conditioning
 from genloom.networks.dense import DenseEncoder
-from genloom.spec import LabelCondition, Spec
+from genloom.spec import Spec
 
-POINTS = Spec("points", VectorContent(4), LabelCondition(("a", "b")))
+POINTS = Spec("points", VectorContent(4), {"label": LabelContent(("a", "b"))})
 
 
 def encoder(conditioning: type[Conditioning] = Conditioning) -> ConditionalEncoder:

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from genloom.batch import Batch, Label
+from genloom.batch import Batch, Given
 from genloom.contents.image import ImageBatch
 
 
@@ -9,7 +9,7 @@ def build(num: int) -> ImageBatch:
     return ImageBatch(
         content=torch.arange(num, dtype=torch.float32)[:, None, None, None].expand(num, 1, 4, 4),
         index=torch.arange(num) + 100,
-        condition=Label(torch.arange(num) % 3),
+        given=Given(label=torch.arange(num) % 3),
         mask=torch.arange(num) % 2 == 0,
     )
 
@@ -28,7 +28,7 @@ def test_chunks_are_even_and_keep_everything_in_order(num: int, parts: int) -> N
     assert all(type(chunk) is ImageBatch for chunk in chunks)
     assert torch.equal(torch.cat([chunk.content for chunk in chunks]), batch.content)
     assert torch.equal(torch.cat([chunk.index for chunk in chunks]), batch.index)
-    assert torch.equal(torch.cat([chunk.condition.index for chunk in chunks]), batch.condition.index)
+    assert torch.equal(torch.cat([chunk.given["label"] for chunk in chunks]), batch.given["label"])
     assert torch.equal(torch.cat([chunk.mask for chunk in chunks]), batch.mask)
 
 
@@ -37,14 +37,14 @@ def test_to_moves_every_tensor_and_leaves_the_original() -> None:
     moved = batch.to("meta")
     assert type(moved) is ImageBatch
     assert {moved.content.device.type, moved.index.device.type, moved.mask.device.type} == {"meta"}
-    assert moved.condition.index.device.type == "meta"
-    assert batch.content.device.type == batch.condition.index.device.type == "cpu"
+    assert moved.given["label"].device.type == "meta"
+    assert batch.content.device.type == batch.given["label"].device.type == "cpu"
 
 
 def test_what_is_absent_stays_absent() -> None:
     batch = Batch(torch.zeros(4, 2), torch.arange(4))
     moved, (first, _) = batch.to("cpu"), batch.chunks(2)
-    assert moved.condition is moved.mask is first.condition is first.mask is None
+    assert not moved.given and not first.given and moved.mask is first.mask is None
 
 
 def test_a_batch_can_be_changed_by_a_precision_plugin() -> None:

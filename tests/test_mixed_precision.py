@@ -37,7 +37,7 @@ class StandIn(ImageData):
     def read(self, split: Split) -> Images:
         shape = (64, self.channels, self.size, self.size)
         pixels = torch.randint(0, 256, shape, generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
-        return Images(pixels, torch.arange(64) % 10)
+        return Images(pixels, {"label": torch.arange(64) % 10})
 
 
 @pytest.fixture(scope="module")

@@ -4,13 +4,15 @@ import pytest
 import torch
 
 from genloom.contents.base import Content, why_not
+from genloom.contents.condition import Condition
 from genloom.contents.image import ImageContent
-from genloom.contents.series import Scaler, SeriesContent
+from genloom.contents.label import LabelContent
+from genloom.contents.series import CovariateScale, HistoryCondition, Scaler, SeriesContent
 from genloom.contents.text import TextContent
 from genloom.contents.vector import VectorContent
 from genloom.contents.vocabulary import Characters
 from genloom.errors import ConfigError, DataError
-from genloom.spec import CovariateScale, HistoryCondition, LabelCondition, Spec
+from genloom.spec import Spec
 
 CONTENT = ImageContent(1, 16, 16)
 EVERY_VALUE = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16)
@@ -50,15 +52,29 @@ def test_decode_returns_no_gradient_and_leaves_its_argument_alone() -> None:
     assert (content == 2.0).all()
 
 
-@pytest.mark.parametrize("condition", [None, LabelCondition(("cat", "猫", "0"))])
-def test_a_spec_survives_json(condition: LabelCondition | None) -> None:
-    spec = Spec("mine", ImageContent(3, 48, 32, "handwritten_digits"), condition)
+LABELS = LabelContent(("cat", "猫", "0"))
+
+
+@pytest.mark.parametrize("given", [{}, {"label": LABELS}, {"kind": LABELS, "sketch": CONTENT, "label": LABELS}])
+def test_a_spec_survives_json(given: dict[str, Condition]) -> None:
+    spec = Spec("mine", ImageContent(3, 48, 32, "handwritten_digits"), given)
     assert Spec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec
+    assert spec.labels == given.get("label")
+
+
+def test_labels_are_drawn_as_often_as_in_the_data_and_asked_for_by_name() -> None:
+    labels = LabelContent(("a", "b", "c"), counts=(6, 0, 2))
+    drawn = labels.draw(4000, torch.Generator().manual_seed(0))
+    assert (drawn.bincount(minlength=3) / 4000).tolist() == pytest.approx([0.75, 0, 0.25], abs=0.03)
+    assert labels.asked(["c", "a"], 5, "given.label").tolist() == [2, 0, 2, 0, 2]
+    for texts, message in ((["a", "d"], "given.label: d is not among a, b, c"), ([], "given.label: none is not among")):
+        with pytest.raises(ConfigError, match=message):
+            labels.asked(texts, 2, "given.label")
 
 
 def test_a_labelled_spec_needs_a_class() -> None:
     with pytest.raises(DataError, match="at least one class"):
-        LabelCondition(())
+        LabelContent(())
 
 
 @pytest.mark.parametrize(
@@ -83,7 +99,7 @@ def test_impossible_images_are_refused(shape: tuple[int, int, int], message: str
     ],
 )
 def test_every_kind_survives_json_by_its_dotted_name(content: Content) -> None:
-    spec = Spec("mine", content, HistoryCondition(4, scales=(CovariateScale("heat", 1.0, 2.0),)))
+    spec = Spec("mine", content, {"history": HistoryCondition(4, scales=(CovariateScale("heat", 1.0, 2.0),))})
     plain = json.loads(json.dumps(spec.to_dict()))
     assert plain["content"]["kind"] == f"{type(content).__module__}.{type(content).__name__}"
     assert Spec.from_dict(plain) == spec
@@ -94,14 +110,21 @@ def test_every_kind_survives_json_by_its_dotted_name(content: Content) -> None:
     [
         ({"kind": "genloom.contents.vector.VectorContent", "dim": 2, "colour": 1}, TypeError),
         ({"kind": "genloom.contents.vector.Nothing"}, KeyError),
-        ({"kind": "genloom.spec.LabelCondition", "classes": ["a"], "counts": None}, TypeError),
+        ({"kind": "genloom.contents.series.HistoryCondition", "look_back": 3}, TypeError),
         ({"kind": "genloom.judging.judge.Judge"}, (TypeError, KeyError)),
         ({"dim": 2}, KeyError),
     ],
 )
 def test_what_is_no_content_is_no_spec(content: dict, error: type[Exception]) -> None:
     with pytest.raises(error):
-        Spec.from_dict({"name": "mine", "content": content, "condition": None})
+        Spec.from_dict({"name": "mine", "content": content, "given": {}})
+
+
+def test_what_is_no_condition_is_no_spec() -> None:
+    plain = Spec("mine", CONTENT, {"label": LABELS}).to_dict()
+    plain["given"]["label"] = {"kind": "genloom.contents.series.Scaler", "series": "", "mean": [], "std": []}
+    with pytest.raises(TypeError, match=r"label: genloom\.contents\.series\.Scaler is no condition"):
+        Spec.from_dict(plain)
 
 
 def test_a_class_is_found_before_anything_is_built() -> None:

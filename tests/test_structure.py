@@ -222,7 +222,7 @@ def test_nobody_asks_which_kind_of_content_there_is(path):
 )
 def test_whoever_asks_is_seen(line):
     assert kinds_asked_for(line)
-    assert {"ImageContent", "VectorContent", "TextContent", "SeriesContent", "Values"} == KINDS
+    assert {"ImageContent", "VectorContent", "TextContent", "SeriesContent", "LabelContent", "Values"} == KINDS
     assert not kinds_asked_for("class A:\n    kind = ImageContent\n    def f(self, c): return ImageContent.of(c)")
 
 

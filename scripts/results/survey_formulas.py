@@ -19,7 +19,6 @@ from genloom.bottlenecks.gaussian import Gaussian
 from genloom.data.images.digits import Digits
 from genloom.distributions.likelihoods.bernoulli import Bernoulli
 from genloom.distributions.normal import Normal
-from genloom.models.generation import batches_of
 from genloom.models.vae import VAE
 from genloom.networks.dense import DenseDecoder, DenseEncoder
 from genloom.objectives.loss import Loss
@@ -79,12 +78,12 @@ def of_a_run(objective: VaeObjective) -> list[float]:
     rng = randomness.generator("survey", "latents")
     for iteration in range(ITERATIONS):
         chosen = train[torch.randint(len(train), (BATCH_SIZE,), generator=rng)]
-        batch = next(batches_of(chosen, model.spec.content, BATCH_SIZE))
+        batch = next(model.spec.batches(chosen, BATCH_SIZE))
         loss = objective(model.autoencoder, batch, iteration=iteration, num_examples=len(train), rng=rng)
         optimizer.zero_grad()
         loss.total.backward()
         optimizer.step()
-    held = next(batches_of(data.modelled("test"), model.spec.content, 500))
+    held = next(model.spec.batches(data.modelled("test"), 500))
     with torch.no_grad():
         posterior = model.autoencoder.infer(held, 1, rng).posterior
         assert posterior is not None

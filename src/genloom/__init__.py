@@ -22,6 +22,8 @@ _HOMES = {
     "VectorContent": "contents.vector",
     "TextContent": "contents.text",
     "SeriesContent": "contents.series",
+    "LabelContent": "contents.label",
+    "Given": "batch",
 }
 
 

@@ -1,7 +1,7 @@
-"""What a loader yields: content, condition, mask and index."""
+"""What a loader yields: content, what it is conditioned on, mask and index."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -11,8 +11,8 @@ from torch import Tensor
 
 
 @dataclass(eq=False)
-class Condition:
-    """What content is conditioned on: tensors whose first axis is the batch."""
+class Fields:
+    """A condition of several tensors; the first axis of each is the batch."""
 
     def map(self: "_Some", function: Callable[[Tensor], Tensor]) -> "_Some":
         """Apply ``function`` to every tensor."""
@@ -20,32 +20,33 @@ class Condition:
         return replace(self, **{name: function(value) for name, value in values.items() if value is not None})
 
 
-_Some = TypeVar("_Some", bound=Condition)
+_Some = TypeVar("_Some", bound=Fields)
+
+
+class Given(dict[str, Any]):
+    """What content is conditioned on, by name: tensors, or :class:`Fields`, whose first axis is the batch.
+
+    The names are those of the spec: ``label``, ``prompt``, ``history``, or a data set's own.
+
+    Attributes:
+        dropped: by name, which examples a network shall not be told that condition of; a name that is not there is told
+            to all.
+    """
+
+    dropped: dict[str, Bool[Tensor, " batch"]]
+
+    def __init__(self, *values: Any, dropped: Mapping[str, Tensor] | None = None, **named: Any) -> None:
+        super().__init__(*values, **named)
+        self.dropped = dict(dropped or {})
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> "Given":
+        """Apply ``function`` to every tensor."""
+        mapped = {k: value.map(function) if isinstance(value, Fields) else function(value) for k, value in self.items()}
+        return Given(mapped, dropped={name: function(mask) for name, mask in self.dropped.items()})
 
 
 @dataclass(eq=False)
-class Label(Condition):
-    """The class of each example."""
-
-    index: Int[Tensor, " batch"]
-
-
-@dataclass(eq=False)
-class Code(Condition):
-    """The value of a generator's categorical code, which stands for a class that nobody named."""
-
-    index: Int[Tensor, " batch"]
-
-
-@dataclass(eq=False)
-class Prompt(Condition):
-    """The tokens before the content."""
-
-    tokens: Int[Tensor, "batch prefix"]
-
-
-@dataclass(eq=False)
-class History(Condition):
+class History(Fields):
     """The past of each series, scaled like the content, and what is known beside it.
 
     Args:
@@ -69,6 +70,8 @@ class History(Condition):
     static_covariates: Float[Tensor, "batch static"] | None = None
 
 
+NOTHING = Given()  # is given; never changed
+
 Latent = dict[str, Tensor]  # named, any dtype: z | w, noise | codes | levels
 
 
@@ -80,13 +83,13 @@ class Batch:
     Args:
         content: what is modelled; the first axis is the batch.
         index: position of each example in its split; -1 for generated content.
-        condition: what the content is conditioned on.
+        given: what the content is conditioned on, by name; empty if it is not.
         mask: true where content is real rather than padding.
     """
 
     content: Tensor
     index: Int[Tensor, " batch"]
-    condition: Condition | None = None
+    given: Given = field(default_factory=Given)
     mask: Bool[Tensor, "batch ..."] | None = None
 
     def __len__(self) -> int:
@@ -95,7 +98,7 @@ class Batch:
     def _map(self, function: Any) -> "Batch":
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         mapped = {
-            name: value.map(function) if isinstance(value, Condition) else function(value)
+            name: value.map(function) if isinstance(value, Given) else function(value)
             for name, value in values.items()
             if value is not None
         }

@@ -1,7 +1,8 @@
 """Examples as they are stored: pixels of 8 bits, coordinates, tokens, rows of series; read from data, or generated."""
 
 import hashlib
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -18,40 +19,47 @@ class Examples:
 
     Args:
         content: pixels, coordinates, generated tokens.
-        labels: class of each example, if known; of a generated one, the class that was asked for.
-        codes: value of the generator's categorical code, for generated examples that have one.
+        given: what each example goes with, by the names of the spec's conditions: its ``label``, its caption; of a
+            generated one, what was asked for, or the value of the generator's ``code``.
         factors: levels of what the examples were made by, where that is known.
     """
 
     content: Shaped[Tensor, "num ..."]
-    labels: Int[Tensor, " num"] | None = None
-    codes: Int[Tensor, " num"] | None = None
+    given: Mapping[str, Shaped[Tensor, "num ..."]] = field(default_factory=dict)
     factors: Int[Tensor, "num factors"] | None = None
+
+    @property
+    def labels(self) -> Int[Tensor, " num"] | None:
+        """The class of each example, if known."""
+        return self.given.get("label")
+
+    @property
+    def codes(self) -> Int[Tensor, " num"] | None:
+        """The value of the generator's categorical code, of generated examples that have one."""
+        return self.given.get("code")
 
     def __len__(self) -> int:
         return len(self.content)
 
     def __getitem__(self: _Some, index: slice | Tensor) -> _Some:
-        return type(self)(
-            self.content[index],
-            None if self.labels is None else self.labels[index],
-            None if self.codes is None else self.codes[index],
-            None if self.factors is None else self.factors[index],
-        )
+        given = {name: values[index] for name, values in self.given.items()}
+        return type(self)(self.content[index], given, None if self.factors is None else self.factors[index])
 
     def __add__(self: _Some, other: _Some) -> _Some:
         """Return these examples, then ``other``, of the same kind and with the same columns."""
-        pairs = ((vars(self)[column.name], vars(other)[column.name]) for column in fields(Examples))
-        joined: list[Any] = [None if first is None else torch.cat([first, second]) for first, second in pairs]
-        return type(self)(*joined)
+        given = {name: torch.cat([values, other.given[name]]) for name, values in self.given.items()}
+        factors = [each.factors for each in (self, other) if each.factors is not None]
+        return type(self)(torch.cat([self.content, other.content]), given, torch.cat(factors) if factors else None)
 
     @cached_property
     def fingerprint(self) -> str:
-        """sha256 of the pixels and labels in their order."""
+        """sha256 of the content and of what goes with it, in their order."""
         digest = hashlib.sha256(repr(tuple(self.content.shape)).encode())
         digest.update(self.content.contiguous().numpy().data)
-        if self.labels is not None:
-            digest.update(self.labels.contiguous().numpy().data)
+        for name, values in sorted(self.given.items()):
+            if name != "label":  # labels were there before names were
+                digest.update(f"{name} {values.dtype} {tuple(values.shape)};".encode())
+            digest.update(values.contiguous().numpy().data)
         return digest.hexdigest()
 
     @property
@@ -79,7 +87,7 @@ class Windows(Examples):
 
     def __init__(self, rows: Tensor, starts: Tensor, *, past: int, length: int, **columns: Any) -> None:
         vars(self).update(rows=rows, starts=starts, past=past, length=length, **columns)
-        vars(self).update(labels=None, codes=None, factors=None)
+        vars(self).update(given={}, factors=None)
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -115,4 +123,4 @@ class Windows(Examples):
         return digest.hexdigest()
 
 
-_OF_ALL = ("content", "labels", "codes", "factors", "fingerprint")  # not columns of windows
+_OF_ALL = ("content", "given", "factors", "fingerprint")  # not columns of windows

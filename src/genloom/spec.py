@@ -5,75 +5,19 @@ build themselves from it, and stored in every checkpoint, so that sampling needs
 """
 
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from genloom.batch import Batch
 from genloom.contents.base import Content, check
-from genloom.errors import DataError
-from genloom.part import Part
-
-
-@dataclass(frozen=True)
-class LabelCondition(Part):
-    """One label per example.
-
-    Args:
-        classes: the class names; a label is an index into them.
-        counts: training examples of each class, by which a model draws the classes of its samples; None is equally.
-    """
-
-    classes: tuple[str, ...]
-    counts: tuple[int, ...] | None = None
-
-    def __post_init__(self) -> None:
-        if not self.classes:
-            raise DataError("labelled data with no class names: give at least one class")
-
-
-@dataclass(frozen=True)
-class CovariateScale(Part):
-    """Mean and standard deviation of a numeric covariate, over the training rows of all series.
-
-    Args:
-        column: its name.
-        mean: in the user's units.
-        std: in the user's units, above 0.
-    """
-
-    column: str
-    mean: float
-    std: float
-
-
-@dataclass(frozen=True)
-class HistoryCondition(Part):
-    """The past of a series, and what is known beside it.
-
-    Args:
-        look_back: steps of the past that a model sees.
-        past_covariates: columns that are known up to the present.
-        future_covariates: columns that are known ahead, over the horizon too; the calendar's features come last.
-        static_covariates: values that do not change within a series: numeric columns, and ``column=value`` for each
-            value of the others.
-        scales: of the numeric columns among these.
-        calendar: what is known of each time stamp by the calendar: ``hour``, ``weekday``, ``month``.
-        time: the column of the time stamps.
-        series_id: the column that names the series; None if there is but one.
-    """
-
-    look_back: int
-    past_covariates: tuple[str, ...] = ()
-    future_covariates: tuple[str, ...] = ()
-    static_covariates: tuple[str, ...] = ()
-    scales: tuple[CovariateScale, ...] = ()
-    calendar: tuple[str, ...] = ()
-    time: str | None = None
-    series_id: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.look_back < 1:
-            raise DataError(f"data.look_back: {self.look_back} is below the limit of 1 step")
+from genloom.contents.condition import Condition
+from genloom.contents.label import LabelContent
+from genloom.examples import Examples
 
 
 @dataclass(frozen=True)
@@ -83,19 +27,28 @@ class Spec:
     Args:
         name: the data set's name, as its configuration calls it.
         content: what is modelled.
-        condition: what it may be conditioned on; None for unlabelled data, and for text, which follows on itself.
+        given: by name, what it may be conditioned on: ``label``, ``prompt``, ``history``, or a data set's own.
         num_examples: training examples, which some objectives weigh by; None if nobody counted them.
     """
 
     name: str
     content: Content
-    condition: LabelCondition | HistoryCondition | None = None
+    given: Mapping[str, Condition] = field(default_factory=dict)
     num_examples: int | None = None
 
     @property
-    def labels(self) -> LabelCondition | None:
+    def labels(self) -> LabelContent | None:
         """The classes, if the examples have any."""
-        return self.condition if isinstance(self.condition, LabelCondition) else None
+        return LabelContent.of(self.given["label"]) if "label" in self.given else None
+
+    def batch(self, examples: Examples, index: Int[Tensor, " chosen"]) -> Batch:
+        """Return stored examples at ``index`` as a model sees them, with what they are given."""
+        return self.content.batch(examples, index, self.given)
+
+    def batches(self, examples: Examples, size: int) -> Iterator[Batch]:
+        """Yield stored examples as a model sees them, ``size`` at a time."""
+        for index in torch.arange(len(examples)).split(size):
+            yield self.batch(examples, index)
 
     def check(self, part: Any, key: str) -> None:
         """Refuse a part that is not made for this content; see :func:`genloom.contents.base.check`.
@@ -111,7 +64,7 @@ class Spec:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain dicts, lists, strings and numbers; a class is written as its dotted name, under ``kind``."""
-        return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+        return {each.name: _plain(getattr(self, each.name)) for each in fields(self)}
 
     @classmethod
     def from_dict(cls, plain: dict[str, Any], find: Callable[[str], type] | None = None) -> "Spec":
@@ -131,21 +84,26 @@ class Spec:
                 raise TypeError(f"{kind.__qualname__} is no dataclass")
         if not issubclass(kinds[plain["content"]["kind"]], Content):
             raise TypeError(f"{plain['content']['kind']} is no content")
+        for name, condition in plain["given"].items():
+            if not issubclass(kinds[condition["kind"]], Condition):
+                raise TypeError(f"{name}: {condition['kind']} is no condition")
         return cls(**{name: _rebuilt(value, kinds) for name, value in plain.items()})
 
 
 def _plain(value: Any) -> Any:
     if is_dataclass(value):
         kind = type(value)
-        values = {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        values = {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
         return {"kind": f"{kind.__module__}.{kind.__qualname__}", **values}
+    if isinstance(value, Mapping):
+        return {name: _plain(each) for name, each in value.items()}
     return [_plain(each) for each in value] if isinstance(value, tuple) else value
 
 
 def _named(plain: Any) -> dict[str, None]:
     """Return the names of all classes in ``plain``, in their order."""
     inner = plain.values() if isinstance(plain, dict) else plain if isinstance(plain, list) else ()
-    own = {plain["kind"]: None} if isinstance(plain, dict) and "kind" in plain else {}
+    own = {plain["kind"]: None} if isinstance(plain, dict) and isinstance(plain.get("kind"), str) else {}
     return {**own, **{name: None for each in inner for name in _named(each)}}
 
 
@@ -156,5 +114,7 @@ def _imported(name: str) -> type:
 
 def _rebuilt(plain: Any, kinds: dict[str, type]) -> Any:
     if isinstance(plain, dict):
-        return kinds[plain["kind"]](**{name: _rebuilt(each, kinds) for name, each in plain.items() if name != "kind"})
+        kind = plain.get("kind") if isinstance(plain.get("kind"), str) else None  # else a name like any other
+        values = {name: _rebuilt(each, kinds) for name, each in plain.items() if kind is None or name != "kind"}
+        return values if kind is None else kinds[kind](**values)
     return tuple(_rebuilt(each, kinds) for each in plain) if isinstance(plain, list) else plain

@@ -174,7 +174,7 @@ def quantised(**changes) -> VectorQuantised:
 
 
 def vectors_of(bottleneck: VectorQuantised) -> torch.Tensor:
-    return bottleneck.project(bottleneck.encoder(batch().content, None))
+    return bottleneck.project(bottleneck.encoder(batch().content))
 
 
 def test_each_stage_takes_what_is_nearest_to_the_rest_and_the_decoder_sees_the_sum():

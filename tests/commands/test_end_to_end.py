@@ -204,7 +204,7 @@ def test_sampling_by_class(run, tmp_path):
     with np.load(tmp_path / "any" / "samples.npz") as archive:
         assert set(archive["labels"].tolist()) != {3, 7}
     code, _, err = run("sample", "checkpoint=run", "classes=[3,cat]")
-    assert (code, "classes: cat is not among 0, 1" in err) == (2, True), err
+    assert (code, "given.label: cat is not among 0, 1" in err) == (2, True), err
     code, _, err = run("sample", "checkpoint=run", "truncation=0.5")
     assert (code, "truncation: 0.5 needs Truncate" in err) == (2, True), err
 

@@ -142,19 +142,19 @@ class Guesses(ImageData):
         num = {"train": 200, "val": 40, "test": 90}[split]
         rng = torch.Generator().manual_seed(num)
         pixels = torch.randint(0, 256, (num, 1, 6, 6), dtype=torch.uint8, generator=rng)
-        return Images(pixels, torch.arange(num) % 3)
+        return Images(pixels, {"label": torch.arange(num) % 3})
 
 
 class OneClass(Guesses):
     def read(self, split: Split) -> Images:
-        return replace(super().read(split), labels=torch.zeros_like(super().read(split).labels))
+        return replace(super().read(split), given={"label": torch.zeros_like(super().read(split).labels)})
 
 
 class FewOfOne(Guesses):
     def read(self, split: Split) -> Images:
         images = super().read(split)
         assert images.labels is not None
-        return replace(images, labels=torch.where(torch.arange(len(images)) < 3, 2, images.labels % 2))
+        return replace(images, given={"label": torch.where(torch.arange(len(images)) < 3, 2, images.labels % 2)})
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ def test_what_is_saved_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(tmp_path)
     content = stored(11)
     (tmp_path / "out").mkdir()
-    lines = COLOUR.save(Images(content, torch.arange(11)), tmp_path / "out", columns=4)
+    lines = COLOUR.save(Images(content, {"label": torch.arange(11)}), tmp_path / "out", columns=4)
     assert lines == [
         "grid:     out/grid.png",
         "single:   out/*.png",

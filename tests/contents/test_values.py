@@ -20,7 +20,7 @@ POINTS = VectorContent(2)
 def test_points_are_saved_and_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     points = torch.randn(5, 2)
-    lines = POINTS.save(Examples(points, codes=torch.arange(5)), tmp_path)
+    lines = POINTS.save(Examples(points, {"code": torch.arange(5)}), tmp_path)
     assert lines == ["scatter:  scatter.png", "array:    samples.npz (points, 5x2 float32; codes)"]
     with Image.open(tmp_path / "scatter.png") as image:
         assert image.size == (320, 320)

@@ -50,7 +50,7 @@ def test_description() -> None:
     spec = build().describe()
     assert spec.content.shape == (1, 32, 32)
     assert spec.content.domain == "handwritten_digits"
-    assert spec.condition.classes == tuple("0123456789")
+    assert spec.labels.classes == tuple("0123456789")
     assert build(None).describe().content.shape == (1, 8, 8)
     assert build(48).describe().content.shape == (1, 48, 48)
 
@@ -69,17 +69,17 @@ def test_fingerprint_tells_pixels_labels_and_order_apart() -> None:
     swapped = torch.arange(len(images))
     swapped[:2] = torch.tensor([1, 0])
     others = [
-        Images(changed_pixel, images.labels),
-        Images(images.content, changed_label),
+        Images(changed_pixel, images.given),
+        Images(images.content, {"label": changed_label}),
         Images(images.content),
-        Images(images.content.transpose(2, 3), images.labels),
-        Images(images.content.reshape(-1, 1, 4, 16), images.labels),
+        Images(images.content.transpose(2, 3), images.given),
+        Images(images.content.reshape(-1, 1, 4, 16), images.given),
         images[swapped],
         images[:-1],
     ]
     fingerprints = {other.fingerprint for other in others} | {images.fingerprint}
     assert len(fingerprints) == len(others) + 1
-    assert Images(images.content.clone(), images.labels.clone()).fingerprint == images.fingerprint
+    assert Images(images.content.clone(), {"label": images.labels.clone()}).fingerprint == images.fingerprint
 
 
 def test_the_data_fingerprint_is_that_of_what_is_trained_on() -> None:

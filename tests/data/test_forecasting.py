@@ -12,7 +12,6 @@ from genloom.data.series.seasonal_process import SeasonalProcess, synthetic_pane
 from genloom.data.series.series import Series
 from genloom.distributions.outputs.real import Gaussian
 from genloom.errors import DataError
-from genloom.models.generation import batches_of
 from genloom.models.sequence import SequenceBaseline
 from genloom.networks.baselines.closed_form import RepeatLast, Ridge
 from genloom.spec import Spec
@@ -68,7 +67,7 @@ def test_the_history_is_the_last_rows_of_each_series(spec, tmp_path):
     assert (history.offset[1].item(), history.scale[1].item()) == pytest.approx((given.mean(), given.std()))
     assert history.naive_error[1].item() == pytest.approx(2 / given.std())
     assert history.future_covariates.shape == (2, 7, 3) and history.observed.all()
-    promo = next(each for each in spec.condition.scales if each.column == "promo")
+    promo = next(each for each in spec.given["history"].scales if each.column == "promo")
     known = history.future_covariates[0, :, 0] * promo.std + promo.mean
     torch.testing.assert_close(known, torch.arange(6.0, 13) % 2, atol=1e-6, rtol=0)
     hour = 2 * np.pi * torch.arange(6.0, 13) / 24
@@ -176,7 +175,7 @@ def test_series_never_seen_are_forecast_nearly_as_well_as_the_optimum(tmp_path):
 
     class Batches:
         def __iter__(self):
-            return batches_of(data.split("train"), data.content(), 500)
+            return data.describe().batches(data.split("train"), 500)
 
     model.network.load_state_dict(dict(model.network.state_dict()) | dict(model.network.solve(Batches(), Batches())))
     num, length, horizon = 600, 150, spec.content.horizon

@@ -339,8 +339,8 @@ def test_classes(tmp_path: Path) -> None:
     data = read(tmp_path)
     assert data.classes == ("dog", "zèbre", "猫")
     spec = data.describe()
-    assert spec.condition is not None
-    assert spec.condition.classes == data.classes
+    assert spec.labels is not None
+    assert spec.labels.classes == data.classes
     origins = names_of(data, tmp_path)
     for split in SPLITS:
         labels = data.split(split).labels
@@ -352,7 +352,7 @@ def test_classes(tmp_path: Path) -> None:
 def test_unlabelled(folders: list[str], tmp_path: Path) -> None:
     data = read(fill(tmp_path, 40, folders))
     assert data.classes is None
-    assert data.describe().condition is None
+    assert not data.describe().given
     assert data.split("train").labels is None
 
 

@@ -37,7 +37,7 @@ def series(tmp_path):
 
 
 def batch(data: Series, split="train", index=(0,)):
-    return data.content().batch(data.split(split), torch.tensor(list(index)))
+    return data.describe().batch(data.split(split), torch.tensor(list(index)))
 
 
 # Windows
@@ -48,11 +48,11 @@ def test_every_window_whose_content_lies_in_a_split_is_there_once(series):
     assert [len(data.split(name)) for name in ALL] == [15, 7, 9]  # 20 - 6 + 1; 8 - 2 + 1; 10 - 2 + 1
     first = batch(data, "val")
     raw = torch.tensor([[row % 7, 0.5 * row] for row in range(40)])
-    history = first.condition
+    history = first.given["history"]
     unscaled = torch.cat([history.past, first.content], dim=1)[0] * history.scale + history.offset
     torch.testing.assert_close(unscaled, raw[16:22])  # the past reaches back into the training rows
     last = batch(data, "test", [8])
-    unscaled = last.content[0] * last.condition.scale + last.condition.offset
+    unscaled = last.content[0] * last.given["history"].scale + last.given["history"].offset
     torch.testing.assert_close(unscaled, raw[36:38])  # what is beyond the splits is not used
     assert first.mask is None and history.observed is None
 
@@ -88,8 +88,10 @@ def test_many_series_alternate_have_their_own_scale_and_never_share_a_window(ser
     assert [each.series for each in content.scalers] == ["north", "south"] and content.channels == ("sales",)
     assert [each.mean[0] for each in content.scalers] == pytest.approx([9.5, 930])
     assert len(data.split("train")) == (20 - 5) + (15 - 5)
-    windows = content.batch(data.split("train"), torch.arange(25))
-    steps = torch.cat([windows.condition.past, windows.content], 1).diff(dim=1) * windows.condition.scale.unsqueeze(1)
+    windows = data.describe().batch(data.split("train"), torch.arange(25))
+    steps = torch.cat([windows.given["history"].past, windows.content], 1).diff(dim=1) * windows.given[
+        "history"
+    ].scale.unsqueeze(1)
     torch.testing.assert_close(steps[:15], torch.full((15, 5, 1), 1.0), atol=1e-4, rtol=0)
     torch.testing.assert_close(steps[15:], torch.full((10, 5, 1), -10.0), atol=1e-3, rtol=0)
 
@@ -143,12 +145,12 @@ def test_covariates_stand_beside_the_rows(series):
     )
     spec = data.describe()
     assert spec.content.channels == ("y",)
-    assert spec.condition.future_covariates == ("promo", "hour_sin", "hour_cos", "month_sin", "month_cos")
-    assert spec.condition.static_covariates == ("size", "kind=city", "kind=village")
-    windows = batch(data, index=[0, len(data.split("train")) - 1]).condition
+    assert spec.given["history"].future_covariates == ("promo", "hour_sin", "hour_cos", "month_sin", "month_cos")
+    assert spec.given["history"].static_covariates == ("size", "kind=city", "kind=village")
+    windows = batch(data, index=[0, len(data.split("train")) - 1]).given["history"]
     assert windows.past_covariates.shape == (2, 4, 1) and windows.future_covariates.shape == (2, 6, 5)
     torch.testing.assert_close(windows.static_covariates, torch.tensor([[-1.0, 1, 0], [1, 0, 1]]))
-    scale = {each.column: each for each in spec.condition.scales}
+    scale = {each.column: each for each in spec.given["history"].scales}
     rain = torch.arange(4.0) % 3
     torch.testing.assert_close(windows.past_covariates[0, :, 0] * scale["rain"].std + scale["rain"].mean, rain)
     hour = 2 * math.pi * torch.arange(6.0) / 24
@@ -158,7 +160,7 @@ def test_covariates_stand_beside_the_rows(series):
 
 def test_the_calendar_is_that_of_local_clocks(series):
     lines = ["time,y", *(f"{time}+05:00,{row}" for row, time in enumerate(hours(40)))]
-    features = batch(series(lines, calendar=["hour", "weekday"])).condition.future_covariates[0, 0]
+    features = batch(series(lines, calendar=["hour", "weekday"])).given["history"].future_covariates[0, 0]
     wednesday = 2 * math.pi * 2 / 7
     torch.testing.assert_close(features, torch.tensor([0, 1, math.sin(wednesday), math.cos(wednesday)]))
 
@@ -207,9 +209,9 @@ def test_clocks_that_change_are_no_gap_where_their_distance_from_utc_is_known(se
 
 def test_the_column_of_times_is_found_by_its_name_or_content(series):
     by_content = ["row,when,y", *(f"{row},{time},1{row}" for row, time in enumerate(hours(40)))]
-    assert series(by_content).describe().condition.time == "when"
+    assert series(by_content).describe().given["history"].time == "when"
     by_name = ["noted,Date,y", *(f"{time},{row},1" for row, time in enumerate(hours(40)))]
-    assert series(by_name).describe().condition.time == "Date"
+    assert series(by_name).describe().given["history"].time == "Date"
     two = ["one,two,y", *(f"{time},{time},1" for time in hours(40))]
     with pytest.raises(DataError, match=r"Of one, two, y, one and two could be it; set data\.time"):
         series(two).describe()
@@ -233,10 +235,12 @@ def test_gaps_are_filled_from_the_past_and_masked(series):
     lines[11] = lines[11].rpartition(",")[0] + ","  # row 10 lacks b
     del lines[14:16]  # rows 13 and 14
     data = series(lines, gaps="fill", splits=[20, 10, 10])
-    windows = data.content().batch(data.split("train"), torch.arange(15))
-    values = torch.cat([windows.condition.past, windows.content], 1) * windows.condition.scale.unsqueeze(1)
-    values = values + windows.condition.offset.unsqueeze(1)
-    observed = torch.cat([windows.condition.observed, windows.mask], 1)
+    windows = data.describe().batch(data.split("train"), torch.arange(15))
+    values = torch.cat([windows.given["history"].past, windows.content], 1) * windows.given["history"].scale.unsqueeze(
+        1
+    )
+    values = values + windows.given["history"].offset.unsqueeze(1)
+    observed = torch.cat([windows.given["history"].observed, windows.mask], 1)
     torch.testing.assert_close(values[9, :, 1], torch.tensor([4.5, 4.5, 5.5, 6.0, 6.0, 6.0]))  # rows 9 to 14
     assert observed[9].tolist() == [[True] * 2, [True, False], [True] * 2, [True] * 2, [False] * 2, [False] * 2]
     kept = np.array([0.5 * row for row in range(20) if row not in (10, 13, 14)])
@@ -248,7 +252,7 @@ def test_what_nothing_comes_before_is_filled_by_the_training_mean(series):
     lines = rows()
     lines[1] = "2020-01-01 00:00:00,,"
     data = series(lines, gaps="fill")
-    first = batch(data).condition
+    first = batch(data).given["history"]
     assert first.past[0, 0].tolist() == [0, 0] and not first.observed[0, 0].any()
 
 
@@ -390,7 +394,7 @@ def test_the_best_forecast_of_the_process_has_the_error_that_the_formula_says():
 def test_the_default_knows_its_optimum_in_scaled_units():
     data = Series(num_series=20, length=300)
     windows = data.split("test")
-    assert data.describe().condition.series_id == "series" and data.content().season == 24
+    assert data.describe().given["history"].series_id == "series" and data.content().season == 24
     assert len(windows) == 20 * (60 - 24 + 1)
     scalers = data.content().scalers
     assert len({each.std for each in scalers}) == 20

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 import torch
 
-from genloom.batch import Prompt
 from genloom.contents.text import TextWindows
 from genloom.contents.vocabulary import Characters, Pieces
 from genloom.data.text import FromBytes, FromCharacters, FromPieces, Text
@@ -29,7 +28,7 @@ def build(path: Path | None, **changes: Any) -> Text:
 
 def scored(windows: TextWindows, data: Text) -> list[tuple[int, int, int]]:
     """Return (row, token, tokens before it that the model sees) of all tokens that count, one by one."""
-    batch = data.content().batch(windows, torch.arange(len(windows)))
+    batch = data.describe().batch(windows, torch.arange(len(windows)))
     assert batch.mask is not None
     return [
         (int(windows.starts[w]) + windows.past + i, int(batch.content[w, i]), windows.past + i)
@@ -78,17 +77,17 @@ def test_training_sees_a_window_at_every_offset_and_copies_nothing(file: Path) -
     assert train.rows.dtype == torch.uint8
     assert len(train) == 900 - 16 and int(train.starts[-1]) + 17 == 900
     assert int(val.starts[0]) + 1 == 900 and int(val.starts[-1]) + 17 == 950
-    batch = data.content().batch(train, torch.tensor([3]))
-    assert isinstance(batch.condition, Prompt) and batch.mask is None and batch.content.dtype == torch.int64
+    batch = data.describe().batch(train, torch.tensor([3]))
+    assert batch.mask is None and batch.content.dtype == torch.int64
     decode = data.content().vocabulary.decode
-    assert decode(batch.condition.tokens[0]) == TEXT[3] and decode(batch.content[0]) == TEXT[4:20]
+    assert decode(batch.given["prompt"][0]) == TEXT[3] and decode(batch.content[0]) == TEXT[4:20]
     assert decode(train.text) == TEXT[1:900] and decode(data.modelled("test").text) == TEXT[950:]
 
 
 def test_the_loader_yields_training_windows(file: Path) -> None:
     data = build(file, batch_size=8)
     batch = next(iter(data.train_dataloader()))
-    assert batch.content.shape == (8, 16) and batch.condition.tokens.shape == (8, 1)
+    assert batch.content.shape == (8, 16) and batch.given["prompt"].shape == (8, 1)
 
 
 def test_without_a_validation_split_the_test_split_serves_as_both(file: Path) -> None:

@@ -72,7 +72,7 @@ def test_mnist_is_split_into_train_val_and_test(offline: list[str]) -> None:
     assert torch.cat([train.content, val.content]).float().mean() / 255 == pytest.approx(0.1307, abs=5e-5)
     spec = data.describe()
     assert spec.content.shape == (1, 28, 28)
-    assert spec.condition.classes == tuple("0123456789")
+    assert spec.labels.classes == tuple("0123456789")
     assert offline == []
 
 

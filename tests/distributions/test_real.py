@@ -8,9 +8,9 @@ import pytest
 import torch
 from scipy import integrate, stats
 
-from genloom.contents.series import SeriesContent
+from genloom.contents.series import HistoryCondition, SeriesContent
 from genloom.distributions.outputs.real import GaussianPrediction, QuantilePrediction, Quantiles
-from genloom.spec import HistoryCondition, Spec
+from genloom.spec import Spec
 
 LEVELS = torch.tensor([0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95])
 UNEVEN = QuantilePrediction(LEVELS, torch.tensor([-9.0, -3.0, -1.0, 0.0, 0.2, 1.0, 1.5]))
@@ -84,7 +84,7 @@ def test_no_draw_is_infinite_and_equal_quantiles_have_no_tails(monkeypatch):
 
 @pytest.mark.parametrize("levels", [LEVELS.tolist(), [0.1, 0.4, 0.7, 0.95], [0.2, 0.9]])
 def test_quantiles_are_steps_from_the_middle_one_in_units_of_a_standard_normal_s(levels):
-    spec = Spec("series", SeriesContent(horizon=1, channels=("x",)), HistoryCondition(look_back=1))
+    spec = Spec("series", SeriesContent(horizon=1, channels=("x",)), {"history": HistoryCondition(look_back=1)})
     numbers = torch.randn(3, len(levels), generator=rng())
     steps = numbers[:, 1:].double().exp().numpy() * np.diff(stats.norm.ppf(torch.tensor(levels).double().numpy()))
     middle = len(levels) // 2

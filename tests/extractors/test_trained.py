@@ -219,7 +219,7 @@ def test_the_ladder_stands_on_few_small_colour_pictures() -> None:
 
     def some(num: int, size: int) -> Images:
         pixels = torch.randint(0, 256, (num, 3, size, size), dtype=torch.uint8, generator=rng)
-        return Images(pixels, torch.arange(num) % 3)
+        return Images(pixels, {"label": torch.arange(num) % 3})
 
     rungs = damage.rungs(some(15, 6), some(9, 6))
     assert list(rungs)[3] == "pca_7_reconstruction" and "pca_7_gaussian" in rungs

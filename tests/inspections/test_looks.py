@@ -15,9 +15,10 @@ from PIL import Image
 from pytorch_lightning.loggers import TensorBoardLogger
 
 from genloom import randomness
-from genloom.batch import Label
+from genloom.batch import NOTHING, Given
 from genloom.bottlenecks.gaussian import Gaussian
 from genloom.contents.image import ImageContent, Images
+from genloom.contents.label import LabelContent
 from genloom.contents.shown import Picture
 from genloom.contents.vector import VectorContent
 from genloom.distributions.latents import NormalWithCodes, StandardNormal
@@ -35,13 +36,12 @@ from genloom.inspections.sample_grid import SampleGrid
 from genloom.inspections.truncation import TruncationSweep
 from genloom.judging.judge import Judge
 from genloom.models.gan import GAN
-from genloom.models.generation import batches_of
 from genloom.networks.base import Generator, LatentProjection
 from genloom.networks.conditioning import Concatenation
 from genloom.networks.dense import DenseDiscriminator, DenseGenerator
 from genloom.networks.heads import Projection
 from genloom.objectives.gan import NonSaturating
-from genloom.spec import LabelCondition, Spec
+from genloom.spec import Spec
 
 PADDING = 2  # of a grid
 
@@ -77,7 +77,7 @@ class Styled(Generator):
         super().__init__()
         self.layer = torch.nn.Linear(latent_dim * 2, 16)
 
-    def embed(self, latent, condition, rng):
+    def embed(self, latent, given, rng):
         return latent if "w" in latent else {"w": (latent["z"] + 2).unsqueeze(1).repeat(1, 2, 1)}
 
     def truncate(self, latent, psi):
@@ -86,7 +86,7 @@ class Styled(Generator):
     def latent_projection(self):
         return LatentProjection("w", self.layer.weight.view(32, -1))
 
-    def forward(self, latent, condition=None):
+    def forward(self, latent, given=NOTHING):
         return self.layer(latent["w"].flatten(1)).tanh().view(-1, 1, 4, 4)
 
 
@@ -96,11 +96,11 @@ class Shades(Generator):
     def __init__(self, spec: Spec, latent_dim: int, *, conditional: bool = True) -> None:
         super().__init__()
         self.weight = torch.nn.Parameter(torch.ones(()))
-        self.conditional = conditional
+        self.conditions = ("label",) if conditional else ()
 
-    def forward(self, latent, condition=None):
+    def forward(self, latent, given=NOTHING):
         z = latent["z"]
-        known = condition.index if self.conditional else z[:, 2:5].argmax(1)
+        known = given["label"] if self.conditions else z[:, 2:5].argmax(1)
         halves = torch.stack([known / 4, z[:, 0].tanh()], dim=1).view(-1, 1, 2, 1)
         return halves.repeat_interleave(2, dim=2).expand(-1, 1, 4, 4) * self.weight
 
@@ -114,7 +114,7 @@ def labelled(**changes) -> GAN:
         "objective": {"non_saturating": NonSaturating()},
         "optimizer": {},
     }
-    spec = Spec("tiny", ImageContent(1, 4, 4), LabelCondition(("cat", "dog", "eel"), (1, 1, 1)))
+    spec = Spec("tiny", ImageContent(1, 4, 4), {"label": LabelContent(("cat", "dog", "eel"), (1, 1, 1))})
     return GAN(spec, **{**arguments, **changes})
 
 
@@ -194,9 +194,9 @@ def test_a_walk_goes_from_one_latent_to_another_and_keeps_its_class():
     assert len(rows[:, 0, 0, 0].unique()) > 1
     rng = randomness.generator(model.seed, "interpolation")
     start, end = model.draw_latent(6, rng), model.draw_latent(6, rng)
-    condition = model.draw_condition(6, rng)
+    given = model.draw_given(6, rng)
     for column, latent in ((0, start), (4, end)):
-        ours, theirs = rows[:, column].int(), pixels(model, model.decode(latent, condition=condition).content).int()
+        ours, theirs = rows[:, column].int(), pixels(model, model.decode(latent, given).content).int()
         assert (ours - theirs).abs().max() <= 1  # slerp rounds
 
 
@@ -214,7 +214,7 @@ def test_copies_are_found_first(tiny_gan, tiny_data, judge, num_train):
             super().__init__()
             self.weight = torch.nn.Parameter(torch.ones(()))
 
-        def forward(self, latent, condition=None):
+        def forward(self, latent, given=NOTHING):
             index = (latent["z"][:, 0] * 1000).long() % num_train
             return ImageContent(1, 4, 4).encode(train.content[index])
 
@@ -344,9 +344,8 @@ def test_a_conditional_network_of_genloom_is_walked(judge, tiny_data):
     train = tiny_data.split("train")
     for look in (Interpolation(rows=2, steps=3), LatentDirections(), Classes(per_class=2), Neighbours(judge, num=2)):
         assert look.picture(model, holding(train)).pixels.dtype == torch.uint8
-    drawn = model.sample(3, rng=randomness.generator(1), condition=model.condition_on(["dog"], 3))
-    assert isinstance(drawn.condition, Label)
-    assert drawn.condition.index.tolist() == [1, 1, 1]
+    drawn = model.sample(3, rng=randomness.generator(1), given=Given(label=torch.tensor([1, 1, 1])))
+    assert drawn.given["label"].tolist() == [1, 1, 1]
 
 
 # Latent spaces of autoencoders
@@ -374,7 +373,7 @@ def test_the_projector_gets_every_vector_its_class_and_its_thumbnail(tiny_vae, t
     (folder,) = (path.parent for path in tmp_path.rglob("tensors.tsv"))
     vectors = [line.split("\t") for line in (folder / "tensors.tsv").read_text().splitlines()]
     examples = tiny_labelled.split("val")[:7]
-    batch = next(batches_of(examples, model.spec.content, 7))
+    batch = next(model.spec.batches(examples, 7))
     written = torch.tensor([[float(x) for x in row] for row in vectors])
     assert written.shape == (7, 3)  # TensorBoard shows nothing of fewer numbers
     assert torch.allclose(written[:, :dim], model.encode(batch)["z"], atol=1e-4)

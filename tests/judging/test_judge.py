@@ -241,7 +241,7 @@ def test_the_second_evaluation_reads_what_is_known_of_the_data(
     test = changed.split("test")
     pixels = test.content.clone()
     pixels[3, 0, 5, 5] += 1
-    changed._splits["test"] = Images(pixels, test.labels)
+    changed._splits["test"] = Images(pixels, test.given)
     assert looked_at(changed) == 500 + 500  # one pixel of one held-out image
 
     weights = load_file(DigitsExtractor().path)

@@ -54,7 +54,7 @@ def known(network: StridedCNN, right: float, num_test: int = 80) -> ImageData:
             answers = network(content)[1].argmax(1)
             wrong = torch.arange(half) >= round(shares[split] * half)
             labels = torch.cat([wrong.long(), 1 - wrong.long()])
-            return Images(torch.cat([content[answers == answer][:half] for answer in (0, 1)]), labels)
+            return Images(torch.cat([content[answers == answer][:half] for answer in (0, 1)]), {"label": labels})
 
     return Known(name="known")
 
@@ -80,7 +80,7 @@ def test_chance_is_the_share_of_the_most_frequent_class(network):
         classes = CARD.classes
 
         def read(self, split: Split) -> Images:
-            return Images(pixels(60), (torch.arange(60) < 54).long())
+            return Images(pixels(60), {"label": (torch.arange(60) < 54).long()})
 
     assert calibrate(network, CARD, Rare(name="rare"), 60).accuracy["chance"] == pytest.approx(0.9)
 

@@ -16,16 +16,16 @@ from genloom.metrics.frechet import frechet_distance
 CERTAIN = 1000 * torch.eye(10)
 
 
-def view(predicted, vectors=None, *, labels=None, codes=None) -> View:
+def view(predicted, vectors=None, **given) -> View:
     num = len(predicted)
-    seen = View(Images(torch.zeros(num, 1, 4, 4, dtype=torch.uint8), labels, codes), DigitsExtractor())
+    seen = View(Images(torch.zeros(num, 1, 4, 4, dtype=torch.uint8), given), DigitsExtractor())
     seen.features = Features(torch.zeros(num, 2) if vectors is None else vectors, CERTAIN[predicted])
     return seen
 
 
 def test_share_as_asked_counts_matches_per_class(nothing: Evidence) -> None:
     labels = torch.tensor([0, 0, 0, 0, 1, 1])
-    seen = view(torch.tensor([0, 0, 0, 5, 1, 0]), labels=labels)
+    seen = view(torch.tensor([0, 0, 0, 5, 1, 0]), label=labels)
     score = AskedClass().compare(seen, seen, nothing)["as_asked"]
     assert score.value == pytest.approx(4 / 6)
     assert score.details["by_class"] == {"0": 0.75, "1": 0.5}
@@ -35,8 +35,8 @@ def test_distance_within_class_sees_what_the_overall_distance_does_not(nothing: 
     rng = torch.Generator().manual_seed(0)
     labels = torch.arange(400) % 2
     vectors = torch.randn(400, 2, generator=rng) + 10 * labels[:, None]
-    real = view(labels, vectors, labels=labels)
-    exchanged = view(labels, vectors, labels=1 - labels)  # the same pictures, asked to be of the other class
+    real = view(labels, vectors, label=labels)
+    exchanged = view(labels, vectors, label=1 - labels)  # the same pictures, asked to be of the other class
     metric = FrechetWithinClass()
     assert frechet_distance(vectors, vectors) == pytest.approx(0, abs=1e-6)
     assert metric.compare(real, real, nothing)["fd_within_class"].value == pytest.approx(0, abs=1e-4)
@@ -55,7 +55,7 @@ def test_mutual_information_of_independent_and_of_equal_variables() -> None:
 
 def test_codes_that_name_pairs_of_classes(nothing: Evidence) -> None:
     predicted = torch.arange(1000) % 10
-    seen = view(predicted, codes=predicted // 2)
+    seen = view(predicted, code=predicted // 2)
     score = CodeMeaning().compare(seen, seen, nothing)["code_information"]
     assert score.value == pytest.approx(math.log(5))
     assert sum(map(sum, score.details["counts"])) == 1000
@@ -72,7 +72,7 @@ def test_modes_counts_classes_and_their_evenness(nothing: Evidence) -> None:
 
 def test_they_apply_only_where_something_was_asked() -> None:
     plain = Images(torch.zeros(50, 1, 4, 4, dtype=torch.uint8))
-    asked = Images(plain.content, torch.zeros(50, dtype=torch.int64), torch.zeros(50, dtype=torch.int64))
+    asked = Images(plain.content, {"label": torch.zeros(50).long(), "code": torch.zeros(50).long()})
     extractor = DigitsExtractor()
     from genloom.contents.image import ImageContent
 
@@ -92,8 +92,8 @@ def test_they_apply_only_where_something_was_asked() -> None:
 def test_a_class_counts_where_both_sides_have_enough_of_it(nothing: Evidence) -> None:
     """Point masses: the distance is the squared one of the means, averaged over the classes that are left."""
     labels = torch.tensor([0] * 20 + [1] * 30 + [2] * 19)
-    real = view(labels, torch.zeros(69, 2), labels=labels)
-    ours = view(labels, torch.stack([labels * 3.0 + 1, torch.zeros(69)], 1), labels=labels)
+    real = view(labels, torch.zeros(69, 2), label=labels)
+    ours = view(labels, torch.stack([labels * 3.0 + 1, torch.zeros(69)], 1), label=labels)
     found = FrechetWithinClass().compare(real, ours, nothing)["fd_within_class"]
     assert found.details["by_class"] == pytest.approx({"0": 1.0, "1": 16.0})
     assert found.value == pytest.approx(17 / 2)

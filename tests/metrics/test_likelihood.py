@@ -29,7 +29,7 @@ def test_a_check_during_training_draws_no_importance_samples(
 ) -> None:
     model = tiny_vae()
     judge = Judge({}, {"likelihood": Likelihood(num_importance=50)}, cache_dir=tmp_path)
-    candidates = candidates_of(model, model.weight_sets, seed=0)
+    candidates = candidates_of(model, model.weight_sets, seed=0, examples=lambda: tiny_data.split("test"))
     parts = {"negative_elbo", "reconstruction_nats", "kl_nats"}
     quick = judge.judge(tiny_data, candidates, reference_split="val", heldout_split=None)
     assert {row.metric for row in quick.rows} == parts

@@ -56,7 +56,7 @@ def test_ring_points_lie_around_their_modes() -> None:
     assert data.describe().content == VectorContent(2, "ring")
     distance = (points.content - centres()[points.labels]).square().sum(1).mean()
     assert distance.item() == pytest.approx(2 * 0.02**2, rel=0.05)
-    assert data.describe().condition.counts == (1000,) * 8
+    assert data.describe().labels.counts == (1000,) * 8
     seen = RingExtractor()(points.content)
     assert torch.equal(seen.logits.argmax(1), points.labels)
 

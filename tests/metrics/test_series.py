@@ -14,7 +14,6 @@ from genloom.distributions.outputs.real import Gaussian, GaussianPrediction, Poi
 from genloom.extractors.reference_cache import ReferenceCache
 from genloom.judging.measuring import Held
 from genloom.metrics.series import ForecastErrors, _point_errors
-from genloom.models.generation import batches_of
 from genloom.models.sequence import SequenceBaseline
 from genloom.networks.baselines.closed_form import RepeatLast, Ridge, SeasonalNaive
 
@@ -38,7 +37,7 @@ def model(data: Series, network=RepeatLast) -> SequenceBaseline:
             self.split = split
 
         def __iter__(self):
-            return batches_of(data.modelled(self.split), data.content(), 100)
+            return data.describe().batches(data.modelled(self.split), 100)
 
     solution = built.network.solve(Batches("train"), Batches("val"))
     built.network.load_state_dict(dict(built.network.state_dict()) | dict(solution))
@@ -100,8 +99,8 @@ def test_each_observed_value_counts_once_whatever_the_batches(tmp_path):
     data = Series(path=table(tmp_path, missing=0.2), look_back=6, horizon=4, gaps="fill")
     built, windows = model(data), data.split("test")
     found = scores(built, data, batch_size=len(windows))
-    batch = data.content().batch(windows, torch.arange(len(windows)))
-    errors = (batch.condition.past[:, -1:] - batch.content)[batch.mask]
+    batch = data.describe().batch(windows, torch.arange(len(windows)))
+    errors = (batch.given["history"].past[:, -1:] - batch.content)[batch.mask]
     assert found["mse"].value == pytest.approx(errors.square().mean().item(), rel=1e-5)
     assert found["mae"].value == pytest.approx(errors.abs().mean().item(), rel=1e-5)
     assert found["mse"].details["values"] == int(batch.mask.sum()) < batch.mask.numel()
@@ -115,8 +114,8 @@ def test_each_observed_value_counts_once_whatever_the_batches(tmp_path):
 def test_details_are_by_step_and_by_target(tmp_path):
     data = Series(path=table(tmp_path), look_back=6, horizon=4)
     windows = data.split("test")
-    batch = data.content().batch(windows, torch.arange(len(windows)))
-    squares = (batch.condition.past[:, -1:] - batch.content).square()
+    batch = data.describe().batch(windows, torch.arange(len(windows)))
+    squares = (batch.given["history"].past[:, -1:] - batch.content).square()
     details = scores(model(data), data)["mse"].details
     assert details["by_step"] == pytest.approx(squares.mean((0, 2)).tolist(), rel=1e-5)
     assert details["by_target"] == pytest.approx(dict(zip("ab", squares.mean((0, 1)).tolist(), strict=True)), rel=1e-5)

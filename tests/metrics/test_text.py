@@ -14,7 +14,6 @@ from scipy import stats
 from torchmetrics.functional.text import bleu_score
 
 from genloom import randomness
-from genloom.batch import Prompt
 from genloom.data.text import FromBytes, FromCharacters, Text
 from genloom.distributions.outputs.categorical import Categorical
 from genloom.errors import ConfigError
@@ -61,7 +60,9 @@ def build() -> Callable[[Text], SequenceBaseline]:
 
 def judged(data: Text, model: Any, *metrics: Any, tmp_path: Path, **candidates: Candidate) -> Verdict:
     judge = Judge({}, {type(metric).__name__: metric for metric in metrics}, num_samples=10**6, cache_dir=tmp_path)
-    return judge.judge(data, candidates or candidates_of(model, model.weight_sets, seed=0))
+    return judge.judge(
+        data, candidates or candidates_of(model, model.weight_sets, seed=0, examples=lambda: data.split("test"))
+    )
 
 
 @pytest.mark.parametrize("vocabulary", [FromCharacters, FromBytes])
@@ -89,7 +90,7 @@ def test_likelihood_counts_each_token_once_and_has_an_interval(
     windows = data.modelled("test")
     with torch.no_grad():  # the same text, scored in one piece
         tokens = windows.rows[int(windows.origin or 0) - 10 :].long()[None]
-        prompt, content = Prompt(tokens[:, :10]), tokens[:, 10:]
+        prompt, content = tokens[:, :10], tokens[:, 10:]
         whole = model.network(prompt, content).gather(-1, content.unsqueeze(-1)).mean().item()
     assert score.value == pytest.approx(-whole, rel=1e-5)
     assert score.interval is not None and score.interval[0] < score.value < score.interval[1]

@@ -7,7 +7,9 @@ import torch
 from torch import nn
 
 from genloom import randomness
+from genloom.batch import NOTHING
 from genloom.contents.image import ImageContent
+from genloom.contents.label import LabelContent
 from genloom.data.ring import Ring, centres
 from genloom.distributions.latents import NormalWithCodes, StandardNormal
 from genloom.errors import ConfigError, TrainingError
@@ -33,7 +35,7 @@ from genloom.objectives.gan import (
     WeightClipping,
 )
 from genloom.objectives.loss import Loss
-from genloom.spec import LabelCondition, Spec
+from genloom.spec import Spec
 
 
 def weights(model: nn.Module) -> dict[str, torch.Tensor]:
@@ -278,7 +280,7 @@ def test_a_discriminator_is_any_module_that_returns_a_critique(tiny_gan, tiny_da
             super().__init__()
             self.scale = nn.Parameter(torch.ones(()))
 
-        def forward(self, content, condition=None) -> Critique:
+        def forward(self, content, given=NOTHING) -> Critique:
             return Critique(self.scale * content.mean((1, 2, 3)))
 
     assert fit(tiny_gan(discriminator=Mean), tiny_data, max_steps=2).global_step == 2
@@ -287,7 +289,7 @@ def test_a_discriminator_is_any_module_that_returns_a_critique(tiny_gan, tiny_da
 # Parts that can and cannot play together
 
 
-LABELLED = Spec("tiny", ImageContent(1, 4, 4), LabelCondition(("a", "b")))
+LABELLED = Spec("tiny", ImageContent(1, 4, 4), {"label": LabelContent(("a", "b"))})
 class_dense = partial(DenseGenerator, widths=[8], conditioning=Concatenation)
 projecting = partial(DenseDiscriminator, widths=[8], head=Projection)
 classifying = partial(DenseDiscriminator, widths=[8], head=Classifier)
@@ -367,20 +369,19 @@ def test_conditional_models_train_and_sample_what_is_asked(tiny_gan, tiny_labell
     fit(model, tiny_labelled, max_steps=3)
     assert Conditions in model.abilities
     drawn = draw_examples(model, 7, seed=0)
-    asked = draw_examples(model, 7, seed=0, classes=["1"])
-    if "latent" in parts:
-        assert drawn.codes is not None
-        assert asked.codes.tolist() == [1] * 7
-    else:
-        assert drawn.labels is not None
-        assert asked.labels.tolist() == [1] * 7
-    assert draw_examples(model, 4, seed=0, classes=["1", "0"]).content.shape == (4, 1, 4, 4)
-    with pytest.raises(ConfigError, match="classes: horse is not among 0, 1"):
-        draw_examples(model, 7, seed=0, classes=["horse"])
+    name = "code" if "latent" in parts else "label"
+    asked = draw_examples(model, 7, seed=0, asked={name: ["1"]})
+    assert drawn.given.keys() == asked.given.keys() == {name}
+    assert asked.given[name].tolist() == [1] * 7
+    assert draw_examples(model, 4, seed=0, asked={name: ["1", "0"]}).given[name].tolist() == [1, 0, 1, 0]
+    with pytest.raises(ConfigError, match=rf"given\.{name}: horse is not among 0, 1"):
+        draw_examples(model, 7, seed=0, asked={name: ["horse"]})
+    with pytest.raises(ConfigError, match=rf"given\.colour: the model is not told a colour; it can be given {name}"):
+        draw_examples(model, 7, seed=0, asked={"colour": ["red"]})
 
 
 def test_samples_of_a_conditional_model_have_the_datas_class_frequencies(tiny_gan):
-    spec = Spec("tiny", ImageContent(1, 4, 4), LabelCondition(("a", "b"), (90, 10)))
+    spec = Spec("tiny", ImageContent(1, 4, 4), {"label": LabelContent(("a", "b"), (90, 10))})
     model = tiny_gan(spec=spec, generator=class_dense, discriminator=projecting)
     assert draw_examples(model, 5000, seed=0).labels.double().mean().item() == pytest.approx(0.1, abs=0.02)
 
@@ -442,9 +443,9 @@ def test_augmentation_stands_before_the_discriminator_for_real_and_generated(tin
     seen = []
 
     class Spy(DenseDiscriminator):
-        def forward(self, content, condition=None):
+        def forward(self, content, given=NOTHING):
             seen.append(content.detach())
-            return super().forward(content, condition)
+            return super().forward(content, given)
 
     class Remember(GanTerm):
         def discriminator(self, game: Game) -> Loss:

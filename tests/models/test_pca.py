@@ -12,7 +12,6 @@ from genloom.data.base import Images
 from genloom.errors import ConfigError
 from genloom.metrics.reconstruction import pca_error
 from genloom.models.abilities import Encodes, HasLatents, Reconstructs, Samples, Scores
-from genloom.models.generation import batches_of
 from genloom.models.pca import PCA
 from genloom.runs import checkpoint
 from genloom.spec import Spec
@@ -34,7 +33,7 @@ def fitted(tiny_data, tiny_spec, fit) -> PCA:
 
 @pytest.fixture
 def heldout(tiny_data, tiny_spec):
-    return next(batches_of(tiny_data.modelled("test"), tiny_spec.content, 100))
+    return next(tiny_spec.batches(tiny_data.modelled("test"), 100))
 
 
 def test_the_parameters_are_those_of_an_independent_implementation(fitted, tiny_data):
@@ -50,7 +49,7 @@ def test_the_parameters_are_those_of_an_independent_implementation(fitted, tiny_
     np.testing.assert_allclose(variances, theirs.explained_variance_, rtol=1e-5)
     assert fitted.linear.log_variance.item() == pytest.approx(math.log(theirs.noise_variance_), abs=1e-5)
     np.testing.assert_allclose(fitted.linear.mean.detach().numpy(), theirs.mean_, atol=1e-6)
-    batch = next(batches_of(tiny_data.modelled("train"), fitted.spec.content, 100))
+    batch = next(fitted.spec.batches(tiny_data.modelled("train"), 100))
     ours = fitted.log_prob(batch, num_samples=1, rng=torch.Generator())
     np.testing.assert_allclose(ours.numpy(), theirs.score_samples(examples), atol=1e-3)
 

@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from genloom.batch import Label
 from genloom.contents.image import ImageContent
 from genloom.errors import ConfigError
 from genloom.models.pca import PCA
@@ -41,9 +40,9 @@ def test_what_a_loader_yields_is_a_batch_or_becomes_one(tiny_batch):
     content, index = torch.zeros(3, 1, 4, 4), torch.tensor([2, 0, 1])
     for loaded in (content, (content,), [content]):
         batch = as_batch(loaded)
-        assert (batch.content is content, batch.condition, batch.index.tolist()) == (True, None, [0, 1, 2])
-    labelled = as_batch((content, index)).condition
-    assert isinstance(labelled, Label) and labelled.index is index
+        assert (batch.content is content, batch.given, batch.index.tolist()) == (True, {}, [0, 1, 2])
+    labelled = as_batch((content, index)).given
+    assert labelled.keys() == {"label"} and labelled["label"] is index
     for loaded in ({"x": content}, (content, index, index), [content, "a"], "text"):
         with pytest.raises(ConfigError, match=f"the loader yields {type(loaded).__name__} of .*; give genloom"):
             as_batch(loaded)

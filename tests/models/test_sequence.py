@@ -7,14 +7,13 @@ from typing import Any
 import pytest
 import torch
 
-from genloom.batch import History, Prompt
 from genloom.data.series.series import Series
 from genloom.data.text import FromCharacters, Text
 from genloom.distributions.outputs.categorical import Categorical
 from genloom.distributions.outputs.real import Gaussian, Point, Quantiles
 from genloom.errors import ConfigError
 from genloom.models.abilities import Attends, Continues, Forecasts, Samples, Scores
-from genloom.models.generation import batches_of, draw_examples
+from genloom.models.generation import draw_examples
 from genloom.models.sequence import SequenceBaseline, SequenceModel
 from genloom.networks.baselines.closed_form import Ridge
 from genloom.networks.sequence.forecasting import LastValue, Linear, MeanStd
@@ -75,7 +74,7 @@ def series_model(series: Series) -> Callable[..., SequenceModel]:
 
 def test_text_is_learned_and_its_likelihood_is_the_sum_over_tokens(text, text_model, fit):
     model = text_model()
-    batch = next(batches_of(text.modelled("test"), model.spec.content, 4))
+    batch = next(model.spec.batches(text.modelled("test"), 4))
     before = model.log_prob(batch).sum()
     fit(model, text, max_steps=60)
     after = model.eval().log_prob(batch).sum()
@@ -98,12 +97,12 @@ def test_samples_are_text_of_the_vocabulary_and_repeat_with_the_seed(text, text_
 
 def test_greedy_generation_takes_the_most_probable_token(text_model):
     model = text_model().eval()
-    prompt = model.prompt("the ", 1)
-    drawn = list(model.generate(prompt.tokens, 5, rng=torch.Generator(), sampler=TokenSampler(temperature=0)))
-    text = prompt.tokens
+    prompt = model.conditions["prompt"].asked(["the "], 1, "given.prompt")
+    drawn = list(model.generate(prompt, 5, rng=torch.Generator(), sampler=TokenSampler(temperature=0)))
+    text = prompt
     for token in drawn:
         content = torch.cat([text[:, 1:], token.view(1, 1)], dim=1)
-        logits = model.network(Prompt(text[:, :1]), content)
+        logits = model.network(text[:, :1], content)
         assert logits[0, -1].argmax() == token
         text = torch.cat([text, token.view(1, 1)], dim=1)
 
@@ -118,13 +117,12 @@ def test_greedy_generation_takes_the_most_probable_token(text_model):
 )
 def test_every_output_learns_and_forecasts(series, series_model, fit, output, objective):
     model = series_model(output=output, objective=objective)
-    batch = next(batches_of(series.split("test"), model.spec.content, 64))
+    batch = next(model.spec.batches(series.split("test"), 64))
     before = objective(model.prediction(model.network, batch), batch).total.item()
     fit(model, series, max_steps=80)
     after = objective(model.eval().prediction(model.network, batch), batch).total.item()
     assert after < 0.95 * before
-    assert isinstance(batch.condition, History)
-    forecast = model.forecast(batch.condition, num_paths=7, rng=torch.Generator().manual_seed(0))
+    forecast = model.forecast(batch.given["history"], num_paths=7, rng=torch.Generator().manual_seed(0))
     assert forecast.mean.shape == batch.content.shape
     if output is Point:
         assert forecast.quantiles is None and forecast.paths is None
@@ -137,7 +135,7 @@ def test_every_output_learns_and_forecasts(series, series_model, fit, output, ob
 
 def test_what_was_not_observed_has_no_part_in_the_loss(series, series_model):
     model = series_model()
-    batch = next(batches_of(series.split("test"), model.spec.content, 8))
+    batch = next(model.spec.batches(series.split("test"), 8))
     batch.mask = torch.ones_like(batch.content, dtype=torch.bool)
     batch.mask[:, 3] = False
     loss = model.objective(model.prediction(model.network, batch), batch).total
@@ -152,7 +150,7 @@ def test_a_baseline_arrives_in_one_iteration_and_beats_an_untrained_network(seri
     )
     trainer = fit(baseline, series, max_steps=5)
     assert trainer.global_step == 1
-    batch = next(batches_of(series.split("test"), baseline.spec.content, 200))
+    batch = next(baseline.spec.batches(series.split("test"), 200))
 
     def error(model: Any) -> float:
         return (model.predict(batch).mean - batch.content).square().mean().item()
@@ -194,14 +192,14 @@ def test_the_periodic_network_repeats_a_season_that_it_is_taught_to_repeat(serie
         network.smooth.weight.zero_()
         network.map.weight.zero_()
         network.map.weight[:, -1] = 1  # the newest period
-    history = next(batches_of(series.split("test"), series.describe().content, 5)).condition
+    history = next(series.describe().batches(series.split("test"), 5)).given["history"]
     assert network.period == 24
     assert torch.allclose(network(history)[..., 0], history.past[:, -24:-12], atol=1e-4)
 
 
 def test_halves_of_a_batch_give_the_gradient_of_the_whole(series, series_model):
     model = series_model()
-    batch = next(batches_of(series.split("test"), model.spec.content, 8))
+    batch = next(model.spec.batches(series.split("test"), 8))
     gradients = []
     for parts in (batch.chunks(1), batch.chunks(2)):
         model.zero_grad()

@@ -17,6 +17,7 @@ from genloom.bottlenecks.gaussian import Gaussian as Latent
 from genloom.bottlenecks.ladder import Ladder
 from genloom.bottlenecks.vector_quantised import VectorQuantised
 from genloom.contents.image import ImageContent
+from genloom.contents.label import LabelContent
 from genloom.distributions.likelihoods.bernoulli import Bernoulli, ContinuousBernoulli
 from genloom.distributions.likelihoods.gaussian import Gaussian, OptimalGaussian
 from genloom.distributions.likelihoods.logistic_mixture import DiscretisedLogisticMixture
@@ -25,7 +26,7 @@ from genloom.distributions.posteriors import FlowPosterior
 from genloom.distributions.priors import FlowPrior, VampPrior
 from genloom.errors import ConfigError
 from genloom.models.abilities import Conditions, Encodes, HasLatents, Reconstructs, Samples, Scores
-from genloom.models.generation import batches_of, draw_examples
+from genloom.models.generation import draw_examples
 from genloom.models.vae import VAE
 from genloom.networks.autoencoder.convolutional import ConvolutionalDecoder, ConvolutionalEncoder, ResidualDoubling
 from genloom.networks.autoencoder.residual import Halving
@@ -33,7 +34,7 @@ from genloom.networks.base import Encoder
 from genloom.networks.conditioning import Concatenation
 from genloom.objectives.vae import BetaTc, Elbo, Iwae
 from genloom.schedules import linear
-from genloom.spec import LabelCondition, Spec
+from genloom.spec import Spec
 
 residual = {
     "encoder": partial(ConvolutionalEncoder, block=Halving, width=4, hidden=8),
@@ -126,7 +127,7 @@ def test_accumulation_over_two_half_batches_equals_one_batch(tiny_vae, tiny_data
 
 
 def test_what_a_model_can_do_depends_on_its_parts(tiny_vae):
-    labelled = Spec("labelled", ImageContent(1, 4, 4), LabelCondition(("a", "b")))
+    labelled = Spec("labelled", ImageContent(1, 4, 4), {"label": LabelContent(("a", "b"))})
     always = {Encodes, Reconstructs}
     stochastic = always | {Samples, HasLatents, Scores}
     assert tiny_vae(**plain).abilities == always
@@ -163,9 +164,9 @@ def test_samples_reconstructions_and_latents_use_the_weights_that_are_named(tiny
 def test_a_conditional_model_samples_as_asked_and_reconstructs_by_the_class(tiny_vae, tiny_labelled, fit):
     model = tiny_vae(spec=tiny_labelled.describe(), conditioning=Concatenation)
     fit(model, tiny_labelled, max_steps=3)
-    examples = draw_examples(model, 6, seed=0, classes=["1", "0"])
+    examples = draw_examples(model, 6, seed=0, asked={"label": ["1", "0"]})
     assert examples.labels is not None and examples.labels.tolist() == [1, 0] * 3
-    batch = next(batches_of(tiny_labelled.split("test"), model.spec.content, 8))
+    batch = next(model.spec.batches(tiny_labelled.split("test"), 8))
     assert model.reconstruct(batch).content.shape == batch.content.shape
     assert model.log_prob(batch, num_samples=3, rng=torch.Generator()).shape == (8,)
 
@@ -272,7 +273,7 @@ def test_both_players_learn_from_one_loss_and_the_prior_does_not_disturb_the_aut
 def test_a_density_is_fitted_to_the_latents_when_training_ends(tiny_vae, tiny_data, fit):
     model = tiny_vae(**plain, latent_density=partial(Mixture, components=2), ema_half_life_examples=50)
     fit(model, tiny_data, max_steps=5)
-    batch = next(batches_of(tiny_data.split("train"), model.spec.content, 1000))
+    batch = next(model.spec.batches(tiny_data.split("train"), 1000))
     for weights in ("ema", "raw"):
         z = model.using(weights).encode(batch)["z"]
         drawn = model.using(weights).draw_latent(20_000, torch.Generator().manual_seed(0))["z"]
@@ -282,7 +283,7 @@ def test_a_density_is_fitted_to_the_latents_when_training_ends(tiny_vae, tiny_da
 
 def test_an_average_of_the_objective_over_training_falls(tiny_vae, tiny_data, fit):
     model = tiny_vae(likelihood=partial(Gaussian, sigma=0.5), objective=Elbo(k=2))
-    batch = next(batches_of(tiny_data.split("train"), model.spec.content, 100))
+    batch = next(model.spec.batches(tiny_data.split("train"), 100))
 
     def bound() -> float:
         return model.log_prob(batch, num_samples=100, rng=randomness.generator("bound")).mean().item()

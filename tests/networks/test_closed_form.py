@@ -9,7 +9,6 @@ from genloom.contents.image import ImageContent
 from genloom.data.series.series import Series
 from genloom.distributions.outputs.real import Gaussian
 from genloom.errors import ConfigError
-from genloom.models.generation import batches_of
 from genloom.networks.baselines.closed_form import RepeatLast, Ridge, SeasonalNaive, _Moments
 from genloom.spec import Spec
 
@@ -33,7 +32,7 @@ def solved(network, data: Series, size: int = 64):
             self.split = split
 
         def __iter__(self):
-            return batches_of(data.modelled(self.split), data.content(), size)
+            return data.describe().batches(data.modelled(self.split), size)
 
     built = network(data.describe(), outputs=2)
     found = built.solve(Batches("train"), Batches("val"))
@@ -43,12 +42,12 @@ def solved(network, data: Series, size: int = 64):
 
 
 def whole(data: Series, split: str):
-    return data.content().batch(data.split(split), torch.arange(len(data.split(split))))
+    return data.describe().batch(data.split(split), torch.arange(len(data.split(split))))
 
 
 def test_naive_forecasts_repeat_the_last_value_and_the_last_season(tmp_path):
     data = table(tmp_path)
-    history = whole(data, "test").condition
+    history = whole(data, "test").given["history"]
     last = RepeatLast(data.describe(), outputs=2)(history)[..., 0]
     assert torch.equal(last, history.past[:, -1:].expand(-1, 3, -1))
     season = SeasonalNaive(data.describe(), outputs=2)(history)[..., 0]
@@ -61,13 +60,15 @@ def test_ridge_is_that_of_an_independent_implementation(tmp_path):
     data, penalty = table(tmp_path), 0.1
     network = solved(partial(Ridge, penalties=[penalty]), data)
     batch = whole(data, "train")
-    last = batch.condition.past[:, -1:]
-    x, y = ((part - last).transpose(1, 2).flatten(0, 1).double() for part in (batch.condition.past, batch.content))
+    last = batch.given["history"].past[:, -1:]
+    x, y = (
+        (part - last).transpose(1, 2).flatten(0, 1).double() for part in (batch.given["history"].past, batch.content)
+    )
     x = torch.cat([x, torch.ones(len(x), 1)], dim=1)
     theirs = Theirs(penalty * len(x), fit_intercept=False).fit(x.numpy(), y.numpy())
     np.testing.assert_allclose(network.weight.detach().numpy(), theirs.coef_, atol=1e-6)
     with torch.no_grad():
-        ours = network(batch.condition)[..., 0] - last
+        ours = network(batch.given["history"])[..., 0] - last
     np.testing.assert_allclose(ours.transpose(1, 2).flatten(0, 1).numpy(), theirs.predict(x.numpy()), atol=1e-5)
 
 
@@ -75,9 +76,10 @@ def test_ridge_leaves_out_what_was_not_observed(tmp_path):
     data, penalty = table(tmp_path, missing=0.2), 0.01
     network = solved(partial(Ridge, penalties=[penalty]), data)
     batch = whole(data, "train")
-    last = batch.condition.past[:, -1:]
+    last = batch.given["history"].past[:, -1:]
     x, y, seen = (
-        part.transpose(1, 2).flatten(0, 1) for part in (batch.condition.past - last, batch.content - last, batch.mask)
+        part.transpose(1, 2).flatten(0, 1)
+        for part in (batch.given["history"].past - last, batch.content - last, batch.mask)
     )
     x = torch.cat([x, torch.ones(len(x), 1)], dim=1).double()
     assert 0.1 < 1 - seen.float().mean() < 0.3
@@ -95,7 +97,7 @@ def test_the_penalty_is_the_best_on_the_validation_windows_whatever_the_batches(
 
     def error(network) -> float:
         with torch.no_grad():
-            return (network(batch.condition)[..., 0] - batch.content).square().mean().item()
+            return (network(batch.given["history"])[..., 0] - batch.content).square().mean().item()
 
     errors = {penalty: error(solved(partial(Ridge, penalties=[penalty]), data)) for penalty in penalties}
     assert chosen.penalty.item() == pytest.approx(min(errors, key=errors.__getitem__))
@@ -109,8 +111,8 @@ def test_the_error_by_which_penalties_are_compared_is_the_mean_square(tmp_path, 
     batch = whole(data, "val")
     seen = torch.ones_like(batch.content, dtype=torch.bool) if batch.mask is None else batch.mask
     with torch.no_grad():
-        squares = (network(batch.condition)[..., 0] - batch.content).square()[seen]
-    moments = _Moments.of(batches_of(data.modelled("val"), data.content(), 37))
+        squares = (network(batch.given["history"])[..., 0] - batch.content).square()[seen]
+    moments = _Moments.of(data.describe().batches(data.modelled("val"), 37))
     assert moments.error(network.weight.detach().double()) == pytest.approx(squares.mean().item(), rel=1e-4)
 
 
@@ -120,7 +122,7 @@ def test_the_spread_is_that_of_the_training_errors(tmp_path, network, missing):
     data = table(tmp_path, missing=missing)
     built, batch = solved(network, data), whole(data, "train")
     with torch.no_grad():
-        prediction = Gaussian(data.describe())(built(batch.condition))
+        prediction = Gaussian(data.describe())(built(batch.given["history"]))
     seen = torch.ones_like(batch.content) if batch.mask is None else batch.mask.float()
     squares = ((prediction.mean - batch.content).square() * seen).sum(0) / seen.sum(0)
     torch.testing.assert_close(prediction.log_std[0].exp(), squares.sqrt(), rtol=1e-4, atol=0)
@@ -132,7 +134,7 @@ def test_a_series_that_repeats_exactly_has_the_least_spread_that_the_output_know
     data = Series(path=tmp_path / "table.csv", look_back=8, horizon=3, season=5)
     built = solved(SeasonalNaive, data)
     with torch.no_grad():
-        prediction = Gaussian(data.describe())(built(whole(data, "test").condition))
+        prediction = Gaussian(data.describe())(built(whole(data, "test").given["history"]))
     assert prediction.log_std.isfinite().all() and prediction.log_std.max() < -5.99
 
 

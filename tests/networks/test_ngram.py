@@ -7,12 +7,10 @@ from typing import Any
 import pytest
 import torch
 
-from genloom.batch import Prompt
 from genloom.contents.vector import VectorContent
 from genloom.data.text import FromCharacters, FromPieces, Text
 from genloom.distributions.outputs.categorical import Categorical
 from genloom.errors import ConfigError
-from genloom.models.generation import batches_of
 from genloom.networks.baselines.ngram import NGram
 from genloom.spec import Spec
 
@@ -29,7 +27,7 @@ def data(tmp_path: Path) -> Text:
 def solved(data: Text, **changes: Any) -> NGram:
     spec = data.describe()
     network = NGram(spec, outputs=Categorical(spec).num_outputs, **{"order": 3, **changes})
-    train, val = (list(batches_of(data.modelled(split), spec.content, 7)) for split in ("train", "val"))
+    train, val = (list(spec.batches(data.modelled(split), 7)) for split in ("train", "val"))
     found = network.solve(train, val)
     with torch.no_grad():
         for name, parameter in network.named_parameters():
@@ -74,7 +72,7 @@ def test_it_equals_a_dictionary_of_counts(data: Text, order: int, discount: floa
     p = by_dictionary(TEXT[: int(len(TEXT) * 0.9)], symbols, order, discount, continuation)
     prompt, content = "tha", "t is a log\n"
     with torch.no_grad():
-        found = network(Prompt(vocabulary.encode(prompt)[None]), vocabulary.encode(content)[None])[0].exp()
+        found = network(vocabulary.encode(prompt)[None], vocabulary.encode(content)[None])[0].exp()
     text = prompt + content
     wanted = [[p(token, text[: len(prompt) + i]) for token in symbols] for i in range(len(content))]
     assert torch.allclose(found, torch.tensor(wanted), atol=1e-6)
@@ -84,7 +82,7 @@ def test_probabilities_sum_to_one_and_a_softmax_keeps_them(data: Text) -> None:
     network = solved(data)
     tokens = torch.randint(0, network.size, (5, 9), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        outputs = network(Prompt(tokens[:, :1]), tokens[:, 1:])
+        outputs = network(tokens[:, :1], tokens[:, 1:])
     assert torch.allclose(outputs.exp().sum(-1), torch.ones(5, 8), atol=1e-6)
     assert (outputs > -torch.inf).all()
     assert torch.allclose(outputs.log_softmax(-1), outputs, atol=1e-6)
@@ -94,7 +92,7 @@ def test_token_by_token_is_the_same(data: Text) -> None:
     network = solved(data)
     tokens = torch.randint(0, network.size, (4, 10), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        whole = network(Prompt(tokens[:, :1]), tokens[:, 1:])
+        whole = network(tokens[:, :1], tokens[:, 1:])
         outputs, state = network.start(tokens[:, :2], 10)
         assert torch.equal(outputs, whole[:, 1])
         for place in range(2, 9):
@@ -108,7 +106,7 @@ def test_a_future_token_changes_no_earlier_probability(data: Text) -> None:
     changed = tokens.clone()
     changed[0, 6] = (changed[0, 6] + 1) % network.size
     with torch.no_grad():
-        one, other = (network(Prompt(each[:, :1]), each[:, 1:]) for each in (tokens, changed))
+        one, other = (network(each[:, :1], each[:, 1:]) for each in (tokens, changed))
     assert torch.equal(one[:, :6], other[:, :6]) and not torch.equal(one[:, 6:], other[:, 6:])
 
 
@@ -120,7 +118,7 @@ def test_it_loads_strictly_from_plain_data(data: Text, tmp_path: Path) -> None:
     fresh = torch.nn.ModuleDict({"network": NGram(data.describe(), outputs=network.size, order=3)})
     fresh.load_state_dict(torch.load(tmp_path / "n", weights_only=True)["state_dict"], strict=True)
     tokens = torch.randint(0, network.size, (2, 8), generator=torch.Generator().manual_seed(0))
-    arguments = Prompt(tokens[:, :1]), tokens[:, 1:]
+    arguments = tokens[:, :1], tokens[:, 1:]
     assert torch.equal(fresh["network"](*arguments), network(*arguments))
     with pytest.raises(RuntimeError, match="Missing key"):
         fresh.load_state_dict({}, strict=True)

@@ -6,11 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from genloom.batch import Label
+from genloom.batch import NOTHING, Given
 from genloom.contents.image import ImageContent
+from genloom.contents.label import LabelContent
 from genloom.errors import ConfigError
 from genloom.networks.autoencoder.residual import ResidualDiscriminator
-from genloom.networks.conditioning import ClassBatchNorm, Concatenation, ConditionalBatchNorm
+from genloom.networks.conditioning import Concatenation, ConditionalBatchNorm, Modulated
 from genloom.networks.dense import DenseDiscriminator, DenseGenerator
 from genloom.networks.gan.attention import SelfAttention
 from genloom.networks.gan.dcgan import DCGANDiscriminator, DCGANGenerator
@@ -18,12 +19,12 @@ from genloom.networks.gan.resnet import ResNetDiscriminator, ResNetGenerator
 from genloom.networks.gan.spectral import normalise_spectrally
 from genloom.networks.heads import Classifier, Codes, Projection, Score
 from genloom.networks.heads import Concatenation as ConcatenationHead
-from genloom.spec import LabelCondition, Spec
+from genloom.spec import Spec
 
-LABELLED = Spec("any", ImageContent(1, 16, 16), LabelCondition(("a", "b", "c")))
+LABELLED = Spec("any", ImageContent(1, 16, 16), {"label": LabelContent(("a", "b", "c"))})
 UNLABELLED = Spec("any", ImageContent(1, 16, 16))
-LABELS = Label(torch.tensor([0, 1, 2, 0]))
-OTHERS = Label(torch.tensor([1, 2, 0, 1]))
+LABELS = Given(label=torch.tensor([0, 1, 2, 0]))
+OTHERS = Given(label=torch.tensor([1, 2, 0, 1]))
 GENERATORS = [
     partial(DCGANGenerator, width=4),
     partial(DenseGenerator, widths=(8, 16)),
@@ -45,11 +46,11 @@ HEADS = [Score, ConcatenationHead, Projection, Classifier, partial(Codes, catego
 def test_every_generator_takes_every_conditioning(build, conditioning):
     torch.manual_seed(0)
     generator = build(LABELLED, 5, conditioning=conditioning)
-    assert generator.conditional
+    assert generator.conditions
     for norm in generator.modules():  # conditional layers start alike for all classes
-        if isinstance(norm, ClassBatchNorm):
-            nn.init.normal_(norm.scale.weight)
-            nn.init.normal_(norm.shift.weight)
+        if isinstance(norm, Modulated):
+            nn.init.normal_(norm.scale)
+            nn.init.normal_(norm.shift)
     z = {"z": torch.randn(4, 5)}
     images = generator(z, LABELS)
     assert images.shape == (4, 1, 16, 16)
@@ -72,7 +73,7 @@ def test_every_discriminator_takes_every_head(build, head):
     assert critique.score.shape == (4,)
     assert {name: value.shape[1] for name, value in critique.aux.items()} == discriminator.aux
     knows = not torch.allclose(critique.score, discriminator(content, OTHERS).score)
-    assert knows == discriminator.conditional
+    assert knows == bool(discriminator.conditions)
     (critique.score.square().sum() + sum(value.square().sum() for value in critique.aux.values())).backward()
     for name, parameter in discriminator.named_parameters():
         assert parameter.grad is not None, name
@@ -83,7 +84,7 @@ def test_projection_against_the_formula():
     head = Projection(LABELLED, 6)
     features = torch.randn(4, 6)
     expected = features @ head.score.weight[0] + head.score.bias
-    expected = expected + (head.embedding.weight[LABELS.index] * features).sum(1)
+    expected = expected + (head.told.embedders["label"].vectors.weight[LABELS["label"]] * features).sum(1)
     torch.testing.assert_close(head(features, LABELS).score, expected)
 
 
@@ -104,28 +105,28 @@ def test_parts_that_require_no_classes_use_them_where_there_are_some(spec, condi
     torch.manual_seed(0)
     generator = DenseGenerator(spec, 3, widths=(8,), conditioning=partial(Concatenation, required=False))
     discriminator = DenseDiscriminator(spec, widths=(8,), head=partial(Projection, required=False))
-    assert generator.conditional == discriminator.conditional == conditional
+    assert generator.conditions == discriminator.conditions == (("label",) if conditional else ())
     assert next(generator.parameters()).shape[1] == (6 if conditional else 3)
-    condition = LABELS if conditional else None
-    images = generator({"z": torch.randn(4, 3)}, condition)
-    discriminator(images, condition).score.sum().backward()
+    given = LABELS if conditional else NOTHING
+    images = generator({"z": torch.randn(4, 3)}, given)
+    discriminator(images, given).score.sum().backward()
     for name, parameter in [*generator.named_parameters(), *discriminator.named_parameters()]:
         assert parameter.grad is not None, name  # nothing is built that nothing uses
 
 
 def test_a_conditional_network_asked_without_a_class_says_so():
-    with pytest.raises(ConfigError, match="without a class"):
+    with pytest.raises(ConfigError, match=r"given\.label: .* there is none; give one"):
         DenseGenerator(LABELLED, 3, conditioning=Concatenation)({"z": torch.randn(2, 3)})
 
 
 def test_class_batch_norm_normalises_over_all_and_scales_by_class():
-    layer = ClassBatchNorm(nn.BatchNorm2d(2, affine=False), 3)
+    layer = Modulated(nn.BatchNorm2d(2, affine=False), 3)
     with torch.no_grad():
-        layer.scale.weight.copy_(torch.tensor([[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]]))
-        layer.shift.weight.copy_(torch.tensor([[0.0, 0.0], [10.0, 10.0], [20.0, 20.0]]))
+        layer.scale.copy_(torch.tensor([[0.0, 0.0], [1.0, 1.0], [2.0, 2.0]]))
+        layer.shift.copy_(torch.tensor([[0.0, 0.0], [10.0, 10.0], [20.0, 20.0]]))
     x = torch.randn(3000, 2, 2, 2) * 5 + 7
     index = torch.arange(3000) % 3
-    y = layer(x, Label(index))
+    y = layer(x, torch.eye(3)[index])
     for label in range(3):
         assert y[index == label].mean().item() == pytest.approx(10 * label, abs=0.2)
         assert y[index == label].std().item() == pytest.approx(label + 1, rel=0.05)
@@ -167,7 +168,7 @@ def test_a_joined_head_and_a_recognising_one_against_their_formulas():
     features = 3 * torch.randn(4, 6)
     leaky = lambda x: torch.where(x > 0, x, 0.2 * x)  # noqa: E731
     head = ConcatenationHead(LABELLED, 6)
-    joined = torch.cat([features, head.embedding.weight[LABELS.index]], 1)
+    joined = torch.cat([features, head.told.embedders["label"].vectors.weight[LABELS["label"]]], 1)
     hidden = leaky(joined @ head.hidden.weight.T + head.hidden.bias)
     torch.testing.assert_close(head(features, LABELS).score, hidden @ head.score.weight[0] + head.score.bias)
     codes = Codes(LABELLED, 6, categories=4, continuous=2)
@@ -176,16 +177,18 @@ def test_a_joined_head_and_a_recognising_one_against_their_formulas():
     critique = codes(features)
     torch.testing.assert_close(torch.cat([critique.aux["category"], critique.aux["continuous"]], 1), expected)
     assert Codes(LABELLED, 6, continuous=0).aux == {"category": 10}
-    assert Projection(LABELLED, 400).embedding.weight.std().item() == pytest.approx(1 / 20, rel=0.1)
+    assert Projection(LABELLED, 400).told.embedders["label"].vectors.weight.std().item() == pytest.approx(
+        1 / 20, rel=0.1
+    )
 
 
 def test_a_class_is_told_beside_z_as_a_one_hot_vector():
     z = torch.randn(4, 5)
     conditioning = Concatenation(LABELLED)
     assert conditioning.extra_dim == 3
-    assert torch.equal(conditioning.input(z, LABELS), torch.cat([z, torch.eye(3)[LABELS.index]], 1))
+    assert torch.equal(conditioning.input(z, conditioning(LABELS)), torch.cat([z, torch.eye(3)[LABELS["label"]]], 1))
     free = Concatenation(UNLABELLED, required=False)
-    assert not free.conditional and free.extra_dim == 0 and torch.equal(free.input(z, None), z)
+    assert not free.conditions and free.extra_dim == 0 and torch.equal(free.input(z, free(NOTHING)), z)
 
 
 def test_attention_at_a_size_that_is_not_there_is_refused():

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from genloom.batch import History, Prompt
-from genloom.contents.series import SeriesContent
+from genloom.batch import History
+from genloom.contents.series import HistoryCondition, SeriesContent
 from genloom.contents.text import TextContent
 from genloom.contents.vocabulary import Characters
 from genloom.distributions.outputs.real import Gaussian, Point, Quantiles
@@ -17,14 +17,18 @@ from genloom.networks.sequence.forecasting import LastValue, Linear, MeanStd, Pa
 from genloom.networks.sequence.language import Language
 from genloom.networks.sequence.recurrent import GRU, LSTM, RNN
 from genloom.networks.sequence.transformer import Transformer, normalise, rotate, rotation
-from genloom.spec import HistoryCondition, Spec
+from genloom.spec import Spec
 
 TEXT = Spec("text", TextContent(6, Characters("abcdefg")))
-SERIES = Spec("series", SeriesContent(horizon=5, channels=("x", "y", "z")), HistoryCondition(look_back=21))
+SERIES = Spec("series", SeriesContent(horizon=5, channels=("x", "y", "z")), {"history": HistoryCondition(look_back=21)})
 KNOWN = Spec(
     "series",
     SeriesContent(horizon=5, channels=("x", "y", "z")),
-    HistoryCondition(21, past_covariates=("p",), future_covariates=("f", "g"), static_covariates=("s", "t")),
+    {
+        "history": HistoryCondition(
+            21, past_covariates=("p",), future_covariates=("f", "g"), static_covariates=("s", "t")
+        )
+    },
 )
 RECURRENT = [partial(kind, width=8, layers=2, layer_norm=norm) for kind in (RNN, LSTM, GRU) for norm in (False, True)]
 CAUSAL = [*RECURRENT, partial(Transformer, width=8, layers=2, heads=2, context=16)]
@@ -44,7 +48,7 @@ def lively(network: nn.Module, std: float = 0.5) -> nn.Module:
 
 
 def history(spec: Spec, num: int = 4) -> History:
-    condition, channels = spec.condition, len(spec.content.channels)
+    condition, channels = spec.given["history"], len(spec.content.channels)
     assert isinstance(condition, HistoryCondition)
     back, ahead = condition.look_back, condition.look_back + spec.content.horizon
 
@@ -247,7 +251,7 @@ def test_more_positions_than_the_context_holds_are_refused():
 @pytest.mark.parametrize("tied", [False, True])
 def test_a_token_changes_no_earlier_output_and_every_parameter_learns(build, tied):
     network = lively(Language(TEXT, 7, backbone=build, tied=tied))
-    prompt, content = Prompt(torch.randint(7, (3, 4))), torch.randint(7, (3, 6))
+    prompt, content = torch.randint(7, (3, 4)), torch.randint(7, (3, 6))
     outputs = network(prompt, content)
     assert outputs.shape == (3, 6, 7)
     changed = content.clone()
@@ -255,7 +259,7 @@ def test_a_token_changes_no_earlier_output_and_every_parameter_learns(build, tie
     difference = (network(prompt, changed) - outputs).abs().amax((0, 2))
     assert difference[:4].max() < 1e-6  # outputs of a token come before it
     assert difference[4] > 1e-4
-    other = Prompt((prompt.tokens + 1) % 7)
+    other = (prompt + 1) % 7
     assert (network(other, content) - outputs).abs().amax((0, 2)).min() > 1e-4
     outputs.square().sum().backward()
     for name, parameter in network.named_parameters():
@@ -271,7 +275,7 @@ def test_cached_outputs_are_those_of_the_whole(build):
     for place in range(4, 9):
         outputs, state = network.step(tokens[:, place], state)
         cached.append(outputs)
-    whole = network(Prompt(tokens[:, :4]), tokens[:, 4:])
+    whole = network(tokens[:, :4], tokens[:, 4:])
     torch.testing.assert_close(torch.stack(cached, dim=1), whole, atol=1e-5, rtol=0)
 
 
@@ -280,7 +284,7 @@ def test_the_embedding_starts_with_unit_variance_and_so_do_tied_outputs():
     network = Language(spec, 1000, backbone=partial(Transformer, width=64, layers=1, heads=2), tied=True)
     tokens = torch.arange(1000).view(10, 100)
     assert network.embed(tokens).var().item() == pytest.approx(1, rel=0.05)
-    assert network(Prompt(tokens[:, :1]), tokens).std().item() == pytest.approx(1, rel=0.3)
+    assert network(tokens[:, :1], tokens).std().item() == pytest.approx(1, rel=0.3)
 
 
 @pytest.mark.parametrize(

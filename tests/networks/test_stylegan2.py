@@ -8,8 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from genloom.batch import Label
+from genloom.batch import NOTHING, Given
 from genloom.contents.image import ImageContent
+from genloom.contents.label import LabelContent
 from genloom.contents.vector import VectorContent
 from genloom.errors import ConfigError
 from genloom.networks.base import Pyramid
@@ -25,7 +26,7 @@ from genloom.networks.gan.stylegan2_layers import (
     normalise,
 )
 from genloom.networks.heads import Projection
-from genloom.spec import LabelCondition, Spec
+from genloom.spec import Spec
 
 SHAPES = [
     (1, 28, 28),
@@ -44,7 +45,7 @@ discriminator = partial(StyleGAN2Discriminator, width=4, max_width=8)
 
 
 def spec(shape: tuple[int, int, int] = (1, 16, 16), labelled: bool = False) -> Spec:
-    return Spec("any", ImageContent(*shape), LabelCondition(("a", "b", "c")) if labelled else None)
+    return Spec("any", ImageContent(*shape), {"label": LabelContent(("a", "b", "c"))} if labelled else {})
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -70,7 +71,7 @@ def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_images_of_any_size_are_made_and_judged(shape):
     network = generator(spec(shape), LATENT)
-    embedded = network.embed(drawn(3), None, rng())
+    embedded = network.embed(drawn(3), NOTHING, rng())
     pyramid = Pyramid(*shape[1:])
     assert embedded["w"].shape == (3, 2 * pyramid.doublings + 2, 6)
     assert embedded.keys() >= network.latent_names
@@ -86,7 +87,7 @@ def test_shapes_are_checked():
     with pytest.raises(jaxtyping.TypeCheckError):
         ModulatedConv2d(4, 5)(torch.randn(2, 4, 8, 8), torch.randn(3, 4))
     network = generator(spec(), LATENT)
-    embedded = network.embed(drawn(3), None, None)
+    embedded = network.embed(drawn(3), NOTHING, None)
     with pytest.raises(jaxtyping.TypeCheckError):
         network({**embedded, "noise_4x4": embedded["noise_4x4"][:2]})
 
@@ -103,7 +104,7 @@ def test_channels_stay_last():
         part.register_forward_hook(remember)
     for part in judge.blocks:
         part.register_forward_hook(lambda *args: remember(*args[:2], (args[2],)))
-    network(network.embed(drawn(3), None, None))
+    network(network.embed(drawn(3), NOTHING, None))
     judge(torch.randn(3, 1, 16, 16))
     assert seen == [True] * 5
 
@@ -258,8 +259,8 @@ def test_scores_without_a_group_depend_on_their_own_example_only():
 @pytest.mark.parametrize("conditional", [False, True])
 def test_gradient_reaches_every_parameter_of_a_generator(conditional):
     network = built(generator, spec(labelled=True), LATENT, conditional=conditional)
-    condition = Label(torch.tensor([0, 1, 2]))
-    network(network.embed(drawn(3), condition, rng()), condition).square().sum().backward()
+    given = Given(label=torch.tensor([0, 1, 2]))
+    network(network.embed(drawn(3), given, rng()), given).square().sum().backward()
     assert all(parameter.grad is not None and parameter.grad.abs().sum() > 0 for parameter in network.parameters())
 
 
@@ -271,7 +272,7 @@ def test_gradient_reaches_every_parameter_of_a_discriminator():
 
 def test_the_gradient_by_w_is_differentiable_again_for_path_lengths():
     network = built(generator, spec(), LATENT)
-    embedded = network.embed(drawn(4), None, rng())
+    embedded = network.embed(drawn(4), NOTHING, rng())
     half = {name: value[:2].detach() for name, value in embedded.items()} | {"w": embedded["w"][:2]}
     images = network(half)
     (gradient,) = torch.autograd.grad((images * torch.randn_like(images)).sum(), half["w"], create_graph=True)
@@ -284,7 +285,7 @@ def test_the_gradient_by_w_is_differentiable_again_for_path_lengths():
 
 def test_second_derivatives_are_right():
     network = built(partial(generator, width=2, w_dim=3), spec((1, 8, 8)), LATENT).double()
-    embedded = network.embed({"z": drawn(2)["z"].double()}, None, rng())
+    embedded = network.embed({"z": drawn(2)["z"].double()}, NOTHING, rng())
     w = embedded["w"].detach().requires_grad_()
     assert torch.autograd.gradgradcheck(lambda w: network({**embedded, "w": w}), w, fast_mode=True)
     judge = built(partial(discriminator, width=2, max_width=2), spec((1, 4, 4))).double()
@@ -297,29 +298,29 @@ def test_second_derivatives_are_right():
 
 def test_embedding_is_random_by_the_generator_only():
     network = generator(spec(), LATENT).eval()
-    assert same(network.embed(drawn(4), None, None), network.embed(drawn(4), None, None))
-    assert same(network.embed(drawn(4), None, rng(5)), network.embed(drawn(4), None, rng(5)))
-    one, other = network.embed(drawn(4), None, rng(5)), network.embed(drawn(4), None, rng(6))
+    assert same(network.embed(drawn(4), NOTHING, None), network.embed(drawn(4), NOTHING, None))
+    assert same(network.embed(drawn(4), NOTHING, rng(5)), network.embed(drawn(4), NOTHING, rng(5)))
+    one, other = network.embed(drawn(4), NOTHING, rng(5)), network.embed(drawn(4), NOTHING, rng(6))
     assert all(not torch.equal(one[name], other[name]) for name in network.latent_names)
     state = torch.get_rng_state()
-    network(network.embed(drawn(4), None, rng(5)))
+    network(network.embed(drawn(4), NOTHING, rng(5)))
     assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_decoding_does_not_depend_on_the_rest_of_the_batch():
     network = generator(spec(), LATENT).eval()
-    embedded = network.embed(drawn(5), None, None)
+    embedded = network.embed(drawn(5), NOTHING, None)
     images = network({name: value[1:3] for name, value in embedded.items()})
     torch.testing.assert_close(images, network(embedded)[1:3], atol=1e-5, rtol=1e-5)
 
 
 def test_an_embedded_latent_stays_and_missing_noise_is_added():
     network = generator(spec(), LATENT)
-    embedded = network.embed(drawn(3) | {"category": torch.arange(3)}, None, rng())
+    embedded = network.embed(drawn(3) | {"category": torch.arange(3)}, NOTHING, rng())
     assert embedded["category"].tolist() == [0, 1, 2]
-    assert same(network.embed(embedded, None, rng(9)), embedded)
+    assert same(network.embed(embedded, NOTHING, rng(9)), embedded)
     given = {"w": embedded["w"], "noise_8x8": embedded["noise_8x8"]}
-    completed = network.embed(given, None, None)
+    completed = network.embed(given, NOTHING, None)
     assert completed.keys() == network.latent_names
     assert all(torch.equal(completed[name], given[name]) for name in given)
     torch.testing.assert_close(completed["noise_4x4"][2], network.get_buffer("noise_4x4")[0])
@@ -327,8 +328,8 @@ def test_an_embedded_latent_stays_and_missing_noise_is_added():
 
 def test_mixing_takes_the_finer_layers_from_another_latent():
     network = generator(spec(), LATENT, mixing_probability=1.0)
-    own = network.embed(drawn(64), None, None)["w"]
-    mixed = network.embed(drawn(64), None, rng())["w"]
+    own = network.embed(drawn(64), NOTHING, None)["w"]
+    mixed = network.embed(drawn(64), NOTHING, rng())["w"]
     assert (own == own[:, :1]).all()
     kept = (mixed == own).all(2)
     assert kept[:, 0].all()
@@ -337,21 +338,21 @@ def test_mixing_takes_the_finer_layers_from_another_latent():
     assert len(set(kept.sum(1).tolist())) == network.num_styles - 1  # anywhere
     other = mixed[:, -1:].expand_as(mixed)
     torch.testing.assert_close(torch.where(kept[..., None], other, mixed), other)
-    unmixed = generator(spec(), LATENT, mixing_probability=0.0).embed(drawn(4), None, rng())["w"]
+    unmixed = generator(spec(), LATENT, mixing_probability=0.0).embed(drawn(4), NOTHING, rng())["w"]
     assert (unmixed == unmixed[:, :1]).all()
-    half = generator(spec(), LATENT, mixing_probability=0.5).embed(drawn(1000), None, rng())["w"]
+    half = generator(spec(), LATENT, mixing_probability=0.5).embed(drawn(1000), NOTHING, rng())["w"]
     assert (half[:, 0] != half[:, -1]).any(1).float().mean().item() == pytest.approx(0.5, abs=0.06)
 
 
 def test_the_length_of_z_does_not_matter():
     network = generator(spec(), LATENT)
     longer = {"z": 3 * drawn(4)["z"]}
-    torch.testing.assert_close(network.embed(drawn(4), None, None)["w"], network.embed(longer, None, None)["w"])
+    torch.testing.assert_close(network.embed(drawn(4), NOTHING, None)["w"], network.embed(longer, NOTHING, None)["w"])
 
 
 def test_noise_matters_as_much_as_its_strength():
     network = generator(spec(), LATENT)
-    embedded = network.embed(drawn(3), None, None)
+    embedded = network.embed(drawn(3), NOTHING, None)
     noisy = embedded | {"noise_16x16": embedded["noise_16x16"] + 1}
     assert torch.equal(network(embedded), network(noisy))
     for name, parameter in network.named_parameters():
@@ -365,29 +366,32 @@ def test_noise_matters_as_much_as_its_strength():
 
 def test_mean_of_w_is_of_all_examples_at_first_and_fades_later():
     network = generator(spec(), LATENT, w_mean_half_life_examples=100)
-    first, second = network.embed(drawn(8, 1), None, None)["w"][:, 0], network.embed(drawn(4, 2), None, None)["w"][:, 0]
-    network.embed(drawn(8, 1), None, rng())
-    network.embed(drawn(4, 2), None, rng())
+    first, second = (
+        network.embed(drawn(8, 1), NOTHING, None)["w"][:, 0],
+        network.embed(drawn(4, 2), NOTHING, None)["w"][:, 0],
+    )
+    network.embed(drawn(8, 1), NOTHING, rng())
+    network.embed(drawn(4, 2), NOTHING, rng())
     torch.testing.assert_close(network.w_mean, torch.cat([first, second]).mean(0).detach())
     assert network.w_examples == 12
     network.w_examples.fill_(10**9)
     before = network.w_mean.clone()
-    network.embed(drawn(100, 3), None, rng())
-    third = network.embed(drawn(100, 3), None, None)["w"][:, 0].mean(0).detach()
+    network.embed(drawn(100, 3), NOTHING, rng())
+    third = network.embed(drawn(100, 3), NOTHING, None)["w"][:, 0].mean(0).detach()
     torch.testing.assert_close(network.w_mean, (before + third) / 2)
 
 
 def test_mean_of_w_moves_in_training_only():
     network = generator(spec(), LATENT)
-    network.embed(drawn(4), None, None)
-    network.eval().embed(drawn(4), None, rng())
+    network.embed(drawn(4), NOTHING, None)
+    network.eval().embed(drawn(4), NOTHING, rng())
     assert network.w_mean.abs().sum() == 0
     assert not network.w_mean.requires_grad
 
 
 def test_truncation_moves_to_the_mean():
     network = generator(spec(), LATENT)
-    embedded = network.embed(drawn(4), None, rng())
+    embedded = network.embed(drawn(4), NOTHING, rng())
     assert network.truncates
     assert torch.equal(network.truncate(embedded, 0.0)["w"], network.w_mean.expand(4, network.num_styles, -1))
     assert same(network.truncate(embedded, 1.0), embedded)
@@ -408,14 +412,14 @@ def test_latent_projection_stacks_the_style_maps_of_all_layers():
 
 def test_buffers_survive_a_checkpoint():
     network = generator(spec(), LATENT)
-    network.embed(drawn(4), None, rng())
+    network.embed(drawn(4), NOTHING, rng())
     state = {name: value.clone() for name, value in network.state_dict().items()}
     assert {"w_mean", "w_examples", "noise_4x4", "noise_8x8", "noise_16x16"} <= state.keys()
     other = generator(spec(), LATENT)
     assert torch.equal(other.noise_16x16, network.noise_16x16)  # seeded
     other.noise_16x16.zero_()
     other.load_state_dict(state)
-    assert same(other.embed(drawn(4), None, None), network.embed(drawn(4), None, None))
+    assert same(other.embed(drawn(4), NOTHING, None), network.embed(drawn(4), NOTHING, None))
     assert torch.equal(other.w_mean, network.w_mean)
     assert not network.load_state_dict(state).missing_keys
 
@@ -425,21 +429,21 @@ def test_buffers_survive_a_checkpoint():
 
 def test_a_conditional_generator_makes_another_w_for_another_class():
     network = generator(spec(labelled=True), LATENT, conditional=True)
-    assert network.conditional
+    assert network.conditions
     z = {"z": drawn(1)["z"].expand(3, -1)}
-    w = network.embed(z, Label(torch.tensor([0, 1, 1])), None)["w"][:, 0]
+    w = network.embed(z, Given(label=torch.tensor([0, 1, 1])), None)["w"][:, 0]
     assert not torch.allclose(w[0], w[1])
     torch.testing.assert_close(w[1], w[2])
-    with pytest.raises(ConfigError, match="condition"):
-        network.embed(z, None, None)
-    assert not generator(spec(labelled=True), LATENT).conditional
+    with pytest.raises(ConfigError, match=r"given\.label"):
+        network.embed(z, NOTHING, None)
+    assert not generator(spec(labelled=True), LATENT).conditions
 
 
 def test_a_head_can_use_the_class():
     judge = discriminator(spec(labelled=True), head=Projection)
     images = torch.randn(1, 1, 16, 16).expand(2, -1, -1, -1)
-    assert judge.conditional
-    scores = judge(images, Label(torch.tensor([0, 1]))).score
+    assert judge.conditions
+    scores = judge(images, Given(label=torch.tensor([0, 1]))).score
     assert scores[0] != scores[1]
 
 
@@ -458,7 +462,7 @@ def test_layers_from_the_input_are_all_but_the_head():
 def test_mixed_precision_keeps_styles_and_images_precise():
     network, judge = generator(spec(), LATENT), discriminator(spec())
     with torch.autocast("cpu", torch.bfloat16):
-        embedded = network.embed(drawn(4), None, rng())
+        embedded = network.embed(drawn(4), NOTHING, rng())
         images = network(embedded)
         score = judge(images).score
     assert embedded["w"].dtype == images.dtype == torch.float32

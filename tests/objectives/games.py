@@ -3,20 +3,20 @@
 import torch
 from torch import Tensor, nn
 
-from genloom.batch import Label
+from genloom.batch import NOTHING, Given
 from genloom.contents.image import ImageBatch
 from genloom.networks.base import Critique
 from genloom.objectives.gan import Draw, Game
 
 
 def game(critic, real: Tensor, fake: Tensor, *, labels: Tensor | None = None, latent=None, rerun=None) -> Game:
-    condition = None if labels is None else Label(labels)
-    batch = ImageBatch(content=real, index=torch.arange(len(real)), condition=condition)
-    draw = Draw(latent or {"z": torch.zeros(len(fake), 1)}, fake, condition, rerun or (lambda latent: fake))
+    given = NOTHING if labels is None else Given(label=labels)
+    batch = ImageBatch(content=real, index=torch.arange(len(real)), given=given)
+    draw = Draw(latent or {"z": torch.zeros(len(fake), 1)}, fake, given, rerun or (lambda latent: fake))
     return Game(batch, draw, critic, 0, torch.Generator().manual_seed(0))
 
 
-def first_pixel(content: Tensor, condition: object) -> Critique:
+def first_pixel(content: Tensor, given: object) -> Critique:
     return Critique(content[:, 0, 0, 0])
 
 
@@ -33,7 +33,7 @@ class Linear(nn.Module):
         super().__init__()
         self.w = nn.Parameter(torch.randn(16, generator=torch.Generator().manual_seed(1)))
 
-    def forward(self, content: Tensor, condition: object = None) -> Critique:
+    def forward(self, content: Tensor, given: object = None) -> Critique:
         return Critique(content.flatten(1) @ self.w)
 
 
@@ -44,5 +44,5 @@ class Quadratic(nn.Module):
         super().__init__()
         self.a = nn.Parameter(torch.tensor(a))
 
-    def forward(self, content: Tensor, condition: object = None) -> Critique:
+    def forward(self, content: Tensor, given: object = None) -> Critique:
         return Critique(0.5 * self.a * content.flatten(1).square().sum(1))

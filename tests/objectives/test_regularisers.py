@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from genloom.batch import Label
+from genloom.batch import Given
 from genloom.errors import ConfigError
 from genloom.networks.base import Critique
 from genloom.objectives.gan import R1, R2, Dragan, GradientPenalty, LeCam, PathLength, WeightClipping
@@ -43,8 +43,8 @@ def test_gradient_penalty_of_a_linear_critic(term, k):
 class ByClass(Linear):
     """D(x, y) = (y + 1) w·x, whose gradient differs from class to class."""
 
-    def forward(self, content: torch.Tensor, condition: Label) -> Critique:
-        return Critique((condition.index + 1) * super().forward(content).score)
+    def forward(self, content: torch.Tensor, given: Given) -> Critique:
+        return Critique((given["label"] + 1) * super().forward(content).score)
 
 
 @pytest.mark.parametrize(

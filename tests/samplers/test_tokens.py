@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from genloom.batch import Prompt
 from genloom.contents.text import TextContent
 from genloom.contents.vocabulary import Characters
 from genloom.errors import ConfigError
@@ -140,7 +139,7 @@ def test_within_the_context_each_token_is_read_once_and_outputs_are_those_withou
     tokens = torch.randint(7, (2, prefix), generator=rng())
     text = torch.stack(list(generate(recorded, tokens, num_tokens, TokenSampler(), rng())), 1)
     assert len(recorded.starts) == 1
-    whole = recorded.inner(Prompt(tokens), text)
+    whole = recorded.inner(tokens, text)
     torch.testing.assert_close(torch.stack(recorded.logits, 1), whole, atol=1e-5, rtol=0)
 
 
@@ -155,7 +154,7 @@ def test_beyond_the_context_outputs_are_those_of_the_kept_tokens():
     for place, logits in enumerate(recorded.logits, start=4):
         if place - first > 16:
             first = place - 4
-        fresh = recorded.inner(Prompt(whole[:, first:place]), whole[:, place : place + 1])[:, 0]
+        fresh = recorded.inner(whole[:, first:place], whole[:, place : place + 1])[:, 0]
         torch.testing.assert_close(logits, fresh, atol=1e-5, rtol=0)
 
 
@@ -173,7 +172,7 @@ def test_a_recurrent_network_reads_any_number_of_tokens_once():
     tokens = torch.randint(7, (2, 4), generator=rng())
     text = torch.stack(list(generate(recorded, tokens, 50, TokenSampler(), rng())), 1)
     assert len(recorded.starts) == 1
-    torch.testing.assert_close(torch.stack(recorded.logits, 1), recorded.inner(Prompt(tokens), text), atol=1e-5, rtol=0)
+    torch.testing.assert_close(torch.stack(recorded.logits, 1), recorded.inner(tokens, text), atol=1e-5, rtol=0)
 
 
 def test_tokens_come_one_by_one_and_gradients_are_on_between_them():

@@ -43,18 +43,18 @@ class Gaussian(Bottleneck):
         self.dim = at_least_one("dim", dim)
         self.posterior = posterior(encoder.num_features, dim)
         self.prior = prior(dim, encoder.content_shape)
-        if self.prior.needs_posterior and encoder.conditional:
+        if self.prior.needs_posterior and encoder.conditions:
             raise ConfigError(
-                "model.bottleneck.prior: a prior made of posteriors has no class for them, and model.conditioning "
+                "model.bottleneck.prior: a prior made of posteriors has no conditions for them, and model.conditioning "
                 "asks for one; choose prior@model.bottleneck.prior=standard_normal or flow"
             )
 
     def _posterior_of(self, content: Tensor) -> Normal | None:
-        return self.posterior.normal(self.encoder(content, None))
+        return self.posterior.normal(self.encoder(content))
 
     def infer(self, batch: Batch, k: int, rng: torch.Generator | None, *, detach_q: bool = False) -> Inference:
         """Draw k latents for each example; where there is a closed form of the KL divergence, it is used."""
-        features = self.encoder(batch.content, batch.condition)
+        features = self.encoder(batch.content, batch.given)
         z, log_q, normal = self.posterior.draw(features, k, rng, detach_q=detach_q)
         inference = Inference({"z": z}, {}, lambda: self.prior.log_prob(z, self._posterior_of) - log_q(), normal)
         if normal is not None and self.prior.standard:
@@ -92,5 +92,5 @@ class Deterministic(Bottleneck):
 
     def infer(self, batch: Batch, k: int, rng: torch.Generator | None, *, detach_q: bool = False) -> Inference:
         """Return the code, k times; nothing is random."""
-        z = exact(self.project(self.encoder(batch.content, batch.condition))).expand(k, -1, -1)
+        z = exact(self.project(self.encoder(batch.content, batch.given))).expand(k, -1, -1)
         return Inference({"z": z}, {}, lambda: z.new_zeros(z.shape[:2]))

@@ -50,7 +50,7 @@ class Ladder(Bottleneck):
 
     def infer(self, batch: Batch, k: int, rng: torch.Generator | None, *, detach_q: bool = False) -> Inference:
         """Draw from the top down; a level's divergence is in closed form, averaged over the draws above it."""
-        features = [self.encoder(batch.content, batch.condition)]
+        features = [self.encoder(batch.content, batch.given)]
         for layer in self.upwards:
             features.append(layer(features[-1]))
         seen = [_normal(head(h)) for head, h in zip(self.evidence, features, strict=True)]

@@ -53,9 +53,9 @@ class VectorQuantised(Bottleneck):
         prior: Callable[[int, int, int], AutoregressivePrior] = AutoregressivePrior,
     ) -> None:
         super().__init__(encoder)
-        if encoder.conditional:
+        if encoder.conditions:
             raise ConfigError(
-                "model.bottleneck: the codes' prior is told no class, and model.conditioning asks for one; choose "
+                "model.bottleneck: the codes' prior is told no condition, and model.conditioning asks for some; choose "
                 "network/conditioning@model.conditioning=none"
             )
         for name, value in (("stages", stages), ("num_codes", num_codes), ("code_dim", code_dim)):
@@ -108,7 +108,7 @@ class VectorQuantised(Bottleneck):
         return -self.prior(codes, self.codebooks).sum(1).mean()
 
     def _continuous(self, batch: Batch) -> Float[Tensor, "num code_dim"]:
-        return exact(self.project(self.encoder(batch.content, batch.condition)))
+        return exact(self.project(self.encoder(batch.content, batch.given)))
 
     @torch.no_grad()
     def _quantise(

@@ -26,7 +26,7 @@ from genloom.models.abilities import Model
 from genloom.models.training.family import Family
 from genloom.runs import checkpoint, stranger
 from genloom.runs.logs import careful
-from genloom.spec import HistoryCondition, Spec
+from genloom.spec import Spec
 
 
 @dataclass
@@ -166,7 +166,7 @@ def load_data_of(model: Family, file: Path, node: DictConfig | None, trust: Sequ
             f"data: its examples are of {theirs.content.shape}, those of {file} of {ours.content.shape}; name data of "
             "that shape, or set data.length and data.context, or data.targets and data.horizon"
         )
-    if (past := _unlike_past(theirs.condition, ours.condition)) is not None:
+    if (past := _unlike_past(theirs, ours)) is not None:
         raise ConfigError(
             f"data.{past}: it is not that of {file}; a model of series sees the past as it was trained to"
         )
@@ -175,10 +175,11 @@ def load_data_of(model: Family, file: Path, node: DictConfig | None, trust: Sequ
     return data
 
 
-def _unlike_past(theirs: object, ours: object) -> str | None:
-    """Return in what two histories differ; None if a model of the one can read the other."""
-    if not isinstance(theirs, HistoryCondition) or not isinstance(ours, HistoryCondition):
+def _unlike_past(*specs: Spec) -> str | None:
+    """Return in what two histories differ; None if a model of the one can read the other, or there are none."""
+    if not all("history" in spec.given for spec in specs):
         return None
+    theirs, ours = (spec.given["history"] for spec in specs)
     names = ("look_back", "past_covariates", "future_covariates", "static_covariates", "calendar")
     return next((name for name in names if getattr(theirs, name) != getattr(ours, name)), None)
 
@@ -198,8 +199,9 @@ def examples_for(model: Family, file: Path, config: DictConfig) -> Examples:
     content = model.spec.content
     if config.images is None:
         examples = load_data_of(model, file, config.data, config.trust).modelled(config.split)
-    elif model.conditional:
-        raise ConfigError(f"images: {file} needs to know the classes of its examples; name labelled data instead")
+    elif model.conditions:
+        told = ", ".join(model.conditions)
+        raise ConfigError(f"images: {file} needs to know the {told} of its examples; name data that has it instead")
     else:
         examples = content.seen(content.read(Path(config.images).expanduser(), "images"))
     return examples[slice(0, config.num)]

@@ -11,7 +11,6 @@ from genloom.commands.assembly import examples_for
 from genloom.devices import device
 from genloom.errors import ConfigError
 from genloom.models.abilities import Encodes, require
-from genloom.models.generation import batches_of
 from genloom.runs import checkpoint
 
 
@@ -25,7 +24,7 @@ def run(config: DictConfig) -> None:
     model = checkpoint.load(file, trust=list(config.trust), device=device(config.device))
     encoding = require("genloom encode", Encodes, model).using(config.weights)
     examples = examples_for(model, file, config)
-    batches = batches_of(examples, model.spec.content, config.batch_size)
+    batches = model.spec.batches(examples, config.batch_size)
     codes = [encoding.encode(batch) for batch in batches]
     arrays = {name: torch.cat([code[name] for code in codes]).cpu().numpy() for name in codes[0]}
     if examples.labels is not None:

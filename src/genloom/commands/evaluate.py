@@ -62,7 +62,7 @@ def _of_checkpoint(config: DictConfig) -> tuple[Verdict, Path]:
     judge = _judge(suite)
     data = load_data_of(model, file, config.data, config.trust)
     chosen = [config.weights] if config.weights else model.weight_sets
-    candidates = candidates_of(model, chosen, seed=config.seed)
+    candidates = candidates_of(model, chosen, seed=config.seed, examples=lambda: data.split("test"))
     folder = file.parent / f"evaluation-{file.stem}-{Path(data.name).name}"  # a stranger may call data ../..
     return judge.judge(data, candidates, device=model.device, progress_bar=True), folder
 

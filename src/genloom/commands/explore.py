@@ -70,4 +70,4 @@ def _picture(name: str, look: Callback | None, model: Model, data: Callable[[], 
     look.check(model)
     if reason := look.why_not(model.spec.content):
         raise CapabilityError(reason)
-    return look.picture(model, data)
+    return look.drawn(model, data)

@@ -41,7 +41,9 @@ def run(config: DictConfig) -> None:
 def _draw(model: Samples, config: DictConfig, out: Path) -> None:
     """Write samples as their content is written."""
     classes = None if config.classes is None else list(config.classes)
-    examples = draw_examples(model, config.num, seed=config.seed, classes=classes, truncation=config.truncation)
+    named = next((name for name, condition in model.conditions.items() if condition.names), "classes")
+    asked = {} if classes is None else {named: classes}
+    examples = draw_examples(model, config.num, seed=config.seed, asked=asked, truncation=config.truncation)
     print(f"{config.num} samples ({model.weights} weights, seed {config.seed})")
     print("\n".join(model.spec.content.save(examples, out, columns=len(classes) if classes else None)))
 

@@ -5,6 +5,7 @@ import os
 import signal
 import warnings
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +144,8 @@ def _judge(built: Run, device: torch.device, *, progress_bar: bool) -> Verdict |
     model = built.model.to(device).eval()
     print("judging by the full protocol …", flush=True)
     with randomness.untouched():
-        candidates = candidates_of(model, model.weight_sets, seed=model.seed)
+        held = partial(built.data.split, "test")
+        candidates = candidates_of(model, model.weight_sets, seed=model.seed, examples=held)
         return built.judge.judge(built.data, candidates, device=device, progress_bar=progress_bar)
 
 

@@ -7,32 +7,29 @@ that, or :func:`why_not`, where a part that does not fit is left out rather than
 
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
-from genloom.batch import Batch, Label
+from genloom.batch import Batch, Given
+from genloom.contents.condition import Condition, dealt
 from genloom.contents.files import first_array
 from genloom.contents.shown import Shown
 from genloom.errors import ConfigError, DataError
 from genloom.examples import Examples
-from genloom.part import Part
-
-_Kind = TypeVar("_Kind", bound="Content")
 
 
-class Content(Part, ABC):
-    """One kind of content. A subclass is a frozen dataclass of numbers, texts, tuples, and further dataclasses that are
-    parts: it stands in every checkpoint.
+class Content(Condition, ABC):
+    """One kind of content; any of them may also be the condition of other content.
 
     What is stored is in the user's world (8-bit pixels, say); what is encoded is what a model sees.
 
     Attributes:
-        called: what a person calls its examples, in the plural.
         remedy: what to choose for such data in place of a part that is not made for it.
         suite: the metrics that are made for it, as ``metrics=`` chooses them; None if no suite is.
         bounded: whether encoded values lie within [-1, 1].
@@ -44,7 +41,6 @@ class Content(Part, ABC):
         resized: what a message on examples of another shape ends with: how to give others.
     """
 
-    called: ClassVar[str]
     remedy: ClassVar[str] = "choose a part that is"
     suite: ClassVar[str | None] = None
     bounded: ClassVar[bool] = False
@@ -55,29 +51,37 @@ class Content(Part, ABC):
     units: ClassVar[str] = "values"
     resized: ClassVar[str] = "; give examples of that shape"
 
-    @classmethod
-    def of(cls: type[_Kind], content: "Content") -> _Kind:
-        """Return ``content`` itself, for parts whose kind was checked to be this one."""
-        assert isinstance(content, cls), f"{content} is no {cls.__name__}"
-        return content
-
     @property
     @abstractmethod
     def shape(self) -> tuple[int, ...]:
         """Of one example."""
 
-    @abstractmethod
-    def encode(self, stored: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
-        """Return what a model sees; the shape stays."""
+    def batch(self, examples: Examples, index: Int[Tensor, " chosen"], conditions: Mapping[str, Condition]) -> Batch:
+        """Return the examples at ``index`` as a model sees them, with what they are given.
 
-    @abstractmethod
-    def decode(self, content: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
-        """Return what is stored, without gradients; the shape stays."""
+        Args:
+            examples: as they are stored.
+            index: places in them.
+            conditions: the spec's, by name; those that the examples do not have are left out.
+        """
+        given = {
+            name: condition.encode(examples.given[name].index_select(0, index))
+            for name, condition in conditions.items()
+            if name in examples.given
+        }
+        return self.batches(self.encode(examples.content.index_select(0, index)), index, Given(given))
 
-    def batch(self, examples: Examples, index: Int[Tensor, " chosen"]) -> Batch:
-        """Return the examples at ``index`` as a model sees them, conditioned on their labels, if they have any."""
-        labels = None if examples.labels is None else Label(examples.labels.index_select(0, index))
-        return self.batches(self.encode(examples.content.index_select(0, index)), index, labels)
+    def asked(self, texts: Sequence[str], num: int, key: str) -> Shaped[Tensor, "num ..."]:
+        """Return the examples of the named files in turn, as :meth:`read` reads them.
+
+        Raises:
+            ConfigError: no file is named.
+            DataError: a file can't be read, or holds something else.
+        """
+        if not texts:
+            raise ConfigError(f"{key}: no file of {self.called} is named")
+        stored = [self.read(Path(text).expanduser(), key).content for text in texts]
+        return self.encode(dealt(torch.cat(stored), num))
 
     # What a person sees
 
@@ -117,14 +121,13 @@ class Content(Part, ABC):
         return [_line("shown", shown), self.save_arrays(examples, out / "samples.npz")]
 
     def save_arrays(self, examples: Examples, path: Path) -> str:
-        """Write an npz: the content, which comes first, then the labels or codes of samples that have them.
+        """Write an npz: the content, which comes first, then what each sample was given: ``labels``, ``codes``.
 
         Returns:
             A line on it, to be printed.
         """
         array = self.to_numpy(examples.content)
-        extra = {"labels": examples.labels, "codes": examples.codes}
-        others = {name: index.numpy() for name, index in extra.items() if index is not None}
+        others = {f"{name}s": values.numpy() for name, values in examples.given.items()}
         arrays: dict[str, Any] = {self.array: array, **others}
         np.savez_compressed(path, **arrays)
         form = self.layout or f" {array.dtype}"
@@ -216,7 +219,7 @@ class Values(Content):
         return self.examples(values)
 
 
-def why_not(part: Any, content: Content, *, data: str = "the data") -> str | None:
+def why_not(part: Any, content: Condition, *, data: str = "the data") -> str | None:
     """Return None if a part is made for ``content``, else what it is made for and what there is instead.
 
     Args:
@@ -225,7 +228,7 @@ def why_not(part: Any, content: Content, *, data: str = "the data") -> str | Non
         content: the data's.
         data: what the data is called.
     """
-    kind: type[Content] | tuple[type[Content], ...] = getattr(part, "kind", Content)
+    kind: type[Condition] | tuple[type[Condition], ...] = getattr(part, "kind", Condition)
     kinds = kind if isinstance(kind, tuple) else (kind,)
     if isinstance(content, kinds):
         return None

@@ -34,8 +34,7 @@ class Images(Examples):
 
     Args:
         content: 8-bit pixels.
-        labels: see :class:`Examples`.
-        codes: see :class:`Examples`.
+        given: see :class:`Examples`.
         factors: see :class:`Examples`.
     """
 

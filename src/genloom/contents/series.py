@@ -1,6 +1,7 @@
 """Series: the next values of one, given its past."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,8 +10,9 @@ from jaxtyping import Bool, Float, Float32, Int, Int64
 from torch import Tensor
 
 from genloom import figures
-from genloom.batch import Batch, History
+from genloom.batch import Batch, Given, History
 from genloom.contents.base import Content
+from genloom.contents.condition import Condition
 from genloom.contents.shown import Picture
 from genloom.errors import DataError
 from genloom.examples import Windows
@@ -38,8 +40,8 @@ class Scaler(Part):
 
 @dataclass(eq=False)
 class SeriesBatch(Batch):
-    """The future of series, scaled; the condition is their :class:`History`. The mask is false where nothing was
-    observed.
+    """The future of series, scaled; what is given is their ``history``, a :class:`~genloom.batch.History`. The mask is
+    false where nothing was observed.
     """
 
     content: Float[Tensor, "batch horizon channels"]
@@ -95,6 +97,61 @@ class SeriesWindows(Windows):
 
 
 @dataclass(frozen=True)
+class CovariateScale(Part):
+    """Mean and standard deviation of a numeric covariate, over the training rows of all series.
+
+    Args:
+        column: its name.
+        mean: in the user's units.
+        std: in the user's units, above 0.
+    """
+
+    column: str
+    mean: float
+    std: float
+
+
+@dataclass(frozen=True)
+class HistoryCondition(Condition):
+    """The past of a series, and what is known beside it.
+
+    Args:
+        look_back: steps of the past that a model sees.
+        past_covariates: columns that are known up to the present.
+        future_covariates: columns that are known ahead, over the horizon too; the calendar's features come last.
+        static_covariates: values that do not change within a series: numeric columns, and ``column=value`` for each
+            value of the others.
+        scales: of the numeric columns among these.
+        calendar: what is known of each time stamp by the calendar: ``hour``, ``weekday``, ``month``.
+        time: the column of the time stamps.
+        series_id: the column that names the series; None if there is but one.
+    """
+
+    called = "histories"
+
+    look_back: int
+    past_covariates: tuple[str, ...] = ()
+    future_covariates: tuple[str, ...] = ()
+    static_covariates: tuple[str, ...] = ()
+    scales: tuple[CovariateScale, ...] = ()
+    calendar: tuple[str, ...] = ()
+    time: str | None = None
+    series_id: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.look_back < 1:
+            raise DataError(f"data.look_back: {self.look_back} is below the limit of 1 step")
+
+    def encode(self, stored: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+        """Keep the scaled values."""
+        return stored.to(torch.get_default_dtype())
+
+    def decode(self, content: Float[Tensor, "*batch"]) -> Float32[Tensor, "*batch"]:
+        """Keep the scaled values, in single precision."""
+        return content.detach().float()
+
+
+@dataclass(frozen=True)
 class SeriesContent(Content):
     """The next values of a series, scaled by its training rows' mean and standard deviation.
 
@@ -138,7 +195,9 @@ class SeriesContent(Content):
         """Keep the scaled values, in single precision."""
         return content.detach().float()
 
-    def batch(self, examples: SeriesWindows, index: Int[Tensor, " chosen"]) -> SeriesBatch:
+    def batch(
+        self, examples: SeriesWindows, index: Int[Tensor, " chosen"], conditions: Mapping[str, Condition]
+    ) -> SeriesBatch:
         """Return the windows at ``index``, each conditioned on its history; what was not observed is masked out."""
         past, length = examples.past, examples.length
 
@@ -149,21 +208,18 @@ class SeriesContent(Content):
         statics = examples.static_covariates
         observed = None if examples.observed is None else examples.taken(index, examples.observed, 0, past + length)
         window = self.encode(examples.taken(index, examples.rows, 0, past + length))
-        return SeriesBatch(
-            content=window[:, past:],
-            index=index,
-            mask=None if observed is None else observed[:, past:],
-            condition=History(
-                past=window[:, :past],
-                scale=self.encode(examples.scale[series]),
-                offset=self.encode(examples.offset[series]),
-                naive_error=self.encode(examples.naive_error[series]),
-                observed=None if observed is None else observed[:, :past],
-                past_covariates=beside(examples.past_covariates, past),
-                future_covariates=beside(examples.future_covariates, past + length),
-                static_covariates=None if statics is None else self.encode(statics[series]),
-            ),
+        history = History(
+            past=window[:, :past],
+            scale=self.encode(examples.scale[series]),
+            offset=self.encode(examples.offset[series]),
+            naive_error=self.encode(examples.naive_error[series]),
+            observed=None if observed is None else observed[:, :past],
+            past_covariates=beside(examples.past_covariates, past),
+            future_covariates=beside(examples.future_covariates, past + length),
+            static_covariates=None if statics is None else self.encode(statics[series]),
         )
+        mask = None if observed is None else observed[:, past:]
+        return SeriesBatch(window[:, past:], index, Given(history=history), mask)
 
     def show(self, stored: Float[Tensor, "num horizon channels"], *, columns: int | None = None) -> Picture:
         """Draw the first target of each as a curve, scaled."""

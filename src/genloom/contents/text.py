@@ -1,7 +1,7 @@
 """Text: tokens, each modelled given those before it."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,17 +10,18 @@ import torch
 from jaxtyping import Bool, Int, Int64, Integer
 from torch import Tensor
 
-from genloom.batch import Batch, Prompt
+from genloom.batch import Batch, Given
 from genloom.contents.base import Content
+from genloom.contents.condition import Condition, dealt
 from genloom.contents.shown import Text
 from genloom.contents.vocabulary import Vocabulary
-from genloom.errors import DataError
+from genloom.errors import ConfigError, DataError
 from genloom.examples import Examples, Windows
 
 
 @dataclass(eq=False)
 class TextBatch(Batch):
-    """Tokens; the condition is a :class:`Prompt` of at least one token, after which the first of them stands."""
+    """Tokens; what is given is a ``prompt`` of at least one token, after which the first of them stands."""
 
     content: Int[Tensor, "batch length"]
 
@@ -59,6 +60,46 @@ class TextWindows(Windows):
 
 
 @dataclass(frozen=True)
+class PromptCondition(Condition):
+    """The tokens before a text.
+
+    Args:
+        vocabulary: how text becomes tokens.
+    """
+
+    called = "prompts"
+    is_drawn = True
+
+    vocabulary: Vocabulary
+
+    def encode(self, stored: Integer[Tensor, "*batch prefix"]) -> Int64[Tensor, "*batch prefix"]:
+        """Keep the tokens, as 64-bit integers."""
+        return stored.long()
+
+    def decode(self, content: Int[Tensor, "*batch prefix"]) -> Int64[Tensor, "*batch prefix"]:
+        """Keep the tokens."""
+        return content.detach().long()
+
+    def draw(self, num: int, rng: torch.Generator) -> Int64[Tensor, "num prefix"]:
+        """Return prompts of one line's end; of the first symbol, if the vocabulary has none. Nothing is drawn."""
+        return self.asked([self.vocabulary.beginning], num, "prompt")
+
+    def asked(self, texts: Sequence[str], num: int, key: str) -> Int64[Tensor, "num prefix"]:
+        """Return prompts of one text.
+
+        Raises:
+            ConfigError: it is empty, holds characters that are not in the vocabulary, or there is more than one.
+        """
+        if len(texts) != 1 or not texts[0]:
+            raise ConfigError(f"{key}: give one text; without any, texts begin after a line's end")
+        try:
+            tokens = self.vocabulary.encode(texts[0])
+        except DataError as error:
+            raise ConfigError(f"{key}: {error}") from error
+        return dealt(tokens[None], num)
+
+
+@dataclass(frozen=True)
 class TextContent(Content):
     """Tokens of a text, each modelled given those before it.
 
@@ -93,11 +134,13 @@ class TextContent(Content):
         """Keep the tokens."""
         return content.detach().long()
 
-    def batch(self, examples: TextWindows, index: Int[Tensor, " chosen"]) -> TextBatch:
+    def batch(
+        self, examples: TextWindows, index: Int[Tensor, " chosen"], conditions: Mapping[str, Condition]
+    ) -> TextBatch:
         """Return the windows at ``index``, each conditioned on the tokens before it; what was scored is masked out."""
         window = self.encode(examples.taken(index, examples.rows, 0, examples.past + examples.length))
-        prompt = Prompt(window[:, : examples.past])
-        return TextBatch(window[:, examples.past :], index, prompt, examples.scored(index))
+        given = Given(prompt=window[:, : examples.past])
+        return TextBatch(window[:, examples.past :], index, given, examples.scored(index))
 
     def show(self, stored: Integer[Tensor, "num length"], *, columns: int | None = None) -> Text:
         """Write them below each other, numbered."""
@@ -106,9 +149,7 @@ class TextContent(Content):
 
     def positions(self, batch: Batch) -> list[str]:
         """Return each token as text, a line's end as ⏎."""
-        read = batch.content[0]
-        if isinstance(batch.condition, Prompt):
-            read = torch.cat([batch.condition.tokens[0], read])
+        read = torch.cat([batch.given["prompt"][0], batch.content[0]])
         return [self.vocabulary.decode(token.view(1)).replace("\n", "⏎") for token in read]
 
     def save(self, examples: Examples, out: Path, *, columns: int | None = None) -> list[str]:

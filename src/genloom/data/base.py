@@ -6,6 +6,7 @@ splits. Everything else (specification, loaders, fingerprint) is here.
 
 import os
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -23,13 +24,15 @@ from torch.utils.data import DataLoader, Dataset
 from genloom import randomness
 from genloom.batch import Batch
 from genloom.contents.base import Content
+from genloom.contents.condition import Condition
 from genloom.contents.image import ImageContent, Images
+from genloom.contents.label import LabelContent
 from genloom.data.order import EpochOrder, KeyedBatches
 from genloom.errors import ConfigError, DataError
 from genloom.examples import Examples
 from genloom.limits import Count, Ge, Whole
 from genloom.part import Part
-from genloom.spec import LabelCondition, Spec
+from genloom.spec import Spec
 
 __all__ = ["Examples", "ImageData", "Images", "InMemoryData", "Split", "data_root", "resize"]
 
@@ -39,9 +42,9 @@ Split = Literal["train", "val", "test"]
 class _Batched(Dataset[Batch]):
     """Fetches a whole batch by one indexing operation."""
 
-    def __init__(self, examples: Examples, content: Content) -> None:
+    def __init__(self, examples: Examples, spec: Spec) -> None:
         self.examples = examples
-        self.content = content
+        self.spec = spec
 
     def __len__(self) -> int:
         return len(self.examples)
@@ -50,7 +53,7 @@ class _Batched(Dataset[Batch]):
         return self.__getitems__(np.array([index]))
 
     def __getitems__(self, indices: np.ndarray) -> Batch:
-        return self.content.batch(self.examples, torch.from_numpy(indices))
+        return self.spec.batch(self.examples, torch.from_numpy(indices))
 
 
 class InMemoryData(LightningDataModule, Part):
@@ -145,13 +148,17 @@ class InMemoryData(LightningDataModule, Part):
         """Return the specification; the same on every call and every rank."""
         return self._spec
 
+    def conditions(self) -> Mapping[str, Condition]:
+        """Return what content may be conditioned on, by the names that :attr:`Examples.given` has: labels, if known."""
+        labels = self.split("train").labels
+        if not self.classes or labels is None:
+            return {}
+        counts = torch.bincount(labels, minlength=len(self.classes)).tolist()
+        return {"label": LabelContent(self.classes, tuple(counts))}
+
     @cached_property
     def _spec(self) -> Spec:
-        examples, condition = self.split("train"), None
-        if self.classes and examples.labels is not None:
-            counts = torch.bincount(examples.labels, minlength=len(self.classes)).tolist()
-            condition = LabelCondition(self.classes, tuple(counts))
-        return Spec(self.name, self.content(), condition, num_examples=len(examples))
+        return Spec(self.name, self.content(), self.conditions(), num_examples=len(self.split("train")))
 
     @property
     def fingerprint(self) -> str:
@@ -175,7 +182,7 @@ class InMemoryData(LightningDataModule, Part):
                 f"{world_size}, one example each"
             )
         return DataLoader(
-            _Batched(examples, self.describe().content),
+            _Batched(examples, self.describe()),
             batch_sampler=batches,  # pyright: ignore[reportArgumentType]  # an array of indices each
             collate_fn=_whole,  # pyright: ignore[reportArgumentType]  # a batch is fetched whole
             num_workers=self.num_workers,
@@ -272,7 +279,7 @@ class ImageData(InMemoryData):
             grey = self.split(name)
             rng = randomness.generator("binarize", name)
             drawn = [255 * (_uniform_pixels(part, rng) < part).to(torch.uint8) for part in grey.content.split(5000)]
-            self._binarized[name] = Images(torch.cat(drawn), grey.labels, factors=grey.factors)
+            self._binarized[name] = replace(grey, content=torch.cat(drawn))
         return self._binarized[name]
 
     def _trained_on(self, split: Split) -> Examples:

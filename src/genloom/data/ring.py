@@ -53,4 +53,4 @@ class Ring(InMemoryData):
         rng = randomness.generator("ring", split)
         labels = torch.arange(num) % NUM_MODES
         points = centres()[labels] + SIGMA * torch.randn(num, 2, generator=rng)
-        return Examples(points.float(), labels)
+        return Examples(points.float(), {"label": labels})

@@ -13,7 +13,7 @@ training split; there the first ``context`` tokens are not scored.)
 import logging
 import os
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,8 +23,9 @@ import torch
 from jaxtyping import Integer
 from torch import Tensor
 
+from genloom.contents.condition import Condition
 from genloom.contents.files import matching, shown, walk
-from genloom.contents.text import TextContent, TextWindows
+from genloom.contents.text import PromptCondition, TextContent, TextWindows
 from genloom.contents.vocabulary import Bytes, Characters, Pieces, Vocabulary
 from genloom.data.base import InMemoryData, Split
 from genloom.errors import ConfigError, DataError
@@ -147,6 +148,10 @@ class Text(InMemoryData):
     def content(self) -> TextContent:
         """Return the length of an example and the vocabulary."""
         return TextContent(self.length, self._tokens.vocabulary)
+
+    def conditions(self) -> Mapping[str, Condition]:
+        """The tokens before each text."""
+        return {"prompt": PromptCondition(self.content().vocabulary)}
 
     def follow(self, spec: Spec) -> None:
         """Take the vocabulary of a model of text: another one's tokens would mean other characters."""

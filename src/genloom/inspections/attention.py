@@ -34,7 +34,7 @@ class Attention(PictureLook):
     def picture(self, model: Attends, data: Callable[[], InMemoryData]) -> Shown:
         """Draw a map per layer."""
         content = model.spec.content
-        batch = content.batch(data().split("val"), torch.tensor([0]))
+        batch = model.spec.batch(data().split("val"), torch.tensor([0]))
         ticks = content.positions(batch)[: self.positions]
         maps = model.attention(batch)[:, 0]
         if ticks:

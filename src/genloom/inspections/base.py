@@ -15,7 +15,8 @@ from genloom.contents.shown import Shown
 from genloom.data.base import InMemoryData
 from genloom.errors import reason
 from genloom.limits import Count
-from genloom.models.abilities import Model, Samples, require
+from genloom.models.abilities import Model, Samples, offers, require
+from genloom.models.generation import taking
 
 
 class Look(Callback):
@@ -105,6 +106,10 @@ class PictureLook(Look):
         """
         raise NotImplementedError
 
+    def drawn(self, model: Model, data: Callable[[], InMemoryData]) -> Shown:
+        """Draw it; conditions that cannot be drawn are those of validation examples. See :meth:`picture`."""
+        return self.picture(taking(model, lambda: data().split("val")) if offers(model, Samples) else model, data)
+
     def why_not(self, content: Content) -> str | None:
         """Return None if the look can show ``content``, else the reason why not."""
         return why_not(self, content)
@@ -118,7 +123,7 @@ class PictureLook(Look):
         """Show the picture."""
         if self.why_not(model.spec.content) is None:
             data: Any = trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue]
-            show(trainer, self.name, self.picture(model, lambda: data))
+            show(trainer, self.name, self.drawn(model, lambda: data))
 
 
 def show(trainer: Trainer, name: str, shown: Shown) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from genloom import randomness
+from genloom.batch import Given
 from genloom.contents.shown import Shown, grid
 from genloom.data.base import InMemoryData
 from genloom.inspections.base import PictureLook
@@ -35,14 +36,12 @@ class Classes(PictureLook):
 
     def picture(self, model: Conditions, data: Callable[[], InMemoryData]) -> Shown:
         """Draw the same latents for each class."""
-        names = model.condition_names if self.classes is None else self.classes
-        columns = [
-            model.sample(
-                self.per_class,
-                rng=randomness.generator(model.seed, self.name),  # anew for each class: the same latents
-                condition=model.condition_on([name], self.per_class),
-            ).content
-            for name in names
-        ]
+        known, condition = next((name, each) for name, each in model.conditions.items() if each.names)
+        names = condition.names if self.classes is None else self.classes
+        columns = []
+        for name in names:
+            rng = randomness.generator(model.seed, self.name)  # anew for each class: the same latents
+            asked = condition.asked([name], self.per_class, known).to(model.device)
+            columns.append(model.sample(self.per_class, rng=rng, given=Given({known: asked})).content)
         rows = torch.stack(columns, dim=1).flatten(0, 1)
         return grid(model.spec.content.decode(rows), columns=len(columns))

@@ -44,16 +44,14 @@ class LatentDirections(PictureLook):
     def picture(self, model: HasDirections, data: Callable[[], InMemoryData]) -> Shown:
         """Draw one row per direction."""
         rng = randomness.generator(model.seed, self.name)
-        latent, condition = model.draw_latent(1, rng), model.draw_condition(1, rng)
-        still = {
-            name: part.expand(self.steps, *part.shape[1:]) for name, part in model.embed(latent, condition).items()
-        }
-        asked = None if condition is None else condition.map(lambda index: index.expand(self.steps))
+        latent, given = model.draw_latent(1, rng), model.draw_given(1, rng)
+        still = {name: part.expand(self.steps, *part.shape[1:]) for name, part in model.embed(latent, given).items()}
+        given = given.map(lambda values: values.expand(self.steps, *values.shape[1:]))
         name, directions = model.latent_directions(self.num_directions)
         middle = (self.steps - 1) / 2
         offsets = (torch.arange(self.steps, device=directions.device) - middle) * (self.distance / middle)
         rows = []
         for direction in directions:  # (dim): the same for each of a latent's styles, which lie between batch and dim
             shift = (offsets.unsqueeze(1) * direction).view(self.steps, *[1] * (still[name].ndim - 2), -1)
-            rows.append(model.decode({**still, name: still[name] + shift}, condition=asked).content)
+            rows.append(model.decode({**still, name: still[name] + shift}, given).content)
         return grid(model.spec.content.decode(torch.cat(rows)), columns=self.steps)

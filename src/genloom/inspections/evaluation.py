@@ -1,5 +1,7 @@
 """Distances during training, on validation data and a small sample: to choose by, not to report."""
 
+from typing import Any
+
 from pytorch_lightning import Trainer
 
 from genloom.inspections.base import Look
@@ -28,9 +30,10 @@ class Evaluation(Look):
 
     def look(self, trainer: Trainer, model: Model) -> None:
         """Log ``val/METRIC``."""
+        data: Any = trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue]
         verdict = self.judge.judge(
-            trainer.datamodule,  # pyright: ignore[reportAttributeAccessIssue]
-            candidates_of(model, model.weight_sets[:1], seed=model.seed),
+            data,
+            candidates_of(model, model.weight_sets[:1], seed=model.seed, examples=lambda: data.split("val")),
             reference_split="val",
             heldout_split=None,
             num_samples=self.num_samples,

@@ -6,14 +6,12 @@ import torch
 from torch import Tensor
 
 from genloom import figures, randomness
-from genloom.batch import History
 from genloom.contents.series import SeriesContent, SeriesWindows
 from genloom.contents.shown import Shown
 from genloom.data.base import InMemoryData
 from genloom.inspections.base import PictureLook
 from genloom.limits import Count, Whole
 from genloom.models import abilities
-from genloom.models.generation import batches_of
 from genloom.outlook import Forecast
 
 
@@ -50,9 +48,8 @@ class Forecasts(SeriesLook):
         assert isinstance(windows, SeriesWindows)
         chosen = randomness.permutation(len(windows), "forecasts")[: self.num]
         content = SeriesContent.of(model.spec.content)
-        batch = content.batch(windows, chosen)
-        history = batch.condition
-        assert isinstance(history, History)
+        batch = model.spec.batch(windows, chosen)
+        history = batch.given["history"]
         forecast = model.forecast(history)
         channel = torch.arange(len(batch)) % len(content.channels)
         rows = torch.arange(len(batch))
@@ -105,9 +102,8 @@ class HorizonErrors(SeriesLook):
         chosen = windows[randomness.permutation(len(windows), "forecasts")[: self.num]]
         sums: dict[str, torch.Tensor] = {}
         counts = torch.zeros(())
-        for batch in batches_of(chosen, model.spec.content, 250):
-            history = batch.condition
-            assert isinstance(history, History)
+        for batch in model.spec.batches(chosen, 250):
+            history = batch.given["history"]
             seen = torch.ones_like(batch.content) if batch.mask is None else batch.mask.to(batch.content)
             counts = counts + seen.sum((0, 2))
             ours = {type(model).__name__: model.forecast(history).mean.cpu(), "last value": history.past[:, -1:]}

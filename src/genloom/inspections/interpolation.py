@@ -38,9 +38,9 @@ class Interpolation(PictureLook):
         """Interpolate as the model's latent distribution wants it."""
         rng = randomness.generator(model.seed, self.name)
         start, end = model.draw_latent(self.rows, rng), model.draw_latent(self.rows, rng)
-        condition = model.draw_condition(self.rows, rng)
+        given = model.draw_given(self.rows, rng)
         walks = [model.interpolate(start, end, weight) for weight in torch.linspace(0, 1, self.steps).tolist()]
         latent = {name: torch.stack([walk[name] for walk in walks], dim=1).flatten(0, 1) for name in start}
-        asked = None if condition is None else condition.map(lambda index: index.repeat_interleave(self.steps))
-        content = model.decode(latent, condition=asked).content
+        given = given.map(lambda values: values.repeat_interleave(self.steps, dim=0))
+        content = model.decode(latent, given).content
         return model.spec.content.show(model.spec.content.decode(content).cpu(), columns=self.steps)

@@ -5,19 +5,19 @@ from collections.abc import Callable
 import torch
 
 from genloom import randomness
-from genloom.batch import Condition
+from genloom.batch import Given
 from genloom.contents.shown import Shown
 from genloom.data.base import InMemoryData
 from genloom.errors import CapabilityError
 from genloom.inspections.base import PictureLook
 from genloom.limits import Count
-from genloom.models.abilities import Conditions, HasLatents, Model, offers, require
+from genloom.models.abilities import HasLatents, Model, require
 
 
 class Manifold(PictureLook):
     """The content of latents that lie at the quantiles of N(0, I), so that equal areas are equally probable.
 
-    Kingma and Welling, Auto-Encoding Variational Bayes, 2014, figure 4. Of a class-conditional model, the first class.
+    Kingma and Welling, Auto-Encoding Variational Bayes, 2014, figure 4. Of a conditional model, the first class.
 
     Args:
         rows: and as many columns.
@@ -59,13 +59,14 @@ class Manifold(PictureLook):
         z = torch.cartesian_prod(quantiles.flip(0), quantiles).flip(1)
         content = []
         for part in z.split(100):
-            content.append(model.decode({name: part}, condition=_first_class(model, len(part))).content)
+            content.append(model.decode({name: part}, _first(model, len(part))).content)
         stored = model.spec.content.decode(torch.cat(content)).cpu()
         return model.spec.content.show(stored, columns=self.rows)
 
 
-def _first_class(model: Model, num: int) -> Condition | None:
-    """Return what asks ``num`` times for the first class; None where nothing is asked."""
-    if model.conditional and offers(model, Conditions):
-        return model.condition_on(model.condition_names[:1], num)
-    return None
+def _first(model: HasLatents, num: int) -> Given:
+    """Return what gives all the same: the first of what has names, else one draw."""
+    rng = randomness.generator(model.seed, "manifold", "given")
+    named = {name: each for name, each in model.conditions.items() if each.names}
+    first = {name: each.asked(each.names[:1], 1, name).to(model.device) for name, each in named.items()}
+    return model.draw_given(1, rng, Given(first)).map(lambda values: values.expand(num, *values.shape[1:]))

@@ -10,7 +10,6 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from genloom.inspections.base import Look
 from genloom.limits import Count
 from genloom.models.abilities import Encodes
-from genloom.models.generation import batches_of
 
 _MIN_DIM = 3  # numbers below which TensorBoard shows nothing; zeros are added
 _MAX_SPRITE = 8192  # pixels a side that TensorBoard loads
@@ -41,7 +40,7 @@ class Projector(Look):
             return
         data: Any = trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue]
         examples = data.split("val")[: self.num_examples]  # grey, where the model sees black and white
-        batches = batches_of(data.modelled("val")[: self.num_examples], model.spec.content, 500)
+        batches = model.spec.batches(data.modelled("val")[: self.num_examples], 500)
         codes = torch.cat([next(iter(model.encode(batch).values())).flatten(1).float().cpu() for batch in batches])
         codes = torch.nn.functional.pad(codes, (0, max(0, _MIN_DIM - codes.shape[1])))
         names = model.spec.labels.classes if model.spec.labels is not None else None

@@ -9,7 +9,6 @@ from genloom.data.base import InMemoryData
 from genloom.inspections.base import PictureLook
 from genloom.limits import Count
 from genloom.models.abilities import Reconstructs
-from genloom.models.generation import batches_of
 
 
 class Reconstructions(PictureLook):
@@ -35,7 +34,7 @@ class Reconstructions(PictureLook):
     def picture(self, model: Reconstructs, data: Callable[[], InMemoryData]) -> Shown:
         """Reconstruct the first examples of the test split."""
         real = data().modelled("test")[slice(0, self.num)]
-        batch = next(batches_of(real, model.spec.content, len(real)))
+        batch = next(model.spec.batches(real, len(real)))
         ours = model.spec.content.decode(model.reconstruct(batch).content).cpu()
         rows = [
             part

@@ -9,7 +9,6 @@ from genloom.data.base import InMemoryData
 from genloom.inspections.base import PictureLook
 from genloom.limits import Count, Positive
 from genloom.models.abilities import Encodes
-from genloom.models.generation import batches_of
 
 
 class Traversal(PictureLook):
@@ -50,7 +49,7 @@ class Traversal(PictureLook):
     def picture(self, model: Encodes, data: Callable[[], InMemoryData]) -> Shown:
         """Move the most active units of the first latent."""
         real = data().modelled("val")[slice(0, self.num_examples)]
-        batch = next(batches_of(real, model.spec.content, len(real)))
+        batch = next(model.spec.batches(real, len(real)))
         latent = model.encode(batch)
         name, codes = next(iter(latent.items()))
         mean, deviation = codes.mean(0), codes.std(0)
@@ -62,8 +61,6 @@ class Traversal(PictureLook):
         row = torch.arange(len(units) * self.steps, device=codes.device)
         moved = units.repeat_interleave(self.steps)
         start[name][row, moved] = mean[moved] + offsets.repeat(len(units)) * deviation[moved]
-        asked = None
-        if model.conditional and batch.condition is not None:
-            asked = batch.condition.map(lambda index: index[:1].repeat(len(row)).to(codes.device))
-        content = model.decode(start, condition=asked).content
+        given = batch.given.map(lambda values: values[:1].expand(len(row), *values.shape[1:]).to(codes.device))
+        content = model.decode(start, given).content
         return model.spec.content.show(model.spec.content.decode(content).cpu(), columns=self.steps)

@@ -42,7 +42,7 @@ class TruncationSweep(PictureLook):
     def picture(self, model: Truncates, data: Callable[[], InMemoryData]) -> Shown:
         """Draw one row per share."""
         rng = randomness.generator(model.seed, self.name)
-        latent, condition = model.draw_latent(self.columns, rng), model.draw_condition(self.columns, rng)
-        embedded = model.embed(latent, condition)
-        rows = [model.decode(model.truncate(embedded, psi), condition=condition).content for psi in self.psis]
+        latent, given = model.draw_latent(self.columns, rng), model.draw_given(self.columns, rng)
+        embedded = model.embed(latent, given)
+        rows = [model.decode(model.truncate(embedded, psi), given).content for psi in self.psis]
         return grid(model.spec.content.decode(torch.cat(rows)), columns=self.columns)

@@ -6,7 +6,7 @@ from functools import partial
 
 from genloom.examples import Examples
 from genloom.models.abilities import Model, Reconstructs, Samples, offers
-from genloom.models.generation import draw_examples, reconstruct_examples
+from genloom.models.generation import draw_examples, reconstruct_examples, taking
 
 Draw = Callable[[int], Examples]
 Reconstruct = Callable[[Examples], Examples]
@@ -27,8 +27,19 @@ class Candidate:
     model: Model | None = None
 
 
-def candidates_of(model: Model, weight_sets: Iterable[str], *, seed: int) -> dict[str, Candidate]:
-    """Return the model with each of these weight sets, by name; what they draw depends on ``seed``."""
+def candidates_of(
+    model: Model, weight_sets: Iterable[str], *, seed: int, examples: Callable[[], Examples]
+) -> dict[str, Candidate]:
+    """Return the model with each of these weight sets, by name.
+
+    Args:
+        model: with the weights that it has.
+        weight_sets: names of those that are judged.
+        seed: of what they draw.
+        examples: returns held-out ones, whose conditions samples are given where they cannot be drawn.
+    """
+    if offers(model, Samples):
+        model = taking(model, examples)
     return {weights: _candidate(model.using(weights), seed) for weights in weight_sets}
 
 

@@ -11,7 +11,6 @@ from genloom.judging.measuring import Held, Measurement
 from genloom.judging.metric import Direction, Score
 from genloom.limits import Count
 from genloom.models.abilities import Encodes, Model, offers
-from genloom.models.generation import batches_of
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class CodebookUse(Measurement):
         """Return both."""
         assert model.num_codes is not None
         encoded: list[Tensor] = []
-        for batch in batches_of(held.examples, model.spec.content, self.batch_size):
+        for batch in model.spec.batches(held.examples, self.batch_size):
             encoded += [codes.cpu() for codes in model.encode(batch).values()]
         places = torch.cat(encoded).T
         counts = torch.stack([torch.bincount(codes, minlength=model.num_codes) for codes in places]).double()

@@ -15,7 +15,6 @@ from genloom.judging.measuring import Held, Measurement
 from genloom.judging.metric import Direction, Score
 from genloom.limits import Count, Whole
 from genloom.models.abilities import Encodes, Model, offers
-from genloom.models.generation import batches_of
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ class Disentanglement(Measurement):
         """Return all four."""
         assert held.examples.factors is not None
         codes: list[Tensor] = []
-        for batch in batches_of(held.examples, model.spec.content, self.batch_size):
+        for batch in model.spec.batches(held.examples, self.batch_size):
             latent = model.encode(batch)
             codes.append(torch.cat([value.flatten(1).double().cpu() for value in latent.values()], dim=1))
         return self.scores(torch.cat(codes), held.examples.factors)

@@ -16,7 +16,6 @@ from genloom.judging.measuring import Held, Measurement
 from genloom.judging.metric import Direction, Score
 from genloom.limits import Count, NonNegative
 from genloom.models.abilities import Bounds, Encodes, Model, Scores, offers
-from genloom.models.generation import batches_of
 from genloom.progress import bar
 
 
@@ -66,7 +65,7 @@ class Likelihood(Measurement):
         likelihoods: list[Tensor] = []
         divergences: list[Tensor] = []
         with bar(len(examples), "likelihood", "examples", shown=held.progress_bar, delay=5) as progress:
-            for batch in batches_of(examples, model.spec.content, self.batch_size):
+            for batch in model.spec.batches(examples, self.batch_size):
                 if self.num_importance:
                     bound = model.log_prob(batch, num_samples=self.num_importance, rng=rng)
                     bounds.append(bound.double().cpu())
@@ -121,7 +120,7 @@ class LatentActivity(Measurement):
 
     def measure(self, model: Encodes, held: Held) -> dict[str, Score]:
         """Return the count, with the variance of every unit as details."""
-        codes = [model.encode(batch) for batch in batches_of(held.examples, model.spec.content, self.batch_size)]
+        codes = [model.encode(batch) for batch in model.spec.batches(held.examples, self.batch_size)]
         variances = torch.cat(
             [torch.cat([code[name].flatten(1) for code in codes]).float().var(0).cpu() for name in codes[0]]
         )

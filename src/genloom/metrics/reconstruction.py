@@ -18,7 +18,6 @@ from genloom.judging.measuring import Held, Measurement
 from genloom.judging.metric import Direction, Score
 from genloom.limits import Count
 from genloom.models.abilities import Reconstructs
-from genloom.models.generation import batches_of
 
 SSIM_WINDOW = 11  # pixels
 
@@ -57,7 +56,7 @@ class Reconstruction(Measurement):
         """Return all four."""
         sums: dict[str, Tensor] = {}
         numbers = 0
-        for batch in batches_of(held.examples, model.spec.content, self.batch_size):
+        for batch in model.spec.batches(held.examples, self.batch_size):
             numbers = sum(value[0].numel() for value in model.encode(batch).values())
             ours = (model.reconstruct(batch).content.float().clamp(-1, 1) + 1) / 2
             real = ((batch.content + 1) / 2).to(ours)

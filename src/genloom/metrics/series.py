@@ -19,7 +19,6 @@ from genloom.judging.measuring import Held, Measurement
 from genloom.judging.metric import Direction, Score
 from genloom.limits import Count
 from genloom.models.abilities import Forecasts, Model
-from genloom.models.generation import batches_of
 
 _INTERVALS = (80, 90)  # percent
 
@@ -70,13 +69,12 @@ class ForecastErrors(Measurement):
         totals = _Totals(content)
         windows = held.examples
         assert isinstance(windows, SeriesWindows)
-        for batch in batches_of(held.examples, content, self.batch_size):
+        for batch in model.spec.batches(held.examples, self.batch_size):
             prediction = model.predict(batch)
             batch = batch.to(model.device)
             observed = torch.ones_like(batch.content, dtype=torch.bool) if batch.mask is None else batch.mask
-            assert isinstance(batch.condition, History)
             for name, values in _point_errors(
-                batch.content, batch.condition, prediction.mean, prediction.median
+                batch.content, batch.given["history"], prediction.mean, prediction.median
             ).items():
                 totals.add(name, values, observed & values.isfinite() if name == "mase" else observed)
             if (errors := windows.optimal_errors(batch.index.cpu())) is not None:

@@ -15,7 +15,6 @@ from jaxtyping import Bool, Float64, UInt64
 from torch import Tensor
 
 from genloom import randomness
-from genloom.batch import Prompt
 from genloom.contents.base import Content
 from genloom.contents.text import TextContent, TextWindows
 from genloom.errors import ConfigError
@@ -23,7 +22,6 @@ from genloom.judging.measuring import Held, Measurement
 from genloom.judging.metric import Direction, Score
 from genloom.limits import Count
 from genloom.models.abilities import Continues, Samples, Scores
-from genloom.models.generation import batches_of
 
 _CHUNK = 2**20  # characters of the training text that are looked through at once
 _BASE = np.uint64(0x9E3779B97F4A7C15)  # odd, so that no character is lost from a hash
@@ -56,7 +54,7 @@ class TextLikelihood(Measurement):
         nats: list[Tensor] = []
         tokens: list[int] = []
         characters: list[int] = []
-        for batch in batches_of(held.examples, content, self.batch_size):
+        for batch in model.spec.batches(held.examples, self.batch_size):
             nats.append(-model.log_prob(batch, num_samples=1, rng=rng).double().cpu())
             scored = torch.ones_like(batch.content, dtype=torch.bool) if batch.mask is None else batch.mask
             for window, mask in zip(batch.content, scored, strict=True):
@@ -136,10 +134,9 @@ class TextSamples(Measurement):
     def measure(self, model: Continues, held: Held) -> dict[str, Score]:
         """Draw, and return all five."""
         rng = randomness.generator("text samples")
-        prompt = model.draw_condition(self.num, rng)
-        assert isinstance(prompt, Prompt)
+        prompt = model.draw_given(self.num, rng)["prompt"]
         content = TextContent.of(model.spec.content)
-        drawn = torch.stack(list(model.generate(prompt.tokens, self.length, rng=rng)), dim=1).cpu()
+        drawn = torch.stack(list(model.generate(prompt, self.length, rng=rng)), dim=1).cpu()
         texts = [content.vocabulary.decode(tokens) for tokens in drawn]
         return self._scores(texts, content, held)
 

@@ -5,16 +5,18 @@ what it has too. A class may have the methods of an ability that the model does 
 was built of; so ask :func:`offers`, not ``isinstance``.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol, TypeGuard, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from genloom.batch import Batch, Condition, History, Latent
+from genloom.batch import NOTHING, Batch, Given, History, Latent
+from genloom.contents.condition import Condition
 from genloom.distributions.outputs.base import Prediction
 from genloom.errors import CapabilityError
+from genloom.examples import Examples
 from genloom.outlook import LEVELS, Forecast
 from genloom.samplers.tokens import TokenSampler
 from genloom.spec import Spec
@@ -41,8 +43,8 @@ class Model(Protocol):
         ...
 
     @property
-    def conditional(self) -> bool:
-        """Whether the model is told a class."""
+    def conditions(self) -> Mapping[str, Condition]:
+        """What the model can be given, by name; of what is drawn without, it is as in the data."""
         ...
 
     @property
@@ -73,54 +75,54 @@ class Model(Protocol):
         """
         ...
 
+    def taking(self: Same, examples: Examples) -> Same:
+        """Return the model, with real examples whose conditions it takes where they cannot be drawn; the model itself
+        stays as it is.
+
+        Args:
+            examples: stored, with the conditions that the model is told.
+        """
+        ...
+
 
 @runtime_checkable
 class Samples(Model, Protocol):
     """Draws examples."""
 
-    def sample(self, num: int, *, rng: torch.Generator, condition: Condition | None = None) -> Batch:
+    def sample(self, num: int, *, rng: torch.Generator, given: Given | None = None) -> Batch:
         """Return ``num`` generated examples, in evaluation mode; content as the model sees it, images in [-1, 1].
 
         Args:
             num: how many.
             rng: on the CPU, so that the same numbers are drawn on every device.
-            condition: what each of them shall be; None draws that as it is in the data.
+            given: what each of them is given; what is missing is as it is in the data.
         """
         ...
 
-    def draw_condition(self, num: int, rng: torch.Generator) -> Condition | None:
-        """Return what ``num`` samples are asked to be, classes as frequent as in the data; None if nothing is asked."""
+    def draw_given(self, num: int, rng: torch.Generator, known: Given | None = None) -> Given:
+        """Return what ``num`` samples are given: what is known, and the rest as it is in the data.
+
+        Raises:
+            ConfigError: a condition cannot be drawn, and there are no real examples to take it from.
+        """
         ...
 
 
 @runtime_checkable
 class Conditions(Samples, Protocol):
-    """Draws what it is asked for: a class, or a value of a learned code."""
-
-    @property
-    def condition_names(self) -> tuple[str, ...]:
-        """What :meth:`condition_on` knows: the data's classes, or the numbered values of a code."""
-        ...
-
-    def condition_on(self, names: Sequence[str], num: int) -> Condition:
-        """Return a condition for ``num`` samples, dealt to the named classes in turn.
-
-        Raises:
-            ConfigError: there is no name, or one is not among :attr:`condition_names`.
-        """
-        ...
+    """Draws what it is given: of a class, or of a value of a learned code, of a picture, after a prompt."""
 
 
 @runtime_checkable
 class Decodes(Model, Protocol):
     """Has latents that stand for content; what :class:`HasLatents` and :class:`Encodes` share; no model says it."""
 
-    def decode(self, latent: Latent, *, condition: Condition | None = None) -> Batch:
+    def decode(self, latent: Latent, given: Given = NOTHING) -> Batch:
         """Return the content of each latent, drawn, embedded or encoded, in evaluation mode; images in [-1, 1].
 
         Args:
             latent: by name, with shape (batch, …).
-            condition: what each was drawn, or encoded, for; None if nothing was asked.
+            given: what each was drawn, or encoded, with; None if nothing was given.
         """
         ...
 
@@ -133,7 +135,7 @@ class HasLatents(Samples, Decodes, Protocol):
         """Return latents by name, with shape (num, …); drawn on the CPU, as ``rng`` is."""
         ...
 
-    def embed(self, latent: Latent, condition: Condition | None = None) -> Latent:
+    def embed(self, latent: Latent, given: Given = NOTHING) -> Latent:
         """Return what the synthesis really sees of a drawn latent, with nothing random in it."""
         ...
 
@@ -151,7 +153,7 @@ class Truncates(HasLatents, Protocol):
         num: int,
         *,
         rng: torch.Generator,
-        condition: Condition | None = None,
+        given: Given | None = None,
         truncation: float | None = None,
     ) -> Batch:
         """Return examples as :meth:`Samples.sample` does.
@@ -159,7 +161,7 @@ class Truncates(HasLatents, Protocol):
         Args:
             num: how many.
             rng: on the CPU.
-            condition: what each of them shall be; None draws that as it is in the data.
+            given: what each of them is given; what is missing is as it is in the data.
             truncation: share of the distance from the mean latent that is kept; None keeps all of it.
         """
         ...

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from genloom.batch import Batch, Condition, Latent
+from genloom.batch import Batch, Given, Latent
 from genloom.bottlenecks.base import Bottleneck, Inference
 from genloom.distributions.likelihoods.base import Likelihood
 from genloom.distributions.mixture import Mixture
@@ -26,7 +26,7 @@ class Autoencoder(nn.Module):
         decoder: called as ``decoder(spec, latent_dim=…, outputs=…)``.
         bottleneck: called as ``bottleneck(encoder)``.
         likelihood: called as ``likelihood(spec)``.
-        conditioning: called as ``conditioning(spec)``; how encoder and decoder are told a class.
+        conditioning: called as ``conditioning(spec)``; how encoder and decoder are told the conditions.
         latent_density: called as ``latent_density(dim)``; draws latents in place of the prior, once it was fitted.
     """
 
@@ -76,16 +76,14 @@ class Autoencoder(nn.Module):
         """Return log p(x | z) of each draw, nats per example."""
         z = inference.decoder_input
         z = self.bottleneck.decoder_input(inference.latent) if z is None else z
-        return self.likelihood.log_prob(self._decoded(z, batch.condition), batch.content)
+        return self.likelihood.log_prob(self._decoded(z, batch.given), batch.content)
 
-    def _decoded(
-        self, z: Float[Tensor, "k batch dim"], condition: Condition | None
-    ) -> Float[Tensor, "k batch outputs ..."]:
-        k = len(z)
-        asked = condition and condition.map(lambda index: index.repeat(k))
-        return exact(self.decoder(self.conditioning.input(z.flatten(0, 1), asked))).unflatten(0, (k, -1))
+    def _decoded(self, z: Float[Tensor, "k batch dim"], given: Given) -> Float[Tensor, "k batch outputs ..."]:
+        k, told = len(z), self.conditioning(given)
+        told = None if told is None else told.repeat(k, 1)
+        return exact(self.decoder(self.conditioning.input(z.flatten(0, 1), told))).unflatten(0, (k, -1))
 
-    def mean_content(self, latent: Latent, condition: Condition | None) -> Float[Tensor, "batch ..."]:
+    def mean_content(self, latent: Latent, given: Given) -> Float[Tensor, "batch ..."]:
         """Return the expected content of one latent per example."""
         z = self.bottleneck.decoder_input(latent)
-        return self.likelihood.mean(self._decoded(z.unsqueeze(0), condition))[0]
+        return self.likelihood.mean(self._decoded(z.unsqueeze(0), given))[0]

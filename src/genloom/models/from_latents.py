@@ -1,13 +1,12 @@
-"""Models that make an example of a latent: how they are sampled, and asked for a class."""
+"""Models that make an example of a latent: how they are sampled, and what they are given."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import torch
-from torch import Tensor
 
-from genloom.batch import Batch, Condition, Label, Latent
-from genloom.errors import ConfigError
+from genloom.batch import NOTHING, Batch, Given, Latent
+from genloom.contents.condition import Condition
 from genloom.models.model import GenerativeModel
 
 
@@ -19,55 +18,33 @@ class FromLatents(GenerativeModel):
         """Return ``num`` latents on the model's device."""
 
     @abstractmethod
-    def decode(self, latent: Latent, *, condition: Condition | None = None) -> Batch:
+    def decode(self, latent: Latent, given: Given = NOTHING) -> Batch:
         """Return the content of ``latent``."""
 
-    def sample(self, num: int, *, rng: torch.Generator, condition: Condition | None = None) -> Batch:
+    def sample(self, num: int, *, rng: torch.Generator, given: Given | None = None) -> Batch:
         """Return ``num`` generated examples, in evaluation mode."""
-        latent, condition = self.drawn(num, rng, condition)
-        return self.decode(latent, condition=condition)
+        latent, given = self.drawn(num, rng, given)
+        return self.decode(latent, given)
 
-    def drawn(self, num: int, rng: torch.Generator, condition: Condition | None) -> tuple[Latent, Condition | None]:
-        """Return latents and the condition that they agree with; None draws one as it is in the data."""
+    def drawn(self, num: int, rng: torch.Generator, given: Given | None) -> tuple[Latent, Given]:
+        """Return latents and what they are given, with which they agree; what is not given is as it is in the data."""
         latent = self.draw_latent(num, rng)
-        if condition is None:
-            return latent, self.draw_condition(num, rng)
-        return self.with_condition(latent, condition), condition
+        given = self.draw_given(num, rng, given)
+        return self.agreeing(latent, given), given
 
-    def with_condition(self, latent: Latent, condition: Condition) -> Latent:
-        """Return a latent that agrees with what is asked for."""
+    def agreeing(self, latent: Latent, given: Given) -> Latent:
+        """Return a latent that agrees with what is given."""
         return latent
 
-    def draw_condition(self, num: int, rng: torch.Generator) -> Condition | None:
-        """Return what ``num`` samples are asked to be, classes as frequent as in the data; None if nothing is asked."""
-        if not self.conditional:
-            return None
-        labels = self.spec.labels
-        assert labels is not None  # checked when the networks were built
-        counts = torch.tensor(labels.counts or [1] * len(labels.classes), dtype=torch.float64)
-        index = torch.multinomial(counts, num, replacement=True, generator=rng)
-        return Label(index.to(self.device))
+    @property
+    def conditions(self) -> Mapping[str, Condition]:
+        """Those of the data that the networks are told."""
+        return {name: self.spec.given[name] for name in self.told}
 
     @property
-    def condition_names(self) -> tuple[str, ...]:
-        """The data's classes."""
-        return self.spec.labels.classes if self.spec.labels is not None else ()
-
-    def condition_on(self, names: Sequence[str], num: int) -> Condition:
-        """Return a condition for ``num`` samples, dealt to the named classes in turn.
-
-        Raises:
-            ConfigError: there is no name, or one is not among :attr:`condition_names`.
-        """
-        known = self.condition_names
-        unknown = [name for name in names if name not in known]
-        if unknown or not names:
-            raise ConfigError(f"classes: {', '.join(unknown) or 'none'} is not among {', '.join(known)}")
-        index = torch.tensor([known.index(name) for name in names])[torch.arange(num) % len(names)]
-        return self._asked(index.to(self.device))
-
-    def _asked(self, index: Tensor) -> Condition:
-        return Label(index)
+    def told(self) -> tuple[str, ...]:
+        """Names of the conditions that the networks are told."""
+        return ()
 
     def to_device(self, latent: Latent) -> Latent:
         """Return what was drawn, on the model's device."""

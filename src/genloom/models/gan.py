@@ -11,7 +11,9 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from genloom.batch import Batch, Code, Condition, Label, Latent
+from genloom.batch import NOTHING, Batch, Given, Latent
+from genloom.contents.condition import Condition
+from genloom.contents.label import LabelContent
 from genloom.distributions.latents import CodedLatent, LatentDistribution
 from genloom.errors import ConfigError, NeedsLabelsError
 from genloom.limits import Count, Whole
@@ -19,7 +21,7 @@ from genloom.models.abilities import Conditions, HasDirections, HasLatents, Samp
 from genloom.models.from_latents import FromLatents
 from genloom.models.gan_parts import check_parts
 from genloom.models.training.family import Family, frozen
-from genloom.models.training.passes import Loaded, as_batch
+from genloom.models.training.passes import Loaded
 from genloom.networks.base import Critique, Discriminator, Generator
 from genloom.networks.gan.augmentation import Augmentation
 from genloom.networks.gan.spectral import normalise_spectrally
@@ -118,7 +120,7 @@ class GAN(FromLatents, Family):
     def abilities(self) -> frozenset[type]:
         """Every GAN samples and has a latent space; the rest depends on its generator and its latents."""
         offered: set[type] = {Samples, HasLatents}
-        if self.generator.conditional or isinstance(self.latent, CodedLatent):
+        if self.conditions:
             offered.add(Conditions)
         if self.generator.truncates:
             offered.add(Truncates)
@@ -135,7 +137,7 @@ class GAN(FromLatents, Family):
 
     def training_step(self, batch: Loaded, batch_idx: int) -> None:
         """One iteration."""
-        batch = as_batch(batch)
+        batch = self.taken_from(batch)
         batches = batch.chunks(self.batches_per_iteration)
         logged: dict[str, Tensor] = {}
         draws: list[Draw] = []
@@ -143,24 +145,24 @@ class GAN(FromLatents, Family):
             last = update == self.critic_iterations - 1
             own = batches[update * self.accumulation : (update + 1) * self.accumulation]
             with torch.set_grad_enabled(last):
-                draws = [self._draw(len(real), real.condition, update, part) for part, real in enumerate(own)]
+                draws = [self._draw(len(real), real.given, update, part) for part, real in enumerate(own)]
             logged |= self.step("discriminator", self._losses("discriminator", own, draws, update))
             logged |= self._after_discriminator_update(sum(len(real) for real in own))
         with frozen(self.discriminator):
             logged |= self.step("generator", self._losses("generator", batches[-self.accumulation :], draws, 0))
         self.finish_iteration(logged, len(batch) * self.world_size)
 
-    def _draw(self, num: int, condition: Condition | None, *names: int) -> Draw:
+    def _draw(self, num: int, given: Given, *names: int) -> Draw:
         rng = self.rng("latent", *names)
         latent = {name: self.mine(drawn)[:num] for name, drawn in self.latent.draw(self._global(num), rng).items()}
-        latent = self.generator.embed(latent, condition, rng)
+        latent = self.generator.embed(latent, given, rng)
 
         def rerun(other: Latent) -> Tensor:
             first = len(next(iter(other.values())))
-            asked = condition if condition is None or first == num else condition.map(lambda index: index[:first])
-            return exact(self.generator(other, asked))
+            own = given if first == num else given.map(lambda values: values[:first])
+            return exact(self.generator(other, own))
 
-        return Draw(latent, rerun(latent), condition, rerun)
+        return Draw(latent, rerun(latent), given, rerun)
 
     def _after_discriminator_update(self, examples: int) -> dict[str, Tensor]:
         for term in self.objective.values():
@@ -174,9 +176,9 @@ class GAN(FromLatents, Family):
         return {f"discriminator/{name}": value for name, value in observed.items()}
 
     def _critic(self, rng: torch.Generator) -> Callable[..., Critique]:
-        def critic(content: Tensor, condition: Condition | None = None) -> Critique:
+        def critic(content: Tensor, given: Given) -> Critique:
             seen = content if self.augmentation is None else self.augmentation(content, rng)
-            return self.discriminator(seen, condition).exact()
+            return self.discriminator(seen, given).exact()
 
         return critic
 
@@ -188,7 +190,7 @@ class GAN(FromLatents, Family):
     ) -> Iterator[dict[str, Loss]]:
         for part, (batch, draw) in enumerate(zip(real, draws, strict=True)):
             if player == "discriminator":
-                draw = Draw(draw.latent, draw.content.detach(), draw.condition, draw.rerun)
+                draw = Draw(draw.latent, draw.content.detach(), draw.given, draw.rerun)
             rng = self.rng(player, update, part, self.global_rank)
             game = Game(batch, draw, self._critic(rng), self.iteration, rng)
             losses = {}
@@ -206,48 +208,49 @@ class GAN(FromLatents, Family):
     # Use
 
     @property
-    def conditional(self) -> bool:
-        """Whether the generator uses the class."""
-        return self.generator.conditional
+    def told(self) -> tuple[str, ...]:
+        """What the generator is told."""
+        return self.generator.conditions
+
+    @property
+    def conditions(self) -> Mapping[str, Condition]:
+        """What the generator is told, and the values of a categorical code, which stand for classes nobody named."""
+        if not isinstance(self.latent, CodedLatent):
+            return super().conditions
+        return {**super().conditions, "code": LabelContent(tuple(map(str, range(self.latent.categories))))}
 
     def sample(
-        self,
-        num: int,
-        *,
-        rng: torch.Generator,
-        condition: Condition | None = None,
-        truncation: float | None = None,
+        self, num: int, *, rng: torch.Generator, given: Given | None = None, truncation: float | None = None
     ) -> Batch:
         """Return ``num`` generated examples, in evaluation mode; nearer to the mean latent if wanted."""
         if truncation is None:
-            return super().sample(num, rng=rng, condition=condition)
-        latent, condition = self.drawn(num, rng, condition)
-        return self.decode(self.truncate(self.embed(latent, condition), truncation), condition=condition)
+            return super().sample(num, rng=rng, given=given)
+        latent, given = self.drawn(num, rng, given)
+        return self.decode(self.truncate(self.embed(latent, given), truncation), given)
+
+    def drawn(self, num: int, rng: torch.Generator, given: Given | None) -> tuple[Latent, Given]:
+        """Return latents and what they are given; the latent itself says which code it has, unless one is given."""
+        latent = self.draw_latent(num, rng)
+        known = Given(given or {}, dropped=given.dropped if given is not None else None)
+        if "category" in latent:
+            known.setdefault("code", latent["category"])
+        given = self.draw_given(num, rng, known)
+        return self.agreeing(latent, given), given
 
     def draw_latent(self, num: int, rng: torch.Generator) -> Latent:
         """Return ``num`` latents on the model's device, the same for the same CPU generator on every device."""
         return self.to_device(self.latent.draw(num, rng))
 
-    def _asked(self, index: Tensor) -> Condition:
-        return Code(index) if isinstance(self.latent, CodedLatent) else Label(index)
-
-    @property
-    def condition_names(self) -> tuple[str, ...]:
-        """The data's classes, or the numbers of the categorical code's values."""
-        if isinstance(self.latent, CodedLatent):
-            return tuple(map(str, range(self.latent.categories)))
-        return super().condition_names
-
-    def with_condition(self, latent: Latent, condition: Condition) -> Latent:
-        """Return a latent with the categorical code that is asked for."""
-        if isinstance(condition, Code) and isinstance(self.latent, CodedLatent):
-            return self.latent.with_category(latent, condition.index)
+    def agreeing(self, latent: Latent, given: Given) -> Latent:
+        """Return a latent with the categorical code that is given."""
+        if "code" in given and isinstance(self.latent, CodedLatent):
+            return self.latent.with_category(latent, given["code"])
         return latent
 
-    def embed(self, latent: Latent, condition: Condition | None = None) -> Latent:
+    def embed(self, latent: Latent, given: Given = NOTHING) -> Latent:
         """Return what the synthesis sees, with nothing random in it."""
         with self.evaluating(self.generator) as network:
-            return network.embed(latent, condition, None)
+            return network.embed(latent, given, None)
 
     def interpolate(self, start: Latent, end: Latent, weight: float) -> Latent:
         """Return the latents a share ``weight`` of the way from ``start`` to ``end``."""
@@ -271,10 +274,10 @@ class GAN(FromLatents, Family):
         _, vectors = torch.linalg.eigh(matrix.T @ matrix)
         return projection.name, vectors.flip(1).T[:num].to(projection.matrix)
 
-    def decode(self, latent: Latent, *, condition: Condition | None = None) -> Batch:
+    def decode(self, latent: Latent, given: Given = NOTHING) -> Batch:
         """Return the content of ``latent``, generated in evaluation mode."""
-        if condition is None and "category" in latent:
-            condition = Code(latent["category"])
+        if "category" in latent and "code" not in given:
+            given = Given({**given, "code": latent["category"]}, dropped=given.dropped)
         with self.evaluating(self.generator) as network:
-            content = network(network.embed(latent, condition, None), condition)
-        return self.generated(content, condition)
+            content = network(network.embed(latent, given, None), given)
+        return self.generated(content, given)

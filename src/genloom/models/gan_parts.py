@@ -46,15 +46,18 @@ def check_parts(
         classifies |= "class" in term.needs_aux
         if "category" in term.needs_aux:
             _check_codes(key, latent, discriminator)
-    if generator.conditional and not (discriminator.conditional or classifies):
+    looked_at = {*discriminator.conditions, *(["label"] if classifies else [])}
+    if unseen := [name for name in generator.conditions if name not in looked_at]:
         raise ConfigError(
-            "model.generator.conditioning: the generator is told a class, but neither model.discriminator.head nor a "
-            "term of model.objective looks at it; choose network/head@model.discriminator.head=projection"
+            f"model.generator.conditioning: the generator is told the {', '.join(unseen)}, but neither "
+            "model.discriminator.head nor a term of model.objective looks at it; choose "
+            "network/head@model.discriminator.head=projection"
         )
-    if discriminator.conditional and not generator.conditional:
+    if untold := [name for name in discriminator.conditions if name not in generator.conditions]:
         raise ConfigError(
-            "model.discriminator.head: the discriminator judges by class, but model.generator.conditioning does not "
-            "tell the generator any; choose network/conditioning@model.generator.conditioning=concatenation, or "
+            f"model.discriminator.head: the discriminator judges by the {', '.join(untold)}, which "
+            "model.generator.conditioning does not tell the generator; choose "
+            "network/conditioning@model.generator.conditioning=concatenation, or "
             "network/head@model.discriminator.head=score"
         )
     if "category" in discriminator.aux and not any("category" in term.needs_aux for term in objective.values()):

@@ -1,17 +1,19 @@
 """Draw many examples from a model in chunks, as they are stored in the user's world."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import cast
+from typing import TypeVar, cast
 
 import torch
+from torch import Tensor
 
 from genloom import randomness
-from genloom.batch import Batch, Code, Label
-from genloom.contents.base import Content
+from genloom.batch import Batch, Given
+from genloom.errors import ConfigError
 from genloom.examples import Examples
-from genloom.models.abilities import Conditions, Model, Reconstructs, Samples, Truncates
+from genloom.models.abilities import Reconstructs, Samples, Truncates
 
+_Sampling = TypeVar("_Sampling", bound=Samples)
 _AT_ONCE = 250  # examples per pass; what is drawn depends on it, so there is one for whoever draws
 
 
@@ -20,10 +22,10 @@ def draw_examples(
     num: int,
     *,
     seed: int,
-    classes: list[str] | None = None,
+    asked: Mapping[str, Sequence[str]] | None = None,
     truncation: float | None = None,
 ) -> Examples:
-    """Return ``num`` generated examples on the CPU, with the classes or codes that were asked for.
+    """Return ``num`` generated examples on the CPU, with what they were given.
 
     The same seed, number and weights give the same examples, whoever asks: the judge and ``genloom sample`` alike.
     Numbers that are multiples of 250 begin with the same examples.
@@ -32,20 +34,42 @@ def draw_examples(
         model: with the weights that shall draw.
         num: how many.
         seed: of the latents, which are drawn on the CPU, so that they are the same on every device.
-        classes: names that are dealt to the examples in turn, of a model that offers Conditions; None asks for what is
-            in the data.
+        asked: by a condition's name, texts that are dealt to the examples in turn; what is not asked for is as it is in
+            the data.
         truncation: share of the distance from the mean latent that is kept, by a model that offers Truncates; None
             keeps all of it.
+
+    Raises:
+        ConfigError: the model has no such condition, or cannot be asked so.
     """
     rng = randomness.generator(seed, "sample")
-    asked = cast(Conditions, model).condition_on(classes, num) if classes is not None else None
+    given = Given({name: _asked(model, name, texts, num) for name, texts in (asked or {}).items()})
     sample = model.sample if truncation is None else partial(cast(Truncates, model).sample, truncation=truncation)
     batches = []
     for first in range(0, num, _AT_ONCE):
         part = slice(first, min(first + _AT_ONCE, num))
-        condition = None if asked is None else asked.map(lambda index, part=part: index[part])
-        batches.append(sample(part.stop - first, rng=rng, condition=condition))
+        own = given.map(lambda values, part=part: values[part].to(model.device))
+        batches.append(sample(part.stop - first, rng=rng, given=own))
     return _stored(model, batches)
+
+
+def _asked(model: Samples, name: str, texts: Sequence[str], num: int) -> Tensor:
+    if name not in model.conditions:
+        known = ", ".join(model.conditions) or "nothing"
+        raise ConfigError(f"given.{name}: the model is not told a {name}; it can be given {known}")
+    return model.conditions[name].asked(texts, num, f"given.{name}")
+
+
+def taking(model: _Sampling, examples: Callable[[], Examples]) -> _Sampling:
+    """Return the model, with real examples to take conditions from if there are some that cannot be drawn.
+
+    Args:
+        model: draws.
+        examples: returns them; called only if they are needed.
+    """
+    if all(condition.is_drawn for condition in model.conditions.values()):
+        return model
+    return model.taking(examples())
 
 
 def reconstruct_examples(model: Reconstructs, examples: Examples, *, batch_size: int = _AT_ONCE) -> Examples:
@@ -56,21 +80,16 @@ def reconstruct_examples(model: Reconstructs, examples: Examples, *, batch_size:
         examples: as the model sees them.
         batch_size: examples per pass through the networks.
     """
-    batches = batches_of(examples, model.spec.content, batch_size)
+    batches = model.spec.batches(examples, batch_size)
     content = [model.spec.content.decode(model.reconstruct(batch).content).cpu() for batch in batches]
-    return type(examples)(torch.cat(content), examples.labels)
+    return type(examples)(torch.cat(content), examples.given)
 
 
-def batches_of(examples: Examples, content: Content, size: int) -> Iterator[Batch]:
-    """Yield examples as a model sees them, ``size`` at a time."""
-    for index in torch.arange(len(examples)).split(size):
-        yield content.batch(examples, index)
-
-
-def _stored(model: Model, batches: list[Batch]) -> Examples:
+def _stored(model: Samples, batches: list[Batch]) -> Examples:
     content = torch.cat([model.spec.content.decode(batch.content).cpu() for batch in batches])
-    conditions = [batch.condition for batch in batches]
-    labels = [condition.index.cpu() for condition in conditions if isinstance(condition, Label)]
-    codes = [condition.index.cpu() for condition in conditions if isinstance(condition, Code)]
-    kind = model.spec.content.examples
-    return kind(content, torch.cat(labels) if labels else None, torch.cat(codes) if codes else None)
+    given = {
+        name: condition.decode(torch.cat([batch.given[name] for batch in batches])).cpu()
+        for name, condition in model.conditions.items()
+        if all(name in batch.given for batch in batches)
+    }
+    return model.spec.content.examples(content, given)

@@ -1,7 +1,7 @@
 """What all models share: the content that they are of, what they offer, and the choice among their weight sets."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar, TypeVar
 
@@ -9,9 +9,11 @@ import torch
 from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 
-from genloom.batch import Batch, Condition
+from genloom.batch import Batch, Given
 from genloom.contents.base import Content, Values
+from genloom.contents.condition import Condition
 from genloom.errors import ConfigError
+from genloom.examples import Examples
 from genloom.spec import Spec
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -40,6 +42,7 @@ class GenerativeModel(LightningModule, ABC):
         spec.check(self, "model")
         self.spec = spec
         self._weights: str | None = None  # the chosen set; None is the default
+        self._taken: Examples | None = None  # whose conditions are taken where they cannot be drawn
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set an attribute; not as a possible part of the module where Lightning notes the name of every hook."""
@@ -54,9 +57,45 @@ class GenerativeModel(LightningModule, ABC):
         """Which protocols of :mod:`genloom.models.abilities` this model offers, by the parts it was built of."""
 
     @property
-    def conditional(self) -> bool:
-        """Whether the model is told a class."""
-        return False
+    def conditions(self) -> Mapping[str, Condition]:
+        """What the model can be given, by name."""
+        return {}
+
+    def taking(self: Same, examples: Examples) -> Same:
+        """Return the model, with real examples whose conditions it takes where they cannot be drawn; the model itself
+        stays as it is.
+
+        Args:
+            examples: stored, with the conditions that the model is told.
+        """
+        return self._copied(_taken=examples)
+
+    def draw_given(self, num: int, rng: torch.Generator, known: Given | None = None) -> Given:
+        """Return what ``num`` samples are given: what is known, and the rest as it is in the data.
+
+        Args:
+            num: how many.
+            rng: on the CPU.
+            known: some of the conditions.
+
+        Raises:
+            ConfigError: a condition cannot be drawn, and there are no real examples to take it from.
+        """
+        drawn = Given(known or {}, dropped=known.dropped if known is not None else None)
+        missing = {name: each for name, each in self.conditions.items() if name not in drawn}
+        index = None  # of the real examples, the same for all conditions, since they belong together
+        for name, condition in missing.items():
+            if condition.is_drawn:
+                drawn[name] = condition.draw(num, rng).to(self.device)
+                continue
+            if self._taken is None or name not in self._taken.given:
+                raise ConfigError(
+                    f"given.{name}: the model is told {condition.called}, which cannot be made up; give some, as by "
+                    f"given.{name}=FILE, or real examples that have them"
+                )
+            index = torch.randint(len(self._taken), (num,), generator=rng) if index is None else index
+            drawn[name] = condition.encode(self._taken.given[name][index]).to(self.device)
+        return drawn
 
     # Weight sets
 
@@ -87,9 +126,12 @@ class GenerativeModel(LightningModule, ABC):
         """
         if weights and weights not in self.weight_sets:
             raise ConfigError(f"weights: {weights!r} is not in this model, which holds {', '.join(self.weight_sets)}")
-        chosen = object.__new__(type(self))  # not by copy.copy, for which Lightning leaves out the trainer
-        vars(chosen).update(vars(self), _weights=weights)
-        return chosen
+        return self._copied(_weights=weights)
+
+    def _copied(self: Same, **changed: Any) -> Same:
+        copied = object.__new__(type(self))  # not by copy.copy, for which Lightning leaves out the trainer
+        vars(copied).update(vars(self), **changed)
+        return copied
 
     @contextmanager
     def evaluating(self, source: Module) -> Iterator[Module]:
@@ -108,7 +150,7 @@ class GenerativeModel(LightningModule, ABC):
         averages = [average for average, origin in self.averaged().values() if origin is source]
         return averages[0] if self.weights == "ema" else source  # pyright: ignore[reportReturnType]
 
-    def generated(self, content: Tensor, condition: Condition | None) -> Batch:
+    def generated(self, content: Tensor, given: Given) -> Batch:
         """Return generated content as a batch of the spec's kind."""
         index = torch.full((len(content),), -1, device=content.device)
-        return self.spec.content.batches(content=content, index=index, condition=condition)
+        return self.spec.content.batches(content=content, index=index, given=given)

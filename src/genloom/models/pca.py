@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor, nn
 
-from genloom.batch import Batch, Condition, Latent
+from genloom.batch import NOTHING, Batch, Given, Latent
 from genloom.distributions.latents import StandardNormal
 from genloom.distributions.likelihoods.gaussian import Gaussian
 from genloom.distributions.normal import Normal, log_density
@@ -154,7 +154,7 @@ class PCA(FromLatents, ClosedForm):
         """Return ``num`` latents of N(0, I) on the model's device."""
         return self.to_device(self.latent.draw(num, rng))
 
-    def embed(self, latent: Latent, condition: Condition | None = None) -> Latent:
+    def embed(self, latent: Latent, given: Given = NOTHING) -> Latent:
         """Return the latent: W is applied to what was drawn."""
         return latent
 
@@ -162,10 +162,10 @@ class PCA(FromLatents, ClosedForm):
         """Return the latents a share ``weight`` of the way from ``start`` to ``end``."""
         return self.latent.interpolate(start, end, weight)
 
-    def decode(self, latent: Latent, *, condition: Condition | None = None) -> Batch:
+    def decode(self, latent: Latent, given: Given = NOTHING) -> Batch:
         """Return the expected content, W z + μ."""
         with self.evaluating(self.linear) as linear:
-            return self._as_content(linear.decode(latent["z"]), condition)
+            return self._as_content(linear.decode(latent["z"]), given)
 
     def encode(self, batch: Batch) -> Latent:
         """Return the posterior's mean of each example, on the model's device."""
@@ -175,8 +175,7 @@ class PCA(FromLatents, ClosedForm):
     def reconstruct(self, batch: Batch) -> Batch:
         """Return the orthogonal projection of each example."""
         with self.evaluating(self.linear) as linear:
-            condition = batch.to(self.device).condition
-            return self._as_content(linear.project(self._as_vectors(batch)), condition)
+            return self._as_content(linear.project(self._as_vectors(batch)), batch.to(self.device).given)
 
     @property
     def likelihood_measure(self) -> str:
@@ -204,5 +203,5 @@ class PCA(FromLatents, ClosedForm):
     def _as_vectors(self, batch: Batch) -> Float[Tensor, "batch values"]:
         return batch.content.to(self.device).flatten(1)
 
-    def _as_content(self, x: Float[Tensor, "batch values"], condition: Condition | None) -> Batch:
-        return self.generated(x.unflatten(1, self.spec.content.shape), condition)
+    def _as_content(self, x: Float[Tensor, "batch values"], given: Given) -> Batch:
+        return self.generated(x.unflatten(1, self.spec.content.shape), given)

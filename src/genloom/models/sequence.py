@@ -11,7 +11,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from genloom.batch import Batch, Condition, History, Prompt
+from genloom.batch import Batch, Given, History
+from genloom.contents.condition import Condition
 from genloom.contents.series import SeriesContent
 from genloom.contents.text import TextContent
 from genloom.distributions.outputs.base import Output, Prediction
@@ -20,7 +21,7 @@ from genloom.models.abilities import Attends, Continues, Forecasts, Samples, Sco
 from genloom.models.closed_form import ClosedForm
 from genloom.models.model import GenerativeModel
 from genloom.models.training.family import Family
-from genloom.models.training.passes import Loaded, Passes, as_batch
+from genloom.models.training.passes import Loaded, Passes
 from genloom.networks.sequence.base import ClosedFormNetwork, SeriesNetwork, TextNetwork
 from genloom.objectives.loss import Loss
 from genloom.objectives.sequence import SequenceObjective
@@ -64,6 +65,11 @@ class Predictor(GenerativeModel):
         offered |= {Scores} if self.output.prediction.has_density else set()
         return frozenset(offered | ({Attends} if self.network.attends else set()))
 
+    @property
+    def conditions(self) -> Mapping[str, Condition]:
+        """A text's prompt, or a series' history."""
+        return self.spec.given
+
     def predict(self, batch: Batch) -> Prediction:
         """Return what the model says of the content of each example, before seeing it, in evaluation mode."""
         with self.evaluating(self.network) as network:
@@ -71,9 +77,9 @@ class Predictor(GenerativeModel):
 
     def prediction(self, network: nn.Module, batch: Batch) -> Prediction:
         """Return what ``network`` says; gradients flow."""
-        if isinstance(batch.condition, History):
-            return self.output(exact(network(batch.condition)))
-        return self.output(exact(network(batch.condition, batch.content)))
+        if "history" in batch.given:
+            return self.output(exact(network(batch.given["history"])))
+        return self.output(exact(network(batch.given["prompt"], batch.content)))
 
     def log_prob(
         self,
@@ -97,8 +103,8 @@ class Predictor(GenerativeModel):
         batch = batch.to(self.device)
         with self.evaluating(self.network) as network:
             attend: Any = network.attention
-            past = batch.condition
-            return attend(past) if isinstance(past, History) else attend(past, batch.content)
+            given = batch.given
+            return attend(given["history"]) if "history" in given else attend(given["prompt"], batch.content)
 
     # Text
 
@@ -107,15 +113,14 @@ class Predictor(GenerativeModel):
         num: int,
         *,
         rng: torch.Generator,
-        condition: Condition | None = None,
+        given: Given | None = None,
         sampler: TokenSampler | None = None,
     ) -> Batch:
         """Return ``num`` texts as long as an example; without a prompt each begins after a line's end."""
-        prompt = condition or self.draw_condition(num, rng)
-        assert isinstance(prompt, Prompt)
+        given = self.draw_given(num, rng, given)
         length = TextContent.of(self.spec.content).length
-        drawn = list(self.generate(prompt.tokens, length, rng=rng, sampler=sampler))
-        return self.generated(torch.stack(drawn, dim=1), prompt)
+        drawn = list(self.generate(given["prompt"], length, rng=rng, sampler=sampler))
+        return self.generated(torch.stack(drawn, dim=1), given)
 
     def generate(
         self,
@@ -134,21 +139,6 @@ class Predictor(GenerativeModel):
             yield from generate(network, tokens.to(self.device), num_tokens, sampler or TokenSampler(), rng)
         finally:
             network.train(training)
-
-    def draw_condition(self, num: int, rng: torch.Generator) -> Condition | None:
-        """Return prompts of one line's end; of the first symbol, if the vocabulary has none."""
-        if not isinstance(self.network, TextNetwork):
-            return None
-        return self.prompt(TextContent.of(self.spec.content).vocabulary.beginning, num)
-
-    def prompt(self, text: str, num: int) -> Prompt:
-        """Return ``num`` prompts of ``text``.
-
-        Raises:
-            DataError: it holds characters that are not in the vocabulary.
-        """
-        tokens = TextContent.of(self.spec.content).vocabulary.encode(text)
-        return Prompt(tokens.to(self.device).expand(num, -1))
 
     # Series
 
@@ -217,7 +207,7 @@ class SequenceModel(Predictor, Family):
 
     def training_step(self, batch: Loaded, batch_idx: int) -> None:
         """One iteration."""
-        batch = as_batch(batch)
+        batch = self.taken_from(batch)
         parts = batch.chunks(self.accumulation)
         logged = self.step("network", ({"objective": self._loss(part)} for part in parts))
         self.finish_iteration(logged, len(batch) * self.world_size)

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from genloom.batch import Batch, Condition, Latent
+from genloom.batch import NOTHING, Batch, Given, Latent
 from genloom.bottlenecks.base import Bottleneck
 from genloom.distributions.likelihoods.base import Likelihood
 from genloom.distributions.mixture import Mixture
@@ -19,7 +19,7 @@ from genloom.models.abilities import Conditions, Encodes, HasLatents, Reconstruc
 from genloom.models.autoencoder import Autoencoder
 from genloom.models.from_latents import FromLatents
 from genloom.models.training.family import Family, frozen
-from genloom.models.training.passes import Loaded, Passes, as_batch
+from genloom.models.training.passes import Loaded, Passes
 from genloom.networks.base import Decoder, Encoder
 from genloom.networks.conditioning import Conditioning
 from genloom.objectives.loss import Loss
@@ -37,7 +37,7 @@ class VAE(FromLatents, Family):
         bottleneck: called as ``bottleneck(encoder)``.
         likelihood: called as ``likelihood(spec)``.
         objective: what is minimised.
-        conditioning: called as ``conditioning(spec)``; how encoder and decoder are told a class.
+        conditioning: called as ``conditioning(spec)``; how encoder and decoder are told the conditions.
         latent_density: called as ``latent_density(dim)``: a density that is fitted to the training examples' latents
             after training and then drawn from in place of the prior (Ghosh et al., From Variational to Deterministic
             Autoencoders, 2020).
@@ -117,9 +117,9 @@ class VAE(FromLatents, Family):
         return {"autoencoder": (self.autoencoder_ema, self.autoencoder)}
 
     @property
-    def conditional(self) -> bool:
-        """Whether the decoder is told a class."""
-        return self.autoencoder.conditioning.conditional
+    def told(self) -> tuple[str, ...]:
+        """What encoder and decoder are told."""
+        return self.autoencoder.conditioning.conditions
 
     @property
     def abilities(self) -> frozenset[type]:
@@ -129,7 +129,7 @@ class VAE(FromLatents, Family):
         if self.autoencoder.samples:
             offered.add(Samples)
             offered |= {HasLatents} if bottleneck.num_codes is None else set()
-            offered |= {Conditions} if self.conditional else set()
+            offered |= {Conditions} if self.told else set()
         if bottleneck.stochastic:
             offered.add(Scores)
         return frozenset(offered)
@@ -138,7 +138,7 @@ class VAE(FromLatents, Family):
 
     def training_step(self, batch: Loaded, batch_idx: int) -> None:
         """One iteration."""
-        batch = as_batch(batch)
+        batch = self.taken_from(batch)
         first, *also = self._awake
         loss = self._loss if first == "autoencoder" else self._loss_apart
         losses = ({"objective": loss(part, number)} for number, part in enumerate(batch.chunks(self.accumulation)))
@@ -179,7 +179,7 @@ class VAE(FromLatents, Family):
         """Size of the codebook."""
         return self.autoencoder.bottleneck.num_codes
 
-    def embed(self, latent: Latent, condition: Condition | None = None) -> Latent:
+    def embed(self, latent: Latent, given: Given = NOTHING) -> Latent:
         """Return the latent: the decoder sees what was drawn."""
         return latent
 
@@ -187,10 +187,10 @@ class VAE(FromLatents, Family):
         """Return the latents a share ``weight`` of the way from ``start`` to ``end``."""
         return self.autoencoder.bottleneck.interpolate(start, end, weight)
 
-    def decode(self, latent: Latent, *, condition: Condition | None = None) -> Batch:
+    def decode(self, latent: Latent, given: Given = NOTHING) -> Batch:
         """Return the expected content of ``latent``."""
         with self.evaluating(self.autoencoder) as network:
-            return self.generated(network.mean_content(latent, condition), condition)
+            return self.generated(network.mean_content(latent, given), given)
 
     def encode(self, batch: Batch) -> Latent:
         """Return the most typical latent of each example, on the model's device: the posterior's mean."""
@@ -201,7 +201,7 @@ class VAE(FromLatents, Family):
     def reconstruct(self, batch: Batch) -> Batch:
         """Return what the most typical latent of each example is decoded to."""
         batch = batch.to(self.device)
-        return self.decode(self.encode(batch), condition=batch.condition)
+        return self.decode(self.encode(batch), batch.given)
 
     @property
     def likelihood_measure(self) -> str:

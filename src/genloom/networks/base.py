@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from genloom.batch import Condition, Latent
+from genloom.batch import NOTHING, Given, Latent
 from genloom.contents.base import Content
 from genloom.contents.image import ImageContent
 from genloom.limits import Count
@@ -33,16 +33,16 @@ class Generator(nn.Module):
     """Maps latents to content. Built by ``generator(spec, latent_dim=…)``.
 
     Attributes:
-        conditional: whether it uses the condition.
+        conditions: names of those that it uses.
         latent_names: names that an embedded latent has.
         truncates: whether :meth:`truncate` is there.
     """
 
-    conditional: bool = False
+    conditions: tuple[str, ...] = ()
     latent_names: frozenset[str] = frozenset({"z"})
     truncates: bool = False
 
-    def embed(self, latent: Latent, condition: Condition | None, rng: torch.Generator | None) -> Latent:
+    def embed(self, latent: Latent, given: Given, rng: torch.Generator | None) -> Latent:
         """Complete a drawn latent: a style network maps z to w, mixes styles and draws its noise here, so that
         regularisers and latent walks can use what the synthesis really sees. Without ``rng`` nothing is random. An
         embedded latent stays as it is. The default changes nothing.
@@ -57,7 +57,7 @@ class Generator(nn.Module):
         """Return the first linear map, whose singular vectors are the directions that change the content most."""
         return None
 
-    def forward(self, latent: Latent, condition: Condition | None = None) -> Float[Tensor, "batch ..."]:
+    def forward(self, latent: Latent, given: Given = NOTHING) -> Float[Tensor, "batch ..."]:
         """Return content for an embedded latent."""
         raise NotImplementedError
 
@@ -83,14 +83,14 @@ class Head(nn.Module):
     """The last layers of a discriminator: from features to a critique. Built by ``head(spec, num_features)``.
 
     Attributes:
-        conditional: whether the score depends on the condition.
+        conditions: names of those that the score depends on.
         aux: the further opinions, by name the number of values each gives.
     """
 
-    conditional: bool = False
+    conditions: tuple[str, ...] = ()
     aux: Mapping[str, int] = MappingProxyType({})
 
-    def forward(self, features: Float[Tensor, "batch features"], condition: Condition | None) -> Critique:
+    def forward(self, features: Float[Tensor, "batch features"], given: Given = NOTHING) -> Critique:
         """Judge."""
         raise NotImplementedError
 
@@ -99,15 +99,15 @@ class Discriminator(nn.Module):
     """Maps content to a :class:`Critique`: features, and a head that judges them. Built by ``discriminator(spec)``.
 
     A subclass gives :meth:`features` and a ``head``; or, without a head, its own ``forward``, and says by the class
-    attributes ``conditional`` and ``aux`` what it can do.
+    attributes ``conditions`` and ``aux`` what it can do.
     """
 
     head: Head
 
     @property
-    def conditional(self) -> bool:
-        """Whether the score depends on the condition."""
-        return self.head.conditional if "head" in self._modules else False
+    def conditions(self) -> tuple[str, ...]:
+        """Names of the conditions that the score depends on."""
+        return self.head.conditions if "head" in self._modules else ()
 
     @property
     def aux(self) -> Mapping[str, int]:
@@ -122,9 +122,9 @@ class Discriminator(nn.Module):
         """Return what the head judges."""
         raise NotImplementedError
 
-    def forward(self, content: Float[Tensor, "batch ..."], condition: Condition | None = None) -> Critique:
+    def forward(self, content: Float[Tensor, "batch ..."], given: Given = NOTHING) -> Critique:
         """Judge ``content``."""
-        return self.head(self.features(content), condition)
+        return self.head(self.features(content), given)
 
 
 class Encoder(nn.Module):

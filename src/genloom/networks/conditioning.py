@@ -1,36 +1,45 @@
-"""How a generator is told the class that it is asked for: beside z, or in its normalisation layers.
+"""How a network is told what it is asked for: beside z, or in its normalisation layers.
 
-A generator calls :meth:`Conditioning.input` on z, builds its normalisation by :meth:`Conditioning.norm`, and puts its
-layers into :class:`Layers`, which passes the condition on to those that want it.
+A network makes one vector of all that it is told (:meth:`Conditioning.forward`), joins it to its input
+(:meth:`Conditioning.input`), builds its normalisation by :meth:`Conditioning.norm`, and puts its layers into
+:class:`Layers`, which passes the vector on to those that want it.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from genloom.batch import Condition
+from genloom.batch import NOTHING, Given
 from genloom.networks.base import Encoder
-from genloom.networks.heads import label_index, num_classes
+from genloom.networks.embedders import MakeEmbedder, Told
 from genloom.precision import exact
 from genloom.spec import Spec
+
+Vector = Float[Tensor, "batch told"] | None
 
 
 class Conditioning(nn.Module):
     """No condition: z as it is, ordinary normalisation. Built by ``conditioning(spec)``.
 
     Attributes:
-        conditional: whether the class matters.
-        extra_dim: how much longer than z the generator's input is.
+        conditions: names of those that are told.
+        extra_dim: how much longer than z the network's input is.
     """
 
-    conditional: bool = False
+    conditions: tuple[str, ...] = ()
     extra_dim: int = 0
 
     def __init__(self, spec: Spec) -> None:
         super().__init__()
 
-    def input(self, z: Float[Tensor, "batch latent"], condition: Condition | None) -> Float[Tensor, "batch input"]:
+    def forward(self, given: Given) -> Vector:
+        """Return all that is told as one vector; None if nothing is."""
+        return None
+
+    def input(self, z: Float[Tensor, "batch latent"], told: Vector) -> Float[Tensor, "batch input"]:
         """Return what the first layer gets."""
         return z
 
@@ -39,51 +48,69 @@ class Conditioning(nn.Module):
         return kind(width)
 
 
-class Concatenation(Conditioning):
-    """[z, one-hot y]; Mirza and Osindero, Conditional Generative Adversarial Nets, 2014.
+class _Telling(Conditioning):
+    """A conditioning that tells something.
 
     Args:
         spec: the data's.
-        required: refuse data without classes; otherwise z stays as it is there.
+        names: of the conditions that are told; None is all that the data has.
+        required: refuse data without any; otherwise nothing is told there.
+        embedders: by a condition's name, what makes a vector of it; without one it is what is usual for its kind.
     """
 
-    def __init__(self, spec: Spec, *, required: bool = True) -> None:
+    who = "conditioning"
+
+    def __init__(
+        self,
+        spec: Spec,
+        *,
+        names: Sequence[str] | None = None,
+        required: bool = True,
+        embedders: Mapping[str, MakeEmbedder] | None = None,
+    ) -> None:
         super().__init__(spec)
-        self.conditional = required or spec.labels is not None
-        if self.conditional:
-            self.extra_dim = num_classes(spec, "conditioning: concatenation")
+        self.told = Told(spec, self.who, names=names, required=required, embedders=embedders)
+        self.conditions = self.told.names
 
-    def input(self, z: Float[Tensor, "batch latent"], condition: Condition | None) -> Float[Tensor, "batch input"]:
-        """Append the class."""
-        if not self.conditional:
-            return z
-        return torch.cat([z, F.one_hot(label_index(condition), self.extra_dim).to(z.dtype)], dim=1)
+    def forward(self, given: Given) -> Vector:
+        """Return the vectors of all conditions as one."""
+        return self.told(given) if self.conditions else None
 
 
-class ConditionalBatchNorm(Conditioning):
-    """A scale and a shift per class and channel after BatchNorm.
+class Concatenation(_Telling):
+    """[z, e(y)]; Mirza and Osindero, Conditional Generative Adversarial Nets, 2014, with classes as ones and zeros."""
+
+    who = "conditioning: concatenation"
+
+    def __init__(self, spec: Spec, **telling: Any) -> None:
+        super().__init__(spec, **telling)
+        self.extra_dim = self.told.dim
+
+    def input(self, z: Float[Tensor, "batch latent"], told: Vector) -> Float[Tensor, "batch input"]:
+        """Append what is told."""
+        return z if told is None else torch.cat([z, told.to(z.dtype)], dim=1)
+
+
+class ConditionalBatchNorm(_Telling):
+    """A scale and a shift per channel after BatchNorm, both linear in what is told: of classes, one pair for each.
 
     Dumoulin et al., A Learned Representation for Artistic Style, 2017; de Vries et al., 2017.
     """
 
-    conditional = True
-
-    def __init__(self, spec: Spec) -> None:
-        super().__init__(spec)
-        self.num_classes = num_classes(spec, "conditioning: conditional_batch_norm")
+    who = "conditioning: conditional_batch_norm"
 
     def norm(self, width: int, kind: type[nn.BatchNorm1d | nn.BatchNorm2d] = nn.BatchNorm2d) -> nn.Module:
-        """Return a layer that takes the condition."""
-        return ClassBatchNorm(kind(width, affine=False), self.num_classes)
+        """Return a layer that takes what is told; an ordinary one if nothing is."""
+        return Modulated(kind(width, affine=False), self.told.dim) if self.conditions else kind(width)
 
 
 class ConditionalEncoder(nn.Module):
-    """An encoder that is told the class: from content to features.
+    """An encoder that is told the conditions: from content to features.
 
     Args:
         spec: the data's.
         encoder: sees the content.
-        conditioning: appends the class to its features.
+        conditioning: appends what is told to its features.
     """
 
     def __init__(self, spec: Spec, encoder: Encoder, conditioning: Conditioning) -> None:
@@ -94,49 +121,44 @@ class ConditionalEncoder(nn.Module):
         self.num_features = encoder.num_features + conditioning.extra_dim
 
     @property
-    def conditional(self) -> bool:
-        """Whether the class matters."""
-        return self.conditioning.conditional
+    def conditions(self) -> tuple[str, ...]:
+        """Names of the conditions that matter."""
+        return self.conditioning.conditions
 
-    def forward(
-        self, content: Float[Tensor, "batch ..."], condition: Condition | None
-    ) -> Float[Tensor, "batch features"]:
+    def forward(self, content: Float[Tensor, "batch ..."], given: Given = NOTHING) -> Float[Tensor, "batch features"]:
         """Return what latents are inferred from."""
-        return self.conditioning.input(exact(self.encoder(content)), condition)
+        return self.conditioning.input(exact(self.encoder(content)), self.conditioning(given))
 
 
 class ConditionedModule(nn.Module):
-    """A layer that :class:`Layers` calls with the condition."""
+    """A layer that :class:`Layers` calls with what is told."""
 
 
-class ClassBatchNorm(ConditionedModule):
-    """γ_y · BatchNorm(x) + β_y.
+class Modulated(ConditionedModule):
+    """(1 + A t) · BatchNorm(x) + B t, with what is told as the vector t; A and B are zero at first.
 
     Args:
         norm: without a scale and shift of its own.
-        num_classes: how many γ and β there are.
+        told_dim: length of t.
     """
 
-    def __init__(self, norm: nn.BatchNorm1d | nn.BatchNorm2d, num_classes: int) -> None:
+    def __init__(self, norm: nn.BatchNorm1d | nn.BatchNorm2d, told_dim: int) -> None:
         super().__init__()
         self.norm = norm
-        self.scale = nn.Embedding(num_classes, norm.num_features)
-        self.shift = nn.Embedding(num_classes, norm.num_features)
-        nn.init.ones_(self.scale.weight)
-        nn.init.zeros_(self.shift.weight)
+        self.scale = nn.Parameter(torch.zeros(told_dim, norm.num_features))
+        self.shift = nn.Parameter(torch.zeros(told_dim, norm.num_features))
 
-    def forward(self, x: Float[Tensor, "batch width ..."], condition: Condition | None) -> Float[Tensor, "..."]:
+    def forward(self, x: Float[Tensor, "batch width ..."], told: Float[Tensor, "batch told"]) -> Float[Tensor, "..."]:
         """Normalise, scale and shift."""
-        index = label_index(condition)
         shape = (*x.shape[:2], *([1] * (x.ndim - 2)))
-        return self.norm(x) * self.scale(index).view(shape) + self.shift(index).view(shape)
+        return self.norm(x) * (1 + told @ self.scale).view(shape) + (told @ self.shift).view(shape)
 
 
 class Layers(nn.Sequential):
-    """A sequence whose conditional layers get the condition."""
+    """A sequence whose conditional layers get what is told."""
 
-    def forward(self, x: Tensor, condition: Condition | None = None) -> Tensor:  # pyright: ignore
+    def forward(self, x: Tensor, told: Vector = None) -> Tensor:  # pyright: ignore
         """Apply every layer."""
         for layer in self:
-            x = layer(x, condition) if isinstance(layer, ConditionedModule) else layer(x)
+            x = layer(x, told) if isinstance(layer, ConditionedModule) else layer(x)
         return x

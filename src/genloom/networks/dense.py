@@ -11,7 +11,7 @@ from math import prod
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from genloom.batch import Condition, Latent
+from genloom.batch import NOTHING, Given, Latent
 from genloom.limits import Counts
 from genloom.networks.base import Decoder, Discriminator, Encoder, Generator, Head, LatentProjection
 from genloom.networks.conditioning import Conditioning, Layers
@@ -27,7 +27,7 @@ class DenseGenerator(Generator):
         latent_dim: length of z.
         widths: hidden units per layer.
         batch_norm: normalise.
-        conditioning: called as ``conditioning(spec)``; how the generator is told a class.
+        conditioning: called as ``conditioning(spec)``; how the generator is told its conditions.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class DenseGenerator(Generator):
     ) -> None:
         super().__init__()
         self.conditioning = conditioning(spec)
-        self.conditional = self.conditioning.conditional
+        self.conditions = self.conditioning.conditions
         self.latent_dim = latent_dim
         layers: list[nn.Module] = []
         num_inputs = latent_dim + self.conditioning.extra_dim
@@ -59,9 +59,10 @@ class DenseGenerator(Generator):
         first = next(module for module in self.layers.modules() if isinstance(module, nn.Linear))
         return LatentProjection("z", first.weight.detach()[:, : self.latent_dim])
 
-    def forward(self, latent: Latent, condition: Condition | None = None) -> Float[Tensor, "batch ..."]:
+    def forward(self, latent: Latent, given: Given = NOTHING) -> Float[Tensor, "batch ..."]:
         """Return content; images in [-1, 1]."""
-        return self.layers(self.conditioning.input(latent["z"], condition), condition)
+        told = self.conditioning(given)
+        return self.layers(self.conditioning.input(latent["z"], told), told)
 
 
 class DenseDiscriminator(Discriminator):

@@ -1,17 +1,20 @@
-"""What a discriminator says about features: a score alone, a score that knows the class, or further opinions beside it.
+"""What a discriminator says of features: a score alone, one that knows the conditions, or further opinions beside it.
 
-Notation: h features of an example, y its class, e_y a learned vector per class.
+Notation: h features of an example, y a condition, e_y a vector of it: of classes, a learned one each.
 """
+
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from genloom.batch import Condition, Label
-from genloom.errors import ConfigError, NeedsLabelsError
+from genloom.batch import NOTHING, Given
+from genloom.errors import NeedsLabelsError
 from genloom.limits import Count, Whole
 from genloom.networks.base import Critique, Head
+from genloom.networks.embedders import MakeEmbedder, Told
 from genloom.spec import Spec
 
 
@@ -22,7 +25,7 @@ class Score(Head):
         super().__init__()
         self.score = nn.Linear(num_features, 1)
 
-    def forward(self, features: Float[Tensor, "batch features"], condition: Condition | None = None) -> Critique:
+    def forward(self, features: Float[Tensor, "batch features"], given: Given = NOTHING) -> Critique:
         """Return one score per example."""
         return Critique(self.score(features).squeeze(1))
 
@@ -33,49 +36,76 @@ class Concatenation(Head):
     Mirza and Osindero, Conditional Generative Adversarial Nets, 2014, section 4.1, join the hidden layers so.
 
     Args:
-        spec: the data's; labelled.
+        spec: the data's.
         num_features: length of h.
         hidden: units of the hidden layer.
         embedding_dim: length of e_y.
+        names: of the conditions; None is all that the data has.
+        embedders: by a condition's name, what makes a vector of it; without one it is what is usual for its kind.
     """
 
-    conditional = True
-
-    def __init__(self, spec: Spec, num_features: int, *, hidden: Count = 128, embedding_dim: Count = 32) -> None:
+    def __init__(
+        self,
+        spec: Spec,
+        num_features: int,
+        *,
+        hidden: Count = 128,
+        embedding_dim: Count = 32,
+        names: Sequence[str] | None = None,
+        embedders: Mapping[str, MakeEmbedder] | None = None,
+    ) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(num_classes(spec, "head: concatenation"), embedding_dim)
-        self.hidden = nn.Linear(num_features + embedding_dim, hidden)
+        self.told = Told(spec, "head: concatenation", names=names, embedders=embedders, dim=embedding_dim)
+        self.conditions = self.told.names
+        self.hidden = nn.Linear(num_features + self.told.dim, hidden)
         self.score = nn.Linear(hidden, 1)
 
-    def forward(self, features: Float[Tensor, "batch features"], condition: Condition | None = None) -> Critique:
+    def forward(self, features: Float[Tensor, "batch features"], given: Given = NOTHING) -> Critique:
         """Return one score per example."""
-        joined = torch.cat([features, self.embedding(label_index(condition))], dim=1)
+        joined = torch.cat([features, self.told(given)], dim=1)
         return Critique(self.score(F.leaky_relu(self.hidden(joined), 0.2)).squeeze(1))
 
 
 class Projection(Head):
     """wᵀh + b + e_yᵀh; Miyato and Koyama, cGANs with Projection Discriminator, 2018, equation 4.
 
+    Of several conditions, each adds its own e_yᵀh.
+
     Args:
         spec: the data's.
         num_features: length of h.
-        required: refuse data without classes; otherwise the score is wᵀh + b there.
+        required: refuse data without conditions; otherwise the score is wᵀh + b there.
+        names: of the conditions; None is all that the data has.
+        embedders: by a condition's name, what makes a vector of it; without one it is what is usual for its kind.
     """
 
-    def __init__(self, spec: Spec, num_features: int, *, required: bool = True) -> None:
+    def __init__(
+        self,
+        spec: Spec,
+        num_features: int,
+        *,
+        required: bool = True,
+        names: Sequence[str] | None = None,
+        embedders: Mapping[str, MakeEmbedder] | None = None,
+    ) -> None:
         super().__init__()
-        self.conditional = required or spec.labels is not None
         self.score = nn.Linear(num_features, 1)
-        if not self.conditional:
-            return
-        self.embedding = nn.Embedding(num_classes(spec, "head: projection"), num_features)
-        nn.init.normal_(self.embedding.weight, 0.0, num_features**-0.5)
+        self.told = Told(
+            spec,
+            "head: projection",
+            names=names,
+            required=required,
+            embedders=embedders,
+            dim=num_features,
+            std=num_features**-0.5,
+        )
+        self.conditions = self.told.names
 
-    def forward(self, features: Float[Tensor, "batch features"], condition: Condition | None = None) -> Critique:
+    def forward(self, features: Float[Tensor, "batch features"], given: Given = NOTHING) -> Critique:
         """Return one score per example."""
         score = self.score(features).squeeze(1)
-        if self.conditional:
-            score = score + (self.embedding(label_index(condition)) * features).sum(1)
+        for vector in self.told.vectors(given):
+            score = score + (vector * features).sum(1)
         return Critique(score)
 
 
@@ -91,7 +121,7 @@ class Classifier(Head):
         self.score = nn.Linear(num_features, 1)
         self.classify = nn.Linear(num_features, self.aux["class"])
 
-    def forward(self, features: Float[Tensor, "batch features"], condition: Condition | None = None) -> Critique:
+    def forward(self, features: Float[Tensor, "batch features"], given: Given = NOTHING) -> Critique:
         """Return scores, and logits of shape (batch, classes)."""
         return Critique(self.score(features).squeeze(1), {"class": self.classify(features)})
 
@@ -119,7 +149,7 @@ class Codes(Head):
             nn.Linear(num_features, hidden), nn.LeakyReLU(0.2), nn.Linear(hidden, categories + continuous)
         )
 
-    def forward(self, features: Float[Tensor, "batch features"], condition: Condition | None = None) -> Critique:
+    def forward(self, features: Float[Tensor, "batch features"], given: Given = NOTHING) -> Critique:
         """Return scores, and aux of shapes (batch, categories) and (batch, continuous)."""
         codes = self.recognise(features).split(list(self.aux.values()), dim=1)
         return Critique(self.score(features).squeeze(1), dict(zip(self.aux, codes, strict=True)))
@@ -136,10 +166,3 @@ def num_classes(spec: Spec, who: str) -> int:
             f"{who} needs labels, and data.name={spec.name} has none; choose labelled data or another"
         )
     return len(spec.labels.classes)
-
-
-def label_index(condition: Condition | None) -> Tensor:
-    """Return the class of each example, for a network that can't do without."""
-    if not isinstance(condition, Label):
-        raise ConfigError("condition: a class-conditional network was asked for content without a class; give a Label")
-    return condition.index

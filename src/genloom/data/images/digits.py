@@ -31,4 +31,4 @@ class Digits(ImageData):
         first, last = _SPLITS[split]
         chosen = order[first:last]
         pixels = torch.from_numpy((digits.images[chosen] * (255.0 / 16.0)).round().astype(np.uint8)).unsqueeze(1)
-        return Images(resize(pixels, self.size), torch.from_numpy(digits.target[chosen]).long())
+        return Images(resize(pixels, self.size), {"label": torch.from_numpy(digits.target[chosen]).long()})

@@ -182,7 +182,14 @@ class ImageFolder(ImageData):
         labels = torch.tensor([number[shown(path.parts[0])] for path in inner]) if classes else None
         why = None if classes else self._why_unlabelled(inner, folders)
         own = folders is not None and set(folders.names.values()) == set(get_args(Split))
-        return _Folder(Images(torch.from_numpy(_stack(pixels)), labels), bounds, classes, why, bad, own)
+        return _Folder(
+            Images(torch.from_numpy(_stack(pixels)), {} if labels is None else {"label": labels}),
+            bounds,
+            classes,
+            why,
+            bad,
+            own,
+        )
 
     def _split_folders(self, paths: list[PurePath]) -> SplitFolders | None:
         """Return the folders that are the splits; refuse such as nobody has decided on."""

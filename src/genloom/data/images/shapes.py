@@ -49,7 +49,7 @@ class Shapes(ImageData):
         factors = torch.stack(torch.unravel_index(chosen, levels), dim=1)
         assert self.size is not None
         pictures = torch.cat([draw(part, self.size) for part in factors.split(2000)])
-        return Images(pictures, factors[:, 0], factors=factors)
+        return Images(pictures, {"label": factors[:, 0]}, factors)
 
 
 def draw(factors: Int[Tensor, "num 5"], size: int) -> UInt8[Tensor, "num 1 size size"]:

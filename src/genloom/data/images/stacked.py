@@ -57,4 +57,4 @@ class Stacked(ImageData):
         digits = images.labels[chosen]
         base = len(self.source.classes or ())
         labels = digits[:, 0] * base**2 + digits[:, 1] * base + digits[:, 2]
-        return Images(images.content[chosen].squeeze(2), labels)
+        return Images(images.content[chosen].squeeze(2), {"label": labels})

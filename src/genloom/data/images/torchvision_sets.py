@@ -78,7 +78,7 @@ class TorchvisionImages(ImageData):
     def _part(self, *, train: bool) -> Images:
         self.prepare_data()
         stored = self._open(train=train, download=False)
-        return Images(resize(self._pixels(stored), self.size), torch.as_tensor(stored.targets).long())
+        return Images(resize(self._pixels(stored), self.size), {"label": torch.as_tensor(stored.targets).long()})
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -12,14 +12,14 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from genloom.batch import History
-from genloom.contents.series import Scaler, SeriesContent, SeriesWindows
+from genloom.contents.series import HistoryCondition, Scaler, SeriesContent, SeriesWindows
 from genloom.data.series.panel import Gaps, Panel, read_panel
 from genloom.data.series.series import scaler, series_windows
 from genloom.data.series.time_grid import Times
 from genloom.data.tables.table import Table
 from genloom.errors import DataError
 from genloom.outlook import Forecast
-from genloom.spec import HistoryCondition, Spec
+from genloom.spec import Spec
 
 if TYPE_CHECKING:
     import polars as pl
@@ -54,9 +54,7 @@ class Present:
     @property
     def history(self) -> History:
         """What a model sees of each series, as one batch."""
-        condition = self.content.batch(self.windows, torch.arange(len(self.windows))).condition
-        assert isinstance(condition, History)
-        return condition
+        return self.spec.batch(self.windows, torch.arange(len(self.windows))).given["history"]
 
     def stamps(self, series: int) -> tuple[list[str], list[str]]:
         """Return the times of the past and of the horizon of a series, in ISO form."""
@@ -80,8 +78,7 @@ class Present:
         """
         import polars as pl
 
-        condition, horizon = self.spec.condition, self.content.horizon
-        assert isinstance(condition, HistoryCondition)
+        condition, horizon = HistoryCondition.of(self.spec.given["history"]), self.content.horizon
         names: list[str] = []
         columns: list[np.ndarray | list[str]] = []
 
@@ -137,8 +134,7 @@ def read_present(
         DataError: naming file, line and column: a column is missing, a series is too short, its steps are others than
             those that the model was trained on, or what has to be known ahead is not.
     """
-    content, condition = SeriesContent.of(spec.content), spec.condition
-    assert isinstance(condition, HistoryCondition)
+    content, condition = SeriesContent.of(spec.content), HistoryCondition.of(spec.given["history"])
     table = Table(path, separator=separator, decimal=decimal)
     known = condition.future_covariates[: len(condition.future_covariates) - 2 * len(condition.calendar)]
     scaled = {each.column for each in condition.scales}

@@ -11,14 +11,14 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float64, Int64
 
-from genloom.contents.series import Scaler, SeriesContent, SeriesWindows
+from genloom.contents.series import CovariateScale, HistoryCondition, Scaler, SeriesContent, SeriesWindows
 from genloom.data.base import InMemoryData, Split
 from genloom.data.series.panel import Gaps, Panel, read_panel
 from genloom.data.series.seasonal_process import SeasonalProcess, synthetic_panel
 from genloom.data.tables.table import Table
 from genloom.errors import ConfigError, DataError
 from genloom.limits import Count
-from genloom.spec import CovariateScale, HistoryCondition, Spec
+from genloom.spec import Spec
 
 Calendar = Literal["hour", "weekday", "month"]
 _log = logging.getLogger(__name__)
@@ -198,7 +198,7 @@ class Series(InMemoryData):
         content = SeriesContent(self.horizon, targets, season, clock.frequency, tuple(scalers))
         if innovations is not None:
             innovations = innovations / np.array([each.std for each in scalers])[panel.series]
-        return _Whole(panel, Spec(self.name, content, condition), bounds, innovations)
+        return _Whole(panel, Spec(self.name, content, {"history": condition}), bounds, innovations)
 
     # Reading
 
@@ -347,8 +347,7 @@ def series_windows(
         scalers: of each series, by name; None are those of the spec.
         innovations: scaled, of rows that :class:`~genloom.data.series.seasonal_process.SeasonalProcess` made.
     """
-    content, condition = SeriesContent.of(spec.content), spec.condition
-    assert isinstance(condition, HistoryCondition)
+    content, condition = SeriesContent.of(spec.content), HistoryCondition.of(spec.given["history"])
     scalers = scalers or {each.series: each for each in content.scalers}
     of_series = [scalers[name] for name in panel.names]
     mean, std, naive = (

@@ -12,6 +12,7 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import torch
@@ -19,12 +20,13 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from genloom import randomness
+from genloom.batch import Batch, Given
 from genloom.errors import ConfigError, TrainingError
-from genloom.limits import Count, Positive, Whole
+from genloom.limits import Count, Positive, Share, Whole
 from genloom.models.model import GenerativeModel
 from genloom.models.training.continuing import Settings, follow, settings_of
 from genloom.models.training.finite import Watch, not_finite
-from genloom.models.training.passes import Loaded
+from genloom.models.training.passes import Loaded, as_batch
 from genloom.objectives.loss import Loss
 from genloom.spec import Spec
 
@@ -44,7 +46,12 @@ class Family(GenerativeModel):
         accumulation: batches whose gradients are averaged before an update.
         gradient_clip_norm: limit of each player's gradient norm; None clips nothing.
         ema_half_life_examples: after so many examples an old weight counts half in the average; None keeps none.
+        drop_given: by a condition's name, with what probability an example is trained without being told it; the model
+            can then also be asked without it.
         seed: the run's; every random number of training is keyed by it.
+
+    Raises:
+        ConfigError: a value is out of its limits, or the data gives no such condition.
     """
 
     #: The player whose update counts as the iteration.
@@ -59,6 +66,7 @@ class Family(GenerativeModel):
         accumulation: Count = 1,
         gradient_clip_norm: Positive | None = None,
         ema_half_life_examples: Positive | None = None,
+        drop_given: Mapping[str, Share] | None = None,
         seed: Whole = 0,
     ) -> None:
         super().__init__(spec)
@@ -66,6 +74,13 @@ class Family(GenerativeModel):
         for name, value in (("accumulation", accumulation), ("ema_half_life_examples", ema_half_life_examples or 1)):
             if value < 1:
                 raise ConfigError(f"model.{name}: {value} is below the limit of 1")
+        for name, probability in (drop_given or {}).items():
+            if name not in spec.given or not 0 <= probability <= 1:
+                raise ConfigError(
+                    f"model.drop_given.{name}: {probability} is not within 0 and 1, or not of a condition of "
+                    f"data.name={spec.name}, which gives {', '.join(spec.given) or 'nothing'}"
+                )
+        self.drop_given = dict(drop_given or {})
         self.seed = seed
         self.accumulation = accumulation
         self.gradient_clip_norm = gradient_clip_norm
@@ -162,6 +177,17 @@ class Family(GenerativeModel):
         self.has_started = True
         self.iteration = self.global_step
         randomness.seed_globally(self.seed, "global", self.iteration, self.global_rank)
+
+    def taken_from(self, loaded: Loaded) -> Batch:
+        """Return what a loader yields as a batch; some examples are not told a condition, if that is wanted."""
+        batch = as_batch(loaded)
+        if not self.drop_given:
+            return batch
+        dropped = {}
+        for name, probability in self.drop_given.items():
+            rng = self.rng("drop", name, self.global_rank)
+            dropped[name] = torch.rand(len(batch), generator=rng, device=rng.device) < probability
+        return replace(batch, given=Given(batch.given, dropped=dropped))
 
     def rng(self, purpose: str, *names: int | str) -> torch.Generator:
         """Return this iteration's generator for ``purpose``, the same on every rank."""

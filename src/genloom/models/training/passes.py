@@ -6,7 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from pytorch_lightning import Trainer
 
-from genloom.batch import Batch, Label
+from genloom.batch import Batch, Given
 from genloom.errors import ConfigError
 from genloom.examples import Examples
 from genloom.spec import Spec
@@ -47,9 +47,7 @@ class Passes(Iterable[Batch]):
         """
         data = getattr(self.trainer, "datamodule", None)
         if isinstance(data, Measured):
-            examples = data.modelled(self.split)
-            for index in torch.arange(len(examples)).split(self.batch_size):
-                yield self.spec.content.batch(examples, index)
+            yield from self.spec.batches(data.modelled(self.split), self.batch_size)
             return
         if self.split != "train":
             raise ConfigError(
@@ -82,4 +80,4 @@ def as_batch(loaded: Loaded) -> Batch:
             f"the loader yields {type(loaded).__name__} of {', '.join(type(x).__name__ for x in (content, *more))}; "
             "give genloom.batch.Batch, a tensor of content, or content and class indices"
         )
-    return Batch(content, torch.arange(len(content), device=content.device), Label(more[0]) if more else None)
+    return Batch(content, torch.arange(len(content), device=content.device), Given(label=more[0]) if more else Given())

@@ -13,11 +13,11 @@ from jaxtyping import Bool, Float, Float64
 from torch import Tensor, nn
 
 from genloom.batch import Batch, History
-from genloom.contents.series import SeriesContent
+from genloom.contents.series import HistoryCondition, SeriesContent
 from genloom.errors import ConfigError, DataError
 from genloom.limits import Count, NonNegative
 from genloom.networks.sequence.base import ClosedFormNetwork, SeriesNetwork
-from genloom.spec import HistoryCondition, Spec
+from genloom.spec import Spec
 
 
 class SeriesBaseline(ClosedFormNetwork, SeriesNetwork):
@@ -35,8 +35,7 @@ class SeriesBaseline(ClosedFormNetwork, SeriesNetwork):
     def __init__(self, spec: Spec, *, outputs: int, min_log_std: float = -6.0) -> None:
         super().__init__()
         spec.check(self, "model.network")
-        content, condition = SeriesContent.of(spec.content), spec.condition
-        assert isinstance(condition, HistoryCondition)
+        content, condition = SeriesContent.of(spec.content), HistoryCondition.of(spec.given["history"])
         if outputs != 2:
             raise ConfigError(
                 f"model.output: {type(self).__name__} gives a mean and a standard deviation, and {outputs} numbers are "
@@ -227,6 +226,5 @@ def _windows(
 ]:
     """Yield past, content, and whether each value of the content was observed; in double precision."""
     for batch in batches:
-        assert isinstance(batch.condition, History)
         mask = torch.ones_like(batch.content, dtype=torch.bool) if batch.mask is None else batch.mask
-        yield batch.condition.past.double(), batch.content.double(), mask
+        yield batch.given["history"].past.double(), batch.content.double(), mask

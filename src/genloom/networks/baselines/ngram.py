@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int, Int64
 from torch import Tensor, nn
 
-from genloom.batch import Batch, Prompt
+from genloom.batch import Batch
 from genloom.contents.text import TextContent
 from genloom.errors import ConfigError
 from genloom.limits import Count, Share
@@ -84,11 +84,13 @@ class NGram(TextNetwork, ClosedFormNetwork):
                 self.register_buffer(f"{name}_{m}", torch.zeros(0, dtype=torch.int64 if wide else torch.int32))
         self.register_load_state_dict_pre_hook(_make_room)
 
-    def forward(self, prompt: Prompt, content: Int[Tensor, "batch length"]) -> Float[Tensor, "batch length outputs"]:
+    def forward(
+        self, prompt: Int[Tensor, "batch prefix"], content: Int[Tensor, "batch length"]
+    ) -> Float[Tensor, "batch length outputs"]:
         """Return the log-probabilities of each token of the content."""
-        text = torch.cat([prompt.tokens, content], dim=1)
+        text = torch.cat([prompt, content], dim=1)
         contexts = F.pad(text[:, :-1], (self.order, 0), value=-1).unfold(1, self.order, 1)
-        return self._log_probabilities(contexts[:, prompt.tokens.shape[1] :])
+        return self._log_probabilities(contexts[:, prompt.shape[1] :])
 
     def start(
         self, tokens: Int[Tensor, "batch prefix"], capacity: int
@@ -178,8 +180,7 @@ class NGram(TextNetwork, ClosedFormNetwork):
         return _added(keys, counts, pending)
 
     def _numbered(self, batch: Batch) -> Int64[Tensor, " num"]:
-        assert isinstance(batch.condition, Prompt)
-        past, text = batch.condition.tokens.shape[1], torch.cat([batch.condition.tokens, batch.content], dim=1)
+        past, text = batch.given["prompt"].shape[1], torch.cat([batch.given["prompt"], batch.content], dim=1)
         if text.shape[1] <= self.order:
             return torch.zeros(0, dtype=torch.int64)
         scored = torch.ones_like(batch.content, dtype=torch.bool) if batch.mask is None else batch.mask

@@ -10,7 +10,7 @@ from itertools import pairwise
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from genloom.batch import Condition, Latent
+from genloom.batch import NOTHING, Given, Latent
 from genloom.limits import Count
 from genloom.networks.base import Discriminator, Generator, Head, LatentProjection, OfImages, Pyramid
 from genloom.networks.conditioning import Conditioning, Layers
@@ -38,7 +38,7 @@ class DCGANGenerator(OfImages, Generator):
         latent_dim: length of z.
         width: channels before the output layer, doubled at each coarser resolution.
         max_width: the limit of that doubling.
-        conditioning: called as ``conditioning(spec)``; how the generator is told a class.
+        conditioning: called as ``conditioning(spec)``; how the generator is told its conditions.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class DCGANGenerator(OfImages, Generator):
     ) -> None:
         super().__init__()
         self.conditioning = conditioning(spec)
-        self.conditional = self.conditioning.conditional
+        self.conditions = self.conditioning.conditions
         channels, height, width_pixels = self.image_shape(spec, "model.generator")
         self.pyramid = Pyramid(height, width_pixels)
         widths = self.pyramid.widths(width, max_width)[::-1]
@@ -72,12 +72,11 @@ class DCGANGenerator(OfImages, Generator):
         weight = next(self.layers.parameters())[: self.latent_dim]
         return LatentProjection("z", weight.detach().flatten(1).T)
 
-    def forward(
-        self, latent: Latent, condition: Condition | None = None
-    ) -> Float[Tensor, "batch channels height width"]:
+    def forward(self, latent: Latent, given: Given = NOTHING) -> Float[Tensor, "batch channels height width"]:
         """Return images in [-1, 1]."""
-        inputs = self.conditioning.input(latent["z"], condition)
-        return self.pyramid.crop(self.layers(inputs[:, :, None, None], condition))
+        told = self.conditioning(given)
+        inputs = self.conditioning.input(latent["z"], told)
+        return self.pyramid.crop(self.layers(inputs[:, :, None, None], told))
 
 
 class DCGANDiscriminator(OfImages, Discriminator):

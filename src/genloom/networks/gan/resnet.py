@@ -11,11 +11,11 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from genloom.batch import Condition, Latent
+from genloom.batch import NOTHING, Given, Latent
 from genloom.errors import ConfigError
 from genloom.limits import Count, Whole
 from genloom.networks.base import Discriminator, Generator, Head, LatentProjection, OfImages, Pyramid
-from genloom.networks.conditioning import ConditionedModule, Conditioning, Layers
+from genloom.networks.conditioning import ConditionedModule, Conditioning, Layers, Vector
 from genloom.networks.gan.attention import SelfAttention
 from genloom.networks.heads import Score
 from genloom.spec import Spec
@@ -44,8 +44,8 @@ class _Up(ConditionedModule):
         )
         self.skip = nn.Conv2d(width_in, width_out, 1)
 
-    def forward(self, x: Tensor, condition: Condition | None) -> Tensor:
-        return self.main(x, condition) + F.interpolate(self.skip(x), scale_factor=2.0)
+    def forward(self, x: Tensor, told: Vector) -> Tensor:
+        return self.main(x, told) + F.interpolate(self.skip(x), scale_factor=2.0)
 
 
 class ResNetGenerator(OfImages, Generator):
@@ -57,7 +57,7 @@ class ResNetGenerator(OfImages, Generator):
         width: channels at the finest resolution, doubled at each coarser one.
         max_width: the limit of that doubling; equal to ``width``, the paper's constant width.
         attention_size: pixels of the map that self-attention looks at (its shorter side); None for none.
-        conditioning: called as ``conditioning(spec)``; how the generator is told a class.
+        conditioning: called as ``conditioning(spec)``; how the generator is told its conditions.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class ResNetGenerator(OfImages, Generator):
         super().__init__()
         channels, height, width_pixels = self.image_shape(spec, "model.generator")
         self.conditioning = conditioning(spec)
-        self.conditional = self.conditioning.conditional
+        self.conditions = self.conditioning.conditions
         self.latent_dim = latent_dim
         self.pyramid = Pyramid(height, width_pixels)
         widths = [*self.pyramid.widths(width, max_width)[::-1], width]
@@ -100,12 +100,11 @@ class ResNetGenerator(OfImages, Generator):
         """The first linear layer's weight."""
         return LatentProjection("z", self.project.weight.detach()[:, : self.latent_dim])
 
-    def forward(
-        self, latent: Latent, condition: Condition | None = None
-    ) -> Float[Tensor, "batch channels height width"]:
+    def forward(self, latent: Latent, given: Given = NOTHING) -> Float[Tensor, "batch channels height width"]:
         """Return images in [-1, 1]."""
-        h = self.project(self.conditioning.input(latent["z"], condition)).unflatten(1, self.start)
-        return self.pyramid.crop(self.last(self.blocks(h, condition), condition))
+        told = self.conditioning(given)
+        h = self.project(self.conditioning.input(latent["z"], told)).unflatten(1, self.start)
+        return self.pyramid.crop(self.last(self.blocks(h, told), told))
 
 
 class _Down(nn.Module):

@@ -14,10 +14,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from genloom import randomness
-from genloom.batch import Condition, Latent
+from genloom.batch import NOTHING, Given, Latent
 from genloom.errors import ConfigError
 from genloom.limits import Count, Positive, Share, Whole
 from genloom.networks.base import Discriminator, Generator, Head, LatentProjection, OfImages, Pyramid
+from genloom.networks.embedders import Told
 from genloom.networks.gan.stylegan2_layers import (
     ACTIVATION_GAIN,
     Blur,
@@ -30,7 +31,7 @@ from genloom.networks.gan.stylegan2_layers import (
     activate,
     normalise,
 )
-from genloom.networks.heads import Score, label_index, num_classes
+from genloom.networks.heads import Score
 from genloom.precision import exactly
 from genloom.spec import Spec
 
@@ -165,12 +166,12 @@ class StyleGAN2Generator(OfImages, Generator):
         channels, height, width_pixels = self.image_shape(spec, "model.generator")
         self.pyramid = Pyramid(height, width_pixels)
         sizes, widths = _maps(self.pyramid, width, max_width)
-        self.conditional = conditional
         self.mixing_probability = mixing_probability
         self.w_mean_half_life_examples = w_mean_half_life_examples
         self.num_styles = 2 * len(sizes)
-        self.embedding = nn.Embedding(num_classes(spec, "conditional: true"), w_dim) if conditional else None
-        inputs = [latent_dim + w_dim * conditional] + [w_dim] * (mapping_layers - 1)
+        self.told = Told(spec, "conditional: true", dim=w_dim) if conditional else None
+        self.conditions = self.told.names if self.told is not None else ()
+        inputs = [latent_dim + w_dim * len(self.conditions)] + [w_dim] * (mapping_layers - 1)
         self.mapping = nn.ModuleList(
             EqualLinear(num, w_dim, gain=ACTIVATION_GAIN, lr_multiplier=mapping_lr_multiplier) for num in inputs
         )
@@ -189,20 +190,20 @@ class StyleGAN2Generator(OfImages, Generator):
 
     # From z to what the synthesis sees
 
-    def embed(self, latent: Latent, condition: Condition | None, rng: torch.Generator | None) -> Latent:
+    def embed(self, latent: Latent, given: Given, rng: torch.Generator | None) -> Latent:
         """Map z to styles, mixed if there is ``rng``; add what noise is missing, always the same without ``rng``."""
         embedded = dict(latent)
         if "w" not in latent:
-            embedded["w"] = self._styles(latent["z"].to(self.w_mean.dtype), condition, rng)
+            embedded["w"] = self._styles(latent["z"].to(self.w_mean.dtype), given, rng)
         for name in self.noise_names:
             if name not in embedded:
                 embedded[name] = self._noise(name, len(embedded["w"]), rng)
         return embedded
 
     def _styles(
-        self, z: Float[Tensor, "batch latent_dim"], condition: Condition | None, rng: torch.Generator | None
+        self, z: Float[Tensor, "batch latent_dim"], given: Given, rng: torch.Generator | None
     ) -> Float[Tensor, "batch styles w_dim"]:
-        w = self._map(z, condition)
+        w = self._map(z, given)
         if self.training and rng is not None:
             self._update_mean(w.detach())
         styles = w.unsqueeze(1).repeat(1, self.num_styles, 1)
@@ -212,13 +213,13 @@ class StyleGAN2Generator(OfImages, Generator):
         crossover = torch.randint(1, self.num_styles, (len(z), 1), generator=rng, device=rng.device)
         mixed = torch.rand(len(z), 1, generator=rng, device=rng.device) < self.mixing_probability
         other = (mixed & (torch.arange(self.num_styles, device=rng.device) >= crossover)).to(z.device)
-        return torch.where(other.unsqueeze(2), self._map(second, condition).unsqueeze(1), styles)
+        return torch.where(other.unsqueeze(2), self._map(second, given).unsqueeze(1), styles)
 
-    def _map(self, z: Float[Tensor, "batch latent_dim"], condition: Condition | None) -> Float[Tensor, "batch w_dim"]:
+    def _map(self, z: Float[Tensor, "batch latent_dim"], given: Given) -> Float[Tensor, "batch w_dim"]:
         with exactly(z):
             x = normalise(z)
-            if self.embedding is not None:
-                x = torch.cat([x, normalise(self.embedding(label_index(condition)))], dim=1)
+            if self.told is not None:
+                x = torch.cat([x, *(normalise(vector) for vector in self.told.vectors(given))], dim=1)
             for layer in self.mapping:
                 x = activate(layer(x))
         return x
@@ -250,9 +251,7 @@ class StyleGAN2Generator(OfImages, Generator):
         matrices = [style.matrix.detach() for style in styles if isinstance(style, EqualLinear)]
         return LatentProjection("w", torch.cat(matrices))
 
-    def forward(
-        self, latent: Latent, condition: Condition | None = None
-    ) -> Float[Tensor, "batch channels height width"]:
+    def forward(self, latent: Latent, given: Given = NOTHING) -> Float[Tensor, "batch channels height width"]:
         """Return images, unbounded but meant for [-1, 1], for an embedded latent; the class is in ``w`` already."""
         w = latent["w"]
         x, image = self.constant.expand(len(w), -1, -1, -1), None

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from genloom.batch import Batch, History, Prompt
+from genloom.batch import Batch, History
 from genloom.contents.base import Content
 from genloom.contents.series import SeriesContent
 from genloom.contents.text import TextContent
@@ -70,12 +70,14 @@ class TextNetwork(nn.Module):
     context: int | None = None
     attends: bool = False
 
-    def forward(self, prompt: Prompt, content: Int[Tensor, "batch length"]) -> Float[Tensor, "batch length outputs"]:
+    def forward(
+        self, prompt: Int[Tensor, "batch prefix"], content: Int[Tensor, "batch length"]
+    ) -> Float[Tensor, "batch length outputs"]:
         """Return the outputs of each token of the content, given the prompt and the tokens before it."""
         raise NotImplementedError
 
     def attention(
-        self, prompt: Prompt, content: Int[Tensor, "batch length"]
+        self, prompt: Int[Tensor, "batch prefix"], content: Int[Tensor, "batch length"]
     ) -> Float[Tensor, "layers batch positions positions"]:
         """Return how much each position looks at each one, in every layer, averaged over heads; rows sum to 1."""
         raise NotImplementedError

@@ -13,12 +13,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from genloom.batch import History
-from genloom.contents.series import SeriesContent
+from genloom.contents.series import HistoryCondition, SeriesContent
 from genloom.errors import ConfigError
 from genloom.limits import Count, PartialShare, Positive
 from genloom.networks.sequence.base import Backbone, SeriesNetwork
 from genloom.part import Part
-from genloom.spec import HistoryCondition, Spec
+from genloom.spec import Spec
 
 Past = Float[Tensor, "batch look_back channels"]
 Level = Float[Tensor, "batch 1 channels"]
@@ -74,10 +74,9 @@ class Forecaster(SeriesNetwork):
         super().__init__()
         spec.check(self, "model.network")
         content = SeriesContent.of(spec.content)
-        assert isinstance(spec.condition, HistoryCondition)
         self.horizon, self.channels = content.shape
         self.season = content.season
-        self.condition = spec.condition
+        self.condition = HistoryCondition.of(spec.given["history"])
         self.outputs = outputs
         self.normalise = normalise
 

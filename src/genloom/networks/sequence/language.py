@@ -7,7 +7,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from genloom.batch import Prompt
 from genloom.contents.text import TextContent
 from genloom.errors import ConfigError
 from genloom.limits import PartialShare
@@ -71,13 +70,15 @@ class Language(TextNetwork):
         """Return the backbone's input."""
         return self.dropout(self.embedding(tokens) * self.scale)
 
-    def forward(self, prompt: Prompt, content: Int[Tensor, "batch length"]) -> Float[Tensor, "batch length outputs"]:
+    def forward(
+        self, prompt: Int[Tensor, "batch prefix"], content: Int[Tensor, "batch length"]
+    ) -> Float[Tensor, "batch length outputs"]:
         """Return the outputs of each token of the content, given the prompt and the tokens before it."""
         hidden = self.backbone(self.embed(_before(prompt, content)))
         return self.out(hidden[:, -content.shape[1] :])
 
     def attention(
-        self, prompt: Prompt, content: Int[Tensor, "batch length"]
+        self, prompt: Int[Tensor, "batch prefix"], content: Int[Tensor, "batch length"]
     ) -> Float[Tensor, "layers batch positions positions"]:
         """Return how much each position looks at each one, in every layer, averaged over heads; rows sum to 1.
 
@@ -97,5 +98,5 @@ class Language(TextNetwork):
         return self.out(hidden[:, 0]), state
 
 
-def _before(prompt: Prompt, content: Tensor) -> Int[Tensor, "batch positions"]:
-    return torch.cat([prompt.tokens, content[:, :-1]], dim=1)
+def _before(prompt: Int[Tensor, "batch prefix"], content: Tensor) -> Int[Tensor, "batch positions"]:
+    return torch.cat([prompt, content[:, :-1]], dim=1)

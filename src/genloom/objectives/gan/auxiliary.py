@@ -7,7 +7,6 @@ from torch import Tensor
 
 from genloom.limits import NonNegative
 from genloom.networks.base import Critique
-from genloom.networks.heads import label_index
 from genloom.objectives.gan.game import Game, GanTerm
 from genloom.objectives.loss import Loss
 
@@ -39,15 +38,15 @@ class AuxiliaryClassification(GanTerm):
 
     def discriminator(self, game: Game) -> Loss:
         """λ_D times nats; logs the share of real examples that are classified right."""
-        logits, index = game.real_critique.aux["class"], label_index(game.real.condition)
+        logits, index = game.real_critique.aux["class"], game.real.given["label"]
         total = F.cross_entropy(logits, index)
         if self.on_generated:
-            total = total + F.cross_entropy(game.fake_critique.aux["class"], label_index(game.fake.condition))
+            total = total + F.cross_entropy(game.fake_critique.aux["class"], game.fake.given["label"])
         return Loss(self.weight * total, lambda: {"class_accuracy_x": _accuracy(logits, index)})
 
     def generator(self, game: Game) -> Loss:
         """λ_G times nats; logs the share that is classified as asked."""
-        logits, index = game.fake_critique.aux["class"], label_index(game.fake.condition)
+        logits, index = game.fake_critique.aux["class"], game.fake.given["label"]
         total = F.cross_entropy(logits, index)
         return Loss(self.generator_weight * total, lambda: {"class_accuracy_G(z)": _accuracy(logits, index)})
 

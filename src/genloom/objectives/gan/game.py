@@ -11,7 +11,7 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
-from genloom.batch import Batch, Condition, Latent
+from genloom.batch import Batch, Given, Latent
 from genloom.limits import Count
 from genloom.networks.base import Critique
 from genloom.objectives.loss import Loss
@@ -24,13 +24,13 @@ class Draw:
     Args:
         latent: what they were generated from.
         content: the examples; detached from the generator in the discriminator's turn.
-        condition: what they were asked to be.
+        given: what they were asked to be.
         rerun: generates again, with gradients, from an embedded latent of the same names, of this or a smaller number.
     """
 
     latent: Latent
     content: Tensor
-    condition: Condition | None
+    given: Given
     rerun: Callable[[Latent], Tensor]
 
 
@@ -48,19 +48,19 @@ class Game:
 
     real: Batch
     fake: Draw
-    critic: Callable[[Tensor, Condition | None], Critique]
+    critic: Callable[[Tensor, Given], Critique]
     iteration: int
     rng: torch.Generator
 
     @cached_property
     def real_critique(self) -> Critique:
         """D(x)."""
-        return self.critic(self.real.content, self.real.condition)
+        return self.critic(self.real.content, self.real.given)
 
     @cached_property
     def fake_critique(self) -> Critique:
         """D(G(z))."""
-        return self.critic(self.fake.content, self.fake.condition)
+        return self.critic(self.fake.content, self.fake.given)
 
 
 class GanTerm(nn.Module):

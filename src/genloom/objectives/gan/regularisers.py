@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from genloom.batch import Condition
+from genloom.batch import Given
 from genloom.limits import Count, NonNegative, Positive, Share
 from genloom.objectives.gan.game import Game, GanTerm
 from genloom.objectives.loss import Loss
@@ -21,9 +21,7 @@ from genloom.precision import exactly
 from genloom.running_mean import RunningMean
 
 
-def squared_gradient_norm(
-    game: Game, content: Float[Tensor, "batch ..."], condition: Condition | None
-) -> Float[Tensor, " batch"]:
+def squared_gradient_norm(game: Game, content: Float[Tensor, "batch ..."], given: Given) -> Float[Tensor, " batch"]:
     """Return ‖∇ₓ D(x)‖² of each example, differentiable by the discriminator's weights.
 
     Raises no error for batch statistics, but with them D(x) depends on the other examples too, and so does the norm.
@@ -31,7 +29,7 @@ def squared_gradient_norm(
     """
     x = content.detach().requires_grad_()
     with torch.enable_grad(), exactly(x):
-        score = game.critic(x, condition).score
+        score = game.critic(x, given).score
         (gradient,) = torch.autograd.grad(score.sum(), x, create_graph=True)
     return gradient.square().flatten(1).sum(1)
 
@@ -58,7 +56,7 @@ class R1(GanTerm):
 
     def discriminator(self, game: Game) -> Loss:
         """γ/2 · E[‖∇ₓ D(x)‖²]; logs the expectation."""
-        squared = squared_gradient_norm(game, game.real.content, game.real.condition).mean()
+        squared = squared_gradient_norm(game, game.real.content, game.real.given).mean()
         return Loss(0.5 * self.gamma * squared, lambda: {"r1_squared_gradient_norm": squared.detach()})
 
 
@@ -67,7 +65,7 @@ class R2(R1):
 
     def discriminator(self, game: Game) -> Loss:
         """γ/2 · E[‖∇ D(G(z))‖²]; logs the expectation."""
-        squared = squared_gradient_norm(game, game.fake.content, game.fake.condition).mean()
+        squared = squared_gradient_norm(game, game.fake.content, game.fake.given).mean()
         return Loss(0.5 * self.gamma * squared, lambda: {"r2_squared_gradient_norm": squared.detach()})
 
 
@@ -109,7 +107,7 @@ class GradientPenalty(GanTerm):
 
     def discriminator(self, game: Game) -> Loss:
         """The penalty; logs the mean norm."""
-        norm = _norm(squared_gradient_norm(game, self.points(game), game.real.condition))
+        norm = _norm(squared_gradient_norm(game, self.points(game), game.real.given))
         excess = norm - self.norm
         if self.one_sided:
             excess = F.relu(excess)

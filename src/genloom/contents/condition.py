@@ -1,0 +1,68 @@
+"""What content may be given under a name: every kind of content, and what is only ever given."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar, TypeVar
+
+import torch
+from jaxtyping import Shaped
+from torch import Tensor
+
+from genloom.errors import ConfigError
+from genloom.part import Part
+
+_Kind = TypeVar("_Kind", bound="Condition")
+
+
+class Condition(Part, ABC):
+    """What may be given. A subclass is a frozen dataclass of numbers, texts, tuples, and further dataclasses that are
+    parts: it stands in every checkpoint.
+
+    Attributes:
+        called: what a person calls its examples, in the plural.
+        is_drawn: whether :meth:`draw` is there. Conditions of which it is not are taken from real examples.
+    """
+
+    called: ClassVar[str]
+    is_drawn: ClassVar[bool] = False
+
+    @classmethod
+    def of(cls: type[_Kind], content: "Condition") -> _Kind:
+        """Return ``content`` itself, for parts whose kind was checked to be this one."""
+        assert isinstance(content, cls), f"{content} is no {cls.__name__}"
+        return content
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that can be asked for by name; empty where there is no such list."""
+        return ()
+
+    @abstractmethod
+    def encode(self, stored: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
+        """Return what a model sees of stored examples; the shape stays."""
+
+    @abstractmethod
+    def decode(self, content: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
+        """Return what is stored, without gradients; the shape stays."""
+
+    def draw(self, num: int, rng: torch.Generator) -> Any:
+        """Return ``num`` conditions as a model sees them, as frequent as in the training data, by a CPU generator."""
+        raise NotImplementedError
+
+    def asked(self, texts: Sequence[str], num: int, key: str) -> Any:
+        """Return ``num`` conditions as a model sees them, of what a person asks for, dealt in turn.
+
+        Args:
+            texts: what is asked for, as the command line has it.
+            num: how many.
+            key: of the configuration that asked.
+
+        Raises:
+            ConfigError: there is nothing, or something that cannot be.
+        """
+        raise ConfigError(f"{key}: {self.called} cannot be asked for by a text; leave it out")
+
+
+def dealt(choices: Shaped[Tensor, "choices ..."], num: int) -> Shaped[Tensor, "num ..."]:
+    """Return ``num`` values, of the choices in turn."""
+    return choices[torch.arange(num) % len(choices)]
