@@ -1,5 +1,5 @@
 # Every target creates .venv and installs what it needs; a second call installs nothing.
-# Arguments pass through ARGS: make train ARGS="experiment=dcgan_mnist seed=1"
+# Arguments pass through ARGS: make train ARGS="experiment=mnist/dcgan seed=1"
 # PYTHON names the Python of a new .venv; where .venv is of another version, it gets one of its own, as .venv-3.13.
 
 PYTHON ?= python3

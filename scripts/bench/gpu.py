@@ -55,8 +55,8 @@ JUDGED = [
     "digits/diffaugment",
     "digits/cvae",
     "digits/vq_vae",
-    "ring_wgan_gp",
-    "ett/gru",
+    "ring/wgan_gp",
+    "etth1/gru",
     "tiny_shakespeare/lstm",
 ]
 
@@ -70,17 +70,17 @@ USES: dict[str, tuple[list[str], list[str]]] = {
                 "mnist/stylegan2",
                 "mnist/projection",
                 "mnist/sagan",
-                "ring_wgan_gp",
+                "ring/wgan_gp",
                 "digits/cvae",
             ),
-            *("digits/ladder_vae", "digits/vae_flow_prior", "digits/vq_vae", "mnist_vae/autoencoder"),
+            *("digits/ladder_vae", "digits/vae_flow_prior", "digits/vq_vae", "mnist/autoencoder"),
             *("tiny_shakespeare/transformer", "tiny_shakespeare/lstm", "tiny_shakespeare/kneser_ney"),
         ],
         ["num=8", "seed=3"],
     ),
     "encode": (["digits/cvae", "digits/vq_vae", "digits/autoencoder", "digits/pca"], ["num=50"]),
     "reconstruct": (["digits/cvae", "digits/vq_vae", "digits/autoencoder", "digits/pca"], ["num=8"]),
-    "forecast": (["ett/*"], ["data.path=${oc.env:GENLOOM_DATA}/ETT/ETTh1.csv"]),
+    "forecast": (["etth1/*"], ["data.path=${oc.env:GENLOOM_DATA}/ETT/ETTh1.csv"]),
     "evaluate": (JUDGED, []),
     "explore": (["digits/cvae", "mnist/stylegan2", "tiny_shakespeare/transformer"], []),
 }
@@ -96,8 +96,8 @@ REPEATED = [
         "mnist/sagan",
         "mnist/infogan",
     ),
-    *("digits/cvae", "digits/vq_vae", "digits/vae_flow_posterior", "digits/vae_residual", "mnist_vae/convolutional"),
-    *("ett/gru", "ett/periodic", "series/nlinear", "tiny_shakespeare/transformer", "tiny_shakespeare/lstm"),
+    *("digits/cvae", "digits/vq_vae", "digits/vae_flow_posterior", "digits/vae_residual", "mnist/vae_convolutional"),
+    *("etth1/gru", "etth1/periodic", "series/nlinear", "tiny_shakespeare/transformer", "tiny_shakespeare/lstm"),
 ]
 MOST_DIFFERENCE = 0.05  # between the devices, of the numbers' standard deviation, in half of the examples
 
@@ -304,7 +304,7 @@ def main() -> None:
     """Check and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda")
-    parser.add_argument("--only", default="*", help="experiments, as 'digits/*,ett/gru'")
+    parser.add_argument("--only", default="*", help="experiments, as 'digits/*,etth1/gru'")
     parser.add_argument("--precisions", help="as 32-true,bf16-mixed; by default all that the device has")
     parser.add_argument("--steps", type=int, default=6, help="iterations of a training")
     parser.add_argument("--limit", type=float, default=240, help="seconds of all; what finds no time is not ok")

@@ -1,4 +1,4 @@
-"""Train every MNIST recipe of conf/experiment/mnist, three of the best with further seeds, and write the docs' table.
+"""Train every GAN of conf/experiment/mnist, three of the best with further seeds, and write the docs' table.
 
     GENLOOM_DATA=FOLDER python scripts/results/gan.py [ROOT [KEY=VALUE …]]
 
@@ -30,9 +30,9 @@ def main() -> None:
     """Train, compare, write."""
     root = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/results-gan")  # relative, since the docs repeat it
     keys = sys.argv[2:]
-    names = recipes(GROUP)
-    train(GROUP, names, (0,), root, keys)
-    best = sorted(names, key=lambda name: distance(root / f"{GROUP}_{name}-seed0"))[:NUM_BEST]
+    runs = recipes(GROUP, "gan")
+    train(GROUP, list(runs), (0,), root, keys)
+    best = sorted(runs, key=lambda name: distance(root / f"{runs[name]}-seed0"))[:NUM_BEST]
     train(GROUP, best, SEEDS_OF_THE_BEST, root, keys)
     table = report(root)
     if not keys:

@@ -26,14 +26,17 @@ class Batch:
 
 HORIZONS = "data.horizon=96,192,336,720"
 BATCHES = (
-    Batch("ett", ("ridge", "repeat_last", "seasonal_naive"), keys=(HORIZONS,)),
-    Batch("ett", ("periodic",), (0, 1, 2), (HORIZONS,)),
-    Batch("ett", ("lstm", "gru"), (0, 1, 2)),
+    Batch("etth1", ("ridge", "repeat_last", "seasonal_naive"), keys=(HORIZONS,)),
+    Batch("etth1", ("periodic",), (0, 1, 2), (HORIZONS,)),
+    Batch("etth1", ("lstm", "gru"), (0, 1, 2)),
     Batch("series", ("ridge", "nlinear", "repeat_last", "seasonal_naive")),
     Batch("tiny_shakespeare", ("ngram", "kneser_ney", "lstm", "gru", "transformer")),
 )
 COLUMNS = {  # folder of recipes: columns, the one that rows are sorted by
-    "ett": (("mse", "mae", "mase", "smape", "crps", "coverage_80", "training_seconds", "trainable_parameters"), "mse"),
+    "etth1": (
+        ("mse", "mae", "mase", "smape", "crps", "coverage_80", "training_seconds", "trainable_parameters"),
+        "mse",
+    ),
     "series": (("mse", "mse_of_optimum", "mae", "mase", "crps", "coverage_80", "training_seconds"), "mse"),
     "tiny_shakespeare": (
         (

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from genloom.config.composition import Composer
 from genloom.config.directory import config_directory
 
 PAGE = Path(__file__).parents[2] / "docs" / "results.md"
@@ -26,9 +27,15 @@ def genloom(*arguments: str) -> None:
         raise SystemExit(code if code > 0 else 128 - code)
 
 
-def recipes(group: str) -> list[str]:
-    """Return the names of the recipes of a folder of conf/experiment, sorted."""
-    return sorted(file.stem for file in (config_directory() / "experiment" / group).glob("*.yaml"))
+def recipes(group: str, family: str) -> dict[str, str]:
+    """Return the recipes of a folder of conf/experiment with models of a family, sorted: each one's ``run.name``."""
+    composer = Composer("train", config_directory())
+    found = {}
+    for name in sorted(file.stem for file in (config_directory() / "experiment" / group).glob("*.yaml")):
+        config = composer.compose(composer.parse([f"experiment={group}/{name}"]))
+        if config.hydra.runtime.choices.model.startswith(f"{family}/"):
+            found[name] = config.run.name
+    return found
 
 
 def train(group: str, names: list[str], seeds: tuple[int, ...], root: Path, keys: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Train every recipe of conf/experiment/mnist_vae and conf/experiment/shapes, and write the docs' tables.
+"""Train every VAE of conf/experiment/mnist and conf/experiment/shapes, and write the docs' tables.
 
     GENLOOM_DATA=FOLDER python scripts/results/vae.py [ROOT [KEY=VALUE …]]
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from sweep import recipes, report, train, write
 
 TABLES = {  # folder of recipes: seeds, columns, the column by which rows are sorted
-    "mnist_vae": (
+    "mnist": (
         (0,),
         [
             "nll_bound", "bits_per_dim", "negative_elbo", "kl_nats", "active_units", "mse", "mse_of_pca", "psnr",
@@ -39,7 +39,7 @@ def main() -> None:
     keys = sys.argv[2:]
     tables = []
     for group, (seeds, columns, sort) in TABLES.items():
-        train(group, recipes(group), seeds, root / group, keys)
+        train(group, list(recipes(group, "vae")), seeds, root / group, keys)
         tables.append(report(root / group, f"columns=[{','.join(columns)}]", f"sort={sort}"))
     if not keys:
         write("results-vae", "\n\n".join(tables))
