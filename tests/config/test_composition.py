@@ -74,6 +74,34 @@ def test_every_option_is_valid(train: Composer, file: str) -> None:
     check_all(train, _overrides(train, file), multirun=False, complete=True)
 
 
+RECIPES = [file.removeprefix("experiment/") for file in FILES if file.startswith("experiment/")]
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_recipe_lies_in_the_folder_of_its_data(train: Composer, recipe: str) -> None:
+    data = train.compose(train.parse([f"experiment={recipe}"])).hydra.runtime.choices.data
+    assert recipe.partition("/")[0] == data
+
+
+EARLIER_NAMES = {  # of recipes: a command line with one is told the new one
+    "dcgan_mnist": "mnist/dcgan",
+    "gan_mnist_fast": "mnist/gan_fast",
+    "ring_wgan_gp": "ring/wgan_gp",
+    "stacked_digits": "stacked_digits/dcgan_r1",
+    "vae_dense": "digits/vae_dense or mnist/vae_dense",
+    "mnist_vae/dense": "mnist/vae_dense",
+    "mnist_vae/convolutional": "mnist/vae_convolutional",
+    "mnist_vae/autoencoder": "mnist/autoencoder",
+    "ett/gru": "etth1/gru",
+}
+
+
+@pytest.mark.parametrize("name", EARLIER_NAMES)
+def test_a_recipe_by_an_earlier_name_is_told_its_new_one(train: Composer, name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^experiment: .*; did you mean {EARLIER_NAMES[name]}\?"):
+        check_all(train, [f"experiment={name}"], multirun=False, complete=True)
+
+
 @pytest.mark.parametrize("command", commands())
 def test_every_command_composes(command: str) -> None:
     config = Composer(command, config_directory()).compose([])

@@ -77,6 +77,7 @@ MISTAKES: dict[str, tuple[list[str], list[str]]] = {
     "index out of range": (["train", "optimizer.generator.betas.5=3"], ["optimizer.generator.betas.5:"]),
     "unknown option": (["train", "data=mnst"], ["data:", "did you mean mnist?", "cifar10, digits"]),
     "unknown option of a subgroup": (["train", "model=gan/dcgn"], ["model:", "did you mean gan/dcgan?"]),
+    "recipe by an earlier name": (["train", "experiment=dcgan_mnist"], ["experiment:", "did you mean mnist/dcgan?"]),
     "option without its subgroup": (["train", "model=dcgan"], ["model:", "did you mean gan/dcgan?"]),
     "unknown option in a list": (
         ["train", "objective/gan@model.objective=[non_saturatin]"],
