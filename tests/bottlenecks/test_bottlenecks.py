@@ -143,6 +143,9 @@ def test_a_level_s_posterior_is_the_product_of_the_evidence_and_the_prior():
 def test_levels_have_the_lengths_they_were_given_whether_drawn_or_inferred():
     bottleneck = Ladder(encoder(), dims=(4, 3, 2), hidden=5)
     wanted = {"z1": 4, "z2": 3, "z3": 2}
+    again, other = bottleneck.draw(6, rng()), bottleneck.draw(6, torch.Generator().manual_seed(2))
+    for name, z in bottleneck.draw(6, rng()).items():
+        assert torch.equal(z, again[name]) and not torch.equal(z, other[name])
     assert {name: z.shape[-1] for name, z in bottleneck.draw(6, rng()).items()} == wanted
     assert {name: z.shape[-1] for name, z in bottleneck.infer(batch(), 2, rng()).latent.items()} == wanted
 

@@ -1,5 +1,6 @@
 import copy
 
+import numpy as np
 import pytest
 import torch
 from sklearn.mixture import GaussianMixture
@@ -76,6 +77,15 @@ def test_a_fit_follows_its_seed_and_leaves_the_global_random_state():
     assert not torch.equal(fits[0], fits[2])
     assert not fits[0].requires_grad
     assert torch.equal(state, torch.get_rng_state())
+
+
+def test_a_fit_of_one_gaussian_far_from_zero_is_numpy_s_in_double_precision():
+    codes = 1000 + 0.05 * torch.randn(2000, 2, generator=torch.Generator().manual_seed(0))
+    mixture = Mixture(2, components=1)
+    mixture.fit(codes, seed=0)
+    exact = codes.double().numpy()
+    np.testing.assert_allclose(mixture.means[0], exact.mean(0), atol=1e-4)
+    np.testing.assert_allclose(covariances(mixture)[0], np.cov(exact.T, bias=True), rtol=5e-3, atol=1e-6)
 
 
 def test_codes_that_coincide_give_a_mixture_all_the_same():

@@ -85,13 +85,13 @@ def test_no_draw_is_infinite_and_equal_quantiles_have_no_tails(monkeypatch):
 @pytest.mark.parametrize("levels", [LEVELS.tolist(), [0.1, 0.4, 0.7, 0.95], [0.2, 0.9]])
 def test_quantiles_are_steps_from_the_middle_one_in_units_of_a_standard_normal_s(levels):
     spec = Spec("series", SeriesContent(horizon=1, channels=("x",)), {"history": HistoryCondition(look_back=1)})
-    numbers = torch.randn(3, len(levels), generator=rng())
-    steps = numbers[:, 1:].double().exp().numpy() * np.diff(stats.norm.ppf(torch.tensor(levels).double().numpy()))
+    numbers = torch.randn(3, 2, len(levels), generator=rng())
+    steps = numbers[..., 1:].double().exp().numpy() * np.diff(stats.norm.ppf(torch.tensor(levels).double().numpy()))
     middle = len(levels) // 2
-    wanted = np.zeros((3, len(levels)))
+    wanted = np.zeros((3, 2, len(levels)))
     for place in range(len(levels)):
-        steps_between = steps[:, min(place, middle) : max(place, middle)].sum(1)
-        wanted[:, place] = numbers[:, 0].double().numpy() + np.sign(place - middle) * steps_between
+        steps_between = steps[..., min(place, middle) : max(place, middle)].sum(-1)
+        wanted[..., place] = numbers[..., 0].double().numpy() + np.sign(place - middle) * steps_between
     output = Quantiles(spec, levels=levels)
     np.testing.assert_allclose(output(numbers).values.numpy(), wanted, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(output.gaps, np.diff(stats.norm.ppf(torch.tensor(levels).double().numpy())), rtol=1e-7)

@@ -7,7 +7,9 @@ from scipy.linalg import sqrtm
 
 from genloom.data.base import ImageData, Images, Split
 from genloom.extractors.card import Card
+from genloom.extractors.damage import rungs, unseen
 from genloom.extractors.features import StridedCNN
+from genloom.metrics import calibration
 from genloom.metrics.calibration import calibrate
 
 CARD = Card(
@@ -65,7 +67,7 @@ def known(network: StridedCNN, right: float, num_test: int = 80) -> ImageData:
         (80, 0.65, True),  # 0.5 + 3 √(0.25 / 80) = 0.668
         (80, 0.7, False),
         (1200, 0.545, True),  # 0.5 + 0.1 · 0.5; three standard errors are 0.043
-        (1200, 0.555, False),
+        (1200, 0.55, False),
     ],
 )
 def test_an_accuracy_is_above_chance_by_three_standard_errors_and_a_tenth_of_what_is_left(network, num, share, warned):
@@ -102,6 +104,41 @@ def test_the_floor_is_the_distance_of_real_images_by_scipy_and_the_definition(ne
     assert all(half > 0 for half in half_widths)
 
 
-def test_a_rung_of_too_few_images_is_left_out(network):
-    card = calibrate(network, CARD, known(network, 0.9), 24)  # about twelve of them are of the class that stays
-    assert "class_dropped" not in card.ladder and card.ladder["real"]["num"] == 24
+def test_a_rung_of_fewer_than_twenty_images_is_left_out(network):
+    card = calibrate(network, CARD, known(network, 0.8, 40), 1000)
+    assert card.ladder["class_dropped"]["num"] == 20
+    card = calibrate(network, CARD, known(network, 0.8, 38), 1000)
+    assert "class_dropped" not in card.ladder and card.ladder["real"]["num"] == 38
+
+
+def test_what_it_is_blind_to_is_said(network):
+    card = calibrate(network, CARD, known(network, 0.9), 80)
+    blind = unseen({rung: found["fd"] for rung, found in card.ladder.items()})
+    assert blind
+    assert any(f"does not rise with the damage of {', '.join(blind)}: it" in warning for warning in card.warnings)
+
+
+def test_a_card_is_the_same_whatever_was_drawn_before(network):
+    cards = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        cards.append(calibrate(network, CARD, known(network, 0.9), 80))
+    assert cards[0] == cards[1]
+
+
+@pytest.mark.parametrize(("height", "width", "damaged"), [(12, 6, 6), (6, 12, 6), (7, 7, 6), (5, 5, 5)])
+def test_larger_pictures_are_damaged_at_the_size_of_the_network(network, monkeypatch, height, width, damaged):
+    class Sized(ImageData):
+        classes = CARD.classes
+
+        def read(self, split: Split) -> Images:
+            rng = torch.Generator().manual_seed(0)
+            content = torch.randint(0, 256, (50, 1, height, width), dtype=torch.uint8, generator=rng)
+            return Images(content, torch.arange(50) % 2)
+
+    shapes = []
+    monkeypatch.setattr(
+        calibration, "rungs", lambda *images: shapes.extend(each.content.shape[1:] for each in images) or rungs(*images)
+    )
+    calibrate(network, CARD, Sized(name="sized"), 50)
+    assert shapes == [(1, damaged, damaged)] * 2

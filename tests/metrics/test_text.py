@@ -115,6 +115,9 @@ def test_intervals_are_those_of_a_mean_and_of_a_ratio() -> None:
     r = totals.mean().item() / counts.mean().item()
     error = ((var_t - 2 * r * cov + r**2 * var_c) / 30) ** 0.5 / counts.mean().item()
     assert (ratio, half) == pytest.approx((r, stats.norm.ppf(0.975) * error), rel=1e-4)
+    two = totals[:2] / 4
+    ratio, half = _ratio(totals[:2], torch.full((2,), 4.0))
+    assert (ratio, half) == pytest.approx((two.mean().item(), stats.norm.ppf(0.975) * stats.sem(two)), rel=1e-4)
     assert _ratio(totals[:1], counts[:1])[1] == math.inf
 
 

@@ -185,6 +185,11 @@ def test_a_block_of_the_discriminator_is_its_equations():
     assert block.skip.bias is None
 
 
+def test_a_latent_is_normalised_to_a_mean_square_of_1():
+    x = 3 * torch.randn(5, 7)
+    torch.testing.assert_close(normalise(x), F.rms_norm(x, (7,)), atol=1e-5, rtol=1e-5)
+
+
 def test_nothing_divided_by_its_size_is_nothing():
     assert not normalise(torch.zeros(2, 3)).any()
     layer = ModulatedConv2d(2, 3)

@@ -11,7 +11,7 @@ from genloom.distributions.outputs.categorical import CategoricalPrediction
 from genloom.distributions.outputs.real import GaussianPrediction, PointPrediction, QuantilePrediction
 from genloom.objectives.sequence import MeanAbsoluteError, MeanSquaredError, NegativeLogLikelihood, Pinball
 
-LEVELS = (0.1, 0.4, 0.8)
+LEVELS = (0.1, 0.4, 0.6, 0.8)
 
 
 @pytest.fixture(autouse=True)
@@ -56,5 +56,9 @@ def test_only_what_was_observed_counts():
     mask = torch.rand(4, 5, 3) < 0.3
     found = MeanSquaredError()(PointPrediction(values), batch(content, mask)).total
     torch.testing.assert_close(found, F.mse_loss(values[mask], content[mask]))
+    one = torch.zeros_like(mask)
+    one[1, 2, 0] = True
+    found = MeanSquaredError()(PointPrediction(values), batch(content, one)).total
+    torch.testing.assert_close(found, (values - content)[1, 2, 0].square())
     nothing = MeanSquaredError()(PointPrediction(values), batch(content, torch.zeros_like(mask))).total
     assert nothing == 0

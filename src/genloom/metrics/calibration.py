@@ -89,4 +89,4 @@ def calibrate(
 
 def _shrunk(data: InMemoryData, split: Split, num: int, size: int) -> Images:
     images = selection(data, split, num)
-    return Images(resize(images.content, size if max(images.content.shape[-2:]) > size else None), images.given)
+    return Images(resize(images.content, size if max(images.content.shape[2:]) > size else None), images.given)
