@@ -77,7 +77,7 @@ class Mutant:
 
 
 class Finder(ast.NodeVisitor):
-    """Collects what can be changed in a file: no annotation, docstring, message or decorator.
+    """Collects what can be changed in a file: no annotation, type variable, docstring, message or decorator.
 
     Args:
         path: of the file.
@@ -178,6 +178,8 @@ class Finder(ast.NodeVisitor):
     def visit(self, node: ast.AST) -> None:
         """Collect the changes of a node and of what is in it; of messages there are none."""
         if isinstance(node, ast.Raise | ast.Assert | ast.JoinedStr):
+            return
+        if isinstance(node, ast.Call) and self.text(node.func) == "TypeVar":
             return
         if self.part is None and isinstance(node, ast.expr | ast.stmt):
             for new in changes(node, self):

@@ -92,6 +92,25 @@ def test_crps_of_a_certain_forecast_is_its_absolute_error():
     torch.testing.assert_close(found, torch.tensor([1.0, 0.0, 3.0]))
 
 
+def test_the_crps_is_of_as_many_draws_as_are_asked_for(tmp_path):
+    asked = set()
+
+    class Counting(QuantilePrediction):
+        def sample(self, num, rng):
+            asked.add(num)
+            return super().sample(num, rng)
+
+    class Drawn(SequenceBaseline):
+        def predict(self, batch):
+            return Counting(torch.tensor([0.1, 0.9]), torch.stack([batch.content - 1, batch.content + 1], dim=-1))
+
+    data = Series(path=table(tmp_path), look_back=6, horizon=4)
+    sgd = partial(torch.optim.SGD, lr=1.0)
+    built = Drawn(data.describe(), network=RepeatLast, output=Gaussian, optimizer={"parameters": sgd})
+    scores(built, data, num_samples=7)
+    assert asked == {7}
+
+
 # Means over all values
 
 

@@ -484,6 +484,17 @@ def test_colours_come_to_the_papers_product_of_matrices():
         torch.testing.assert_close(picture.flatten(1), expected, atol=1e-4, rtol=1e-4)
 
 
+def test_a_grey_image_becomes_brighter_and_then_richer_in_contrast():
+    content, stream = images(6, 1, 4), rng(5)
+    out = only(1, brightness=0.2, contrast=0.5)(content, rng(5))
+    drawn = []
+    for deviation in (0.2, 0.5):
+        drawn.append(torch.randn(6, generator=stream) * deviation)
+        torch.rand(6, generator=stream)  # whether it is due: it is
+    b, c = (each.view(6, 1, 1, 1) for each in drawn)
+    torch.testing.assert_close(out, 2**c * (content + b))
+
+
 # Adaptive augmentation: the controller
 
 
