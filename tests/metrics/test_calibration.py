@@ -134,7 +134,7 @@ def test_larger_pictures_are_damaged_at_the_size_of_the_network(network, monkeyp
         def read(self, split: Split) -> Images:
             rng = torch.Generator().manual_seed(0)
             content = torch.randint(0, 256, (50, 1, height, width), dtype=torch.uint8, generator=rng)
-            return Images(content, torch.arange(50) % 2)
+            return Images(content, {"label": torch.arange(50) % 2})
 
     shapes = []
     monkeypatch.setattr(
