@@ -17,6 +17,7 @@ from genloom.batch import Batch
 from genloom.contents.base import Content, check
 from genloom.contents.condition import Condition
 from genloom.contents.label import LabelContent
+from genloom.errors import DataError
 from genloom.examples import Examples
 
 
@@ -35,6 +36,10 @@ class Spec:
     content: Content
     given: Mapping[str, Condition] = field(default_factory=dict)
     num_examples: int | None = None
+
+    def __post_init__(self) -> None:
+        if wrong := [name for name in self.given if not name.isidentifier()]:
+            raise DataError(f"data.name={self.name}: a condition called {wrong[0]!r}; give it a name of letters and _")
 
     @property
     def labels(self) -> LabelContent | None:

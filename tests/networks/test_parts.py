@@ -84,7 +84,7 @@ def test_projection_against_the_formula():
     head = Projection(LABELLED, 6)
     features = torch.randn(4, 6)
     expected = features @ head.score.weight[0] + head.score.bias
-    expected = expected + (head.told.embedders["label"].vectors.weight[LABELS["label"]] * features).sum(1)
+    expected = expected + (head.told.embedders[0].vectors.weight[LABELS["label"]] * features).sum(1)
     torch.testing.assert_close(head(features, LABELS).score, expected)
 
 
@@ -168,7 +168,7 @@ def test_a_joined_head_and_a_recognising_one_against_their_formulas():
     features = 3 * torch.randn(4, 6)
     leaky = lambda x: torch.where(x > 0, x, 0.2 * x)  # noqa: E731
     head = ConcatenationHead(LABELLED, 6)
-    joined = torch.cat([features, head.told.embedders["label"].vectors.weight[LABELS["label"]]], 1)
+    joined = torch.cat([features, head.told.embedders[0].vectors.weight[LABELS["label"]]], 1)
     hidden = leaky(joined @ head.hidden.weight.T + head.hidden.bias)
     torch.testing.assert_close(head(features, LABELS).score, hidden @ head.score.weight[0] + head.score.bias)
     codes = Codes(LABELLED, 6, categories=4, continuous=2)
@@ -177,9 +177,7 @@ def test_a_joined_head_and_a_recognising_one_against_their_formulas():
     critique = codes(features)
     torch.testing.assert_close(torch.cat([critique.aux["category"], critique.aux["continuous"]], 1), expected)
     assert Codes(LABELLED, 6, continuous=0).aux == {"category": 10}
-    assert Projection(LABELLED, 400).told.embedders["label"].vectors.weight.std().item() == pytest.approx(
-        1 / 20, rel=0.1
-    )
+    assert Projection(LABELLED, 400).told.embedders[0].vectors.weight.std().item() == pytest.approx(1 / 20, rel=0.1)
 
 
 def test_a_class_is_told_beside_z_as_a_one_hot_vector():

@@ -142,6 +142,24 @@ class TextContent(Content):
         given = Given(prompt=window[:, : examples.past])
         return TextBatch(window[:, examples.past :], index, given, examples.scored(index))
 
+    def asked(self, texts: Sequence[str], num: int, key: str) -> Int64[Tensor, "num length"]:
+        """Return the texts in turn.
+
+        Raises:
+            ConfigError: there is none, or one is of another length, or holds what is not in the vocabulary.
+        """
+        try:
+            tokens = [self.vocabulary.encode(text) for text in texts]
+        except DataError as error:
+            raise ConfigError(f"{key}: {error}") from error
+        if wrong := [
+            f"{text!r} is {len(one)}" for text, one in zip(texts, tokens, strict=True) if len(one) != self.length
+        ]:
+            raise ConfigError(f"{key}: {wrong[0]} tokens long; give texts of {self.length}")
+        if not tokens:
+            raise ConfigError(f"{key}: no text is given")
+        return dealt(torch.stack(tokens).long(), num)
+
     def show(self, stored: Integer[Tensor, "num length"], *, columns: int | None = None) -> Text:
         """Write them below each other, numbered."""
         texts = (self.vocabulary.decode(tokens) for tokens in stored.cpu())

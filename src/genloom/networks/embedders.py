@@ -221,14 +221,11 @@ class Told(nn.Module):
                 f"{', '.join(spec.given) or 'nothing'}"
             )
         self.names = tuple(spec.given if names is None else names)
-        self.embedders = nn.ModuleDict(
-            {
-                name: _embedder(spec, name, who, (embedders or {}).get(name))(spec.given[name], dim=dim, std=std)
-                for name in self.names
-            }
-        )
-        self.dims = [embedder.dim for embedder in self.embedders.values()]
-        self.dim = sum(self.dims)  # pyright: ignore[reportCallIssue, reportArgumentType]
+        wanted = {} if dim is None else {"dim": dim, "std": std}
+        chosen = {name: _embedder(spec, name, who, (embedders or {}).get(name)) for name in self.names}
+        built = [embedder(spec.given[name], **wanted) for name, embedder in chosen.items()]
+        self.embedders = nn.ModuleList(built)
+        self.dim = sum(embedder.dim for embedder in built)
 
     def vectors(self, given: Given) -> list[Float[Tensor, "batch dim"]]:
         """Return a vector of each condition.
@@ -237,7 +234,7 @@ class Told(nn.Module):
             ConfigError: a condition is missing.
         """
         vectors = []
-        for name, embedder in self.embedders.items():
+        for name, embedder in zip(self.names, self.embedders, strict=True):
             if name not in given:
                 raise ConfigError(f"given.{name}: a network is told the {name}, and there is none; give one")
             vector = embedder(given[name])
