@@ -8,12 +8,13 @@ import torch
 from omegaconf import DictConfig
 
 from genloom import randomness
+from genloom.commands.assembly import load_data_of
 from genloom.contents.text import TextContent
 from genloom.contents.vocabulary import Vocabulary
 from genloom.devices import device
 from genloom.errors import ConfigError, DataError
 from genloom.models.abilities import Conditions, Continues, Model, Samples, Truncates, offers, require
-from genloom.models.generation import draw_examples
+from genloom.models.generation import draw_examples, taking
 from genloom.runs import checkpoint
 from genloom.samplers.tokens import TokenSampler
 
@@ -27,6 +28,7 @@ def run(config: DictConfig) -> None:
     file = checkpoint.find(config.checkpoint)
     model = checkpoint.load(file, trust=list(config.trust), device=device(config.device))
     drawing = _checked(config, model).using(config.weights)
+    drawing = taking(drawing, lambda: load_data_of(model, file, None, config.trust).split("test"))
     out = Path(config.out) if config.out else Path("samples") / f"{file.stem}-seed{config.seed}"
     try:
         out.mkdir(parents=True, exist_ok=True)

@@ -8,9 +8,10 @@ from genloom import randomness
 from genloom.batch import Given
 from genloom.contents.shown import Shown, grid
 from genloom.data.base import InMemoryData
+from genloom.errors import CapabilityError
 from genloom.inspections.base import PictureLook
 from genloom.limits import Count
-from genloom.models.abilities import Conditions
+from genloom.models.abilities import Conditions, Model, require
 
 
 class Classes(PictureLook):
@@ -33,6 +34,12 @@ class Classes(PictureLook):
             raise ValueError(f"per_class: {per_class} is below the limit of 1")
         self.per_class = per_class
         self.classes = classes
+
+    def check(self, model: Model) -> None:
+        """Refuse also a model that is told nothing with names."""
+        if not any(condition.names for condition in require("it", Conditions, model).conditions.values()):
+            told = ", ".join(model.conditions)
+            raise CapabilityError(f"it needs a condition with names, as classes have; this model is told {told}")
 
     def picture(self, model: Conditions, data: Callable[[], InMemoryData]) -> Shown:
         """Draw the same latents for each class."""
