@@ -128,7 +128,9 @@ DEFAULTS = {
     "distributions.outputs.real.Quantiles": {"levels": (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)},
     "distributions.latents.NormalWithCodes": {"categories": 10, "continuous": 2, "noise_std": 1.0},
     "distributions.mixture.Mixture": {"components": 10},  # Ghosh et al., From Variational to Deterministic …, 2020
-    "samplers.tokens.TokenSampler": {"temperature": 1.0, "top_k": None, "top_p": None},
+    "samplers.truncated.Truncated": {"psi": 0.7},
+    "samplers.tokens.Tokens": {"temperature": 1.0, "top_k": None, "top_p": None},
+    "samplers.paths.Paths": {"num_paths": 0, "levels": (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)},
     "schedules.linear": {
         "warmup_iterations": 0,
         "constant_fraction": 0.0,
@@ -136,7 +138,7 @@ DEFAULTS = {
         "to_fraction": 1.0,
     },
     "schedules.cosine": {"warmup_iterations": 0, "from_fraction": 0.0, "to_fraction": 1.0},
-    "samplers.tokens.generate": {"kept": 0.5},
+    "networks.sequence.continuation.generate": {"kept": 0.5},
     "metrics.classes.ClassifierScore": {"splits": 1},
     "metrics.conditional.FrechetWithinClass": {"min_per_class": 20},
     # Chen et al., 2018, for the mutual information gap

@@ -14,7 +14,6 @@ import torch.nn.functional as F
 from jaxtyping import Integer
 from torch import Tensor, nn
 
-from genloom.batch import Prompt
 from genloom.networks.sequence.language import Language
 from genloom.networks.sequence.transformer import Transformer
 from genloom.spec import Spec
@@ -45,7 +44,7 @@ def train(rows: Integer[Tensor, " rows"], spec: Spec, iterations: int, batch_siz
         if step == WARMUP_ITERATIONS:
             start = time.perf_counter()
         tokens = rows[torch.randint(len(rows) - length, (batch_size, 1)) + window].long()
-        logits = model(Prompt(tokens[:, :1]), tokens[:, 1:])
+        logits = model(tokens[:, :1], tokens[:, 1:])
         F.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten()).backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         steps.step()

@@ -20,15 +20,15 @@ import torch
 from environments import environment, rate
 from throughput import in_turns, rate_of, ratio
 
-from genloom.batch import Prompt
 from genloom.contents.text import TextContent
 from genloom.contents.vocabulary import Characters
 from genloom.data.text import FromCharacters, Text
 from genloom.distributions.outputs.categorical import Categorical
 from genloom.models.sequence import SequenceModel
+from genloom.networks.sequence.continuation import generate
 from genloom.networks.sequence.language import Language
 from genloom.objectives.sequence import NegativeLogLikelihood
-from genloom.samplers.tokens import TokenSampler, generate
+from genloom.samplers.tokens import Tokens
 from genloom.spec import Spec
 
 VOCABULARY = 65  # as in scripts/bench/hugging_face_loop.py
@@ -44,11 +44,11 @@ def network(seed: int) -> Language:
 
 
 def cached(batch_size: int, num_tokens: int, seed: int) -> float:
-    """Return tokens per second of :func:`genloom.samplers.tokens.generate`."""
+    """Return tokens per second of :func:`genloom.networks.sequence.continuation.generate`."""
     model, tokens = network(seed), torch.zeros(batch_size, 1, dtype=torch.int64)
 
     def draw(num: int) -> None:
-        for _ in generate(model, tokens, num, TokenSampler(), torch.Generator().manual_seed(seed)):
+        for _ in generate(model, tokens, num, Tokens(), torch.Generator().manual_seed(seed)):
             pass
 
     draw(WARM_UP)
@@ -60,11 +60,11 @@ def cached(batch_size: int, num_tokens: int, seed: int) -> float:
 @torch.inference_mode()
 def uncached(num_tokens: int, seed: int) -> float:
     """Return tokens per second where all of the text is read again for each token."""
-    model, rng, sampler = network(seed), torch.Generator().manual_seed(seed), TokenSampler()
+    model, rng, sampler = network(seed), torch.Generator().manual_seed(seed), Tokens()
     text = torch.zeros(1, 1, dtype=torch.int64)
     start = time.perf_counter()
     for _ in range(num_tokens):
-        drawn = sampler(model(Prompt(text), text[:, :1])[:, 0], rng)
+        drawn = sampler(model(text, text[:, :1])[:, 0], rng)
         text = torch.cat([text, drawn.unsqueeze(1)], dim=1)
     return num_tokens / (time.perf_counter() - start)
 

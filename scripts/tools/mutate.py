@@ -54,8 +54,10 @@ TESTS: dict[str, str] = {
     "distributions/posteriors": "bottlenecks models/test_vae.py",
     "distributions/priors": "bottlenecks models/test_vae.py",
     "distributions/outputs/base": "distributions/test_real.py metrics/test_series.py",
-    "distributions/outputs/categorical": "samplers metrics/test_text.py models/test_sequence.py",
-    "samplers/tokens": "samplers/test_tokens.py",
+    "distributions/outputs/categorical": "samplers networks/test_continuation.py metrics/test_text.py "
+    "models/test_sequence.py",
+    "samplers": "samplers",
+    "networks/sequence/continuation": "networks/test_continuation.py",
     "distributions/mixture": "distributions/test_mixture.py",
     "distributions/latents": "distributions/test_latents.py objectives/test_auxiliary.py",
     "networks/gan/ada": "networks/test_augmentation.py",

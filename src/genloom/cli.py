@@ -101,7 +101,7 @@ def _hydra(command: str, arguments: list[str]) -> int:
     from hydra.types import RunMode
 
     from genloom.config.composition import Composer
-    from genloom.config.schema import literal, positional
+    from genloom.config.schema import changeable, literal, positional
     from genloom.config.sweep import check_all
 
     parser = get_args_parser()
@@ -112,6 +112,7 @@ def _hydra(command: str, arguments: list[str]) -> int:
     if not flags.multirun:  # there a comma parts the jobs
         flags.overrides = [_as_text(override, texts) for override in flags.overrides]
     flags.overrides = [_with_null(override, texts) for override in flags.overrides]
+    flags.overrides = _with_changes(flags.overrides, changeable(command))
     directory = Path(flags.config_path).expanduser().resolve() if flags.config_path else config_directory()
     composer = Composer(flags.config_name or command, directory, flags.config_dir)
     hydra, root = composer.hydra, composer.command
@@ -195,6 +196,16 @@ def _with_null(override: str, texts: Sequence[str]) -> str:
     """
     key, equals, value = override.partition("=")
     return f"{override}null" if equals and not value and key not in texts else override
+
+
+def _with_changes(overrides: Sequence[str], keys: Sequence[str]) -> list[str]:
+    """Return overrides of which those of single values below ``keys`` add them, where nothing is chosen for the key.
+
+    Nobody knows yet which values there are: what they change is in a checkpoint.
+    """
+    chosen = {override.partition("=")[0] for override in overrides}
+    changed = tuple(f"{key}." for key in keys if key not in chosen)
+    return [f"++{override}" if override.startswith(changed) else override for override in overrides]
 
 
 # Jobs

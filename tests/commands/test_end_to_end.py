@@ -67,9 +67,9 @@ def test_train_sample_evaluate(run, tmp_path):
     for folder in ("one", "two"):
         code, out, err = run("sample", "checkpoint=elsewhere/copied.ckpt", "num=5", "seed=3", f"out={folder}")
         assert code == 0, err
-    for key in ("prompt=hello", "sampler.temperature=0.5"):  # of text
+    for key in ("prompt=hello", "sampler=tokens"):  # of text
         code, _, err = run("sample", "checkpoint=elsewhere/copied.ckpt", key)
-        assert code == 2 and key.partition("=")[0].partition(".")[0] in err and "Continue" in err
+        assert code == 2 and key.partition("=")[0] in err and "Continue" in err
     names = sorted(path.name for path in (tmp_path / "one").iterdir())
     assert names == ["0.png", "1.png", "2.png", "3.png", "4.png", "grid.png", "samples.npz"]
     for name in names:
@@ -205,8 +205,8 @@ def test_sampling_by_class(run, tmp_path):
         assert set(archive["labels"].tolist()) != {3, 7}
     code, _, err = run("sample", "checkpoint=run", "classes=[3,cat]")
     assert (code, "given.label: cat is not among 0, 1" in err) == (2, True), err
-    code, _, err = run("sample", "checkpoint=run", "truncation=0.5")
-    assert (code, "truncation: 0.5 needs Truncate" in err) == (2, True), err
+    code, _, err = run("sample", "checkpoint=run", "sampler=truncated")
+    assert (code, "sampler: Truncated needs Truncate" in err) == (2, True), err
 
 
 def test_exploring_draws_what_the_model_offers_and_says_why_the_rest_is_left_out(run, tmp_path):

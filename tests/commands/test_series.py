@@ -19,10 +19,12 @@ def test_draws_are_written_by_a_model_that_has_them(run: Command, tmp_path: Path
     few = ["logger=none", "callbacks=none", "progress_bar=false", "metrics=none", f"output@model.output={output}"]
     code, _, err = run("train", *recipe, *few, "run.dir=run")
     assert code == 0, err
-    code, out, err = run("forecast", "checkpoint=run", "data.path=table.csv", "num_paths=3", "out=ahead.csv")
+    code, out, err = run("forecast", "checkpoint=run", "data.path=table.csv", "sampler.num_paths=3", "out=ahead.csv")
     if output == "point":
-        assert code == 2 and "num_paths: 3" in err and "output@model.output=gaussian" in err
-        code, out, err = run("forecast", "checkpoint=run", "data.path=table.csv", "num_paths=0", "out=ahead.csv")
+        assert code == 2 and "sampler.num_paths: 3" in err and "output@model.output=gaussian" in err
+        code, out, err = run(
+            "forecast", "checkpoint=run", "data.path=table.csv", "sampler.num_paths=0", "out=ahead.csv"
+        )
         assert code == 0 and "no intervals" in out, err
         assert pl.read_csv(tmp_path / "ahead.csv").columns == ["time", "load"]
     else:

@@ -50,7 +50,7 @@ MISTAKES: dict[str, tuple[list[str], list[str]]] = {
         ["train", "trainer.lr=1"],
         ["trainer.lr:", "unknown key; did you mean optimizer.generator.lr"],
     ),
-    "number for a list": (["forecast", "checkpoint=a", "levels=0.5"], ["levels:", "written 'levels=[…]'"]),
+    "number for a list": (["report", "runs=3"], ["runs:", "written 'runs=[…]'"]),
     "added typed key": (["train", "+run.nam=x"], ["run.nam:", "did you mean run.name?"]),
     "key without its path": (["train", "batch_size=3"], ["batch_size:", "did you mean data.batch_size?"]),
     "key that is ambiguous without its path": (
@@ -130,7 +130,25 @@ MISTAKES: dict[str, tuple[list[str], list[str]]] = {
         ["evaluate", "checkpoint=a", "data.path=book.txt"],
         ["data.path:", "data is null", "data=…"],
     ),
-    "nothing for a number": (["sample", "checkpoint=a", "sampler.temperature="], ["sampler.temperature:", "float"]),
+    "nothing for a number": (
+        ["sample", "checkpoint=a", "sampler=tokens", "sampler.temperature="],
+        ["sampler.temperature:", "float"],
+    ),
+    "truncation of before": (["sample", "checkpoint=a", "truncation=0.7"], ["truncation:", "sampler.psi=…"]),
+    "levels of before": (["forecast", "checkpoint=a", "levels=[0.5]"], ["levels:", "sampler.levels=[…]"]),
+    "draws of before": (["forecast", "checkpoint=a", "num_paths=3"], ["num_paths:", "sampler.num_paths=…"]),
+    "fitted density of before": (
+        ["train", "model=vae/dense", "sampler@model.sampler=mixture"],
+        ["sampler@model.sampler:", "latent_density@model.latent_density=…"],
+    ),
+    "no fitted density of before": (
+        ["train", "model=vae/dense", "model.sampler=null"],
+        ["model.sampler:", "latent_density@model.latent_density=…"],
+    ),
+    "key of another sampler": (
+        ["train", "sampler.temperature=0.7"],
+        ["sampler.temperature:", "sampler has no keys", "a key of sampler=tokens"],
+    ),
     "too short a tuple": (["train", "optimizer.generator.betas=[0.5]"], ["optimizer.generator.betas:", "tuple"]),
     "missing value": (["sample"], ["checkpoint:", "checkpoint=…"]),
     "interpolation of a missing key": (["train", "run.name=${daata.name}"], ["run.name:", "did you mean data.name?"]),
@@ -194,8 +212,8 @@ MISTAKES: dict[str, tuple[list[str], list[str]]] = {
         ["model.network.backbone.dropout:", "2 must be below 1"],
     ),
     "share above one": (
-        ["sample", "checkpoint=a", "sampler.top_p=3"],
-        ["sampler.top_p:", "3.0 is above the limit of 1"],
+        ["sample", "checkpoint=a", "sampler=tokens", "sampler.top_p=3"],
+        ["sampler.top_p:", "3 is above the limit of 1"],
     ),
     "word for resume": (["train", "resume=atuo"], ["resume:", "did you mean auto?", "never, auto or a path"]),
     "missing start": (["train", "init_from=nowhere"], ["init_from:", "no file or folder nowhere"]),
@@ -335,7 +353,7 @@ def test_usage_names_the_commands(outcomes: dict[str, dict[str, Any]]) -> None:
 def test_help_names_groups_options_and_examples(outcomes: dict[str, dict[str, Any]]) -> None:
     text = outcomes["help"]["out"]
     assert "data: cifar10, digits, etth1, fashion_mnist, image_folder, mnist" in text
-    assert text.count("  genloom train ") == 3
+    assert text.count("  genloom train ") == 4
 
 
 def test_a_key_without_a_value_is_unset(outcomes: dict[str, dict[str, Any]]) -> None:

@@ -14,6 +14,7 @@ from genloom.distributions.outputs.real import Gaussian
 from genloom.errors import DataError
 from genloom.models.sequence import SequenceBaseline
 from genloom.networks.baselines.closed_form import RepeatLast, Ridge
+from genloom.samplers.paths import Paths
 from genloom.spec import Spec
 
 START = datetime(2020, 1, 1)
@@ -186,7 +187,7 @@ def test_series_never_seen_are_forecast_nearly_as_well_as_the_optimum(tmp_path):
     for name, row in zip(panel.names, values, strict=True):
         lines += [f"{stamp},new {name},{value}" for stamp, value in zip(stamps, row, strict=False)]
     present = read_present(write(tmp_path / "new.csv", lines), spec)
-    forecast = present.table(model.forecast(present.history))
+    forecast = present.table(Paths().forecast(model, present.history))
     assert forecast["series"][0] == "new 0" and len(forecast) == num * horizon
     errors = (forecast["value"].to_numpy().reshape(num, horizon) - values[:, length:]) / sigma[:, None]
     optimum = SeasonalProcess().squared_errors(horizon).mean()
@@ -195,7 +196,7 @@ def test_series_never_seen_are_forecast_nearly_as_well_as_the_optimum(tmp_path):
     truth = values[:, length:].reshape(-1)
     assert ((low <= truth) & (truth <= high)).mean() == pytest.approx(0.9, abs=0.05)
     naive = SequenceBaseline(spec, network=RepeatLast, output=Gaussian, optimizer={"parameters": sgd})
-    repeated = present.table(naive.forecast(present.history))["value"].to_numpy().reshape(num, horizon)
+    repeated = present.table(Paths().forecast(naive, present.history))["value"].to_numpy().reshape(num, horizon)
     np.testing.assert_allclose(
         repeated, np.repeat(values[:, length - 1 : length], horizon, axis=1), rtol=1e-4, atol=1e-3
     )

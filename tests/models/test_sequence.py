@@ -22,7 +22,8 @@ from genloom.networks.sequence.periodic import Periodic
 from genloom.networks.sequence.recurrent import GRU
 from genloom.networks.sequence.transformer import Transformer
 from genloom.objectives.sequence import MeanSquaredError, NegativeLogLikelihood, Pinball
-from genloom.samplers.tokens import TokenSampler
+from genloom.samplers.paths import Paths
+from genloom.samplers.tokens import Tokens
 
 adamw = partial(torch.optim.AdamW, lr=1e-2)
 
@@ -98,7 +99,7 @@ def test_samples_are_text_of_the_vocabulary_and_repeat_with_the_seed(text, text_
 def test_greedy_generation_takes_the_most_probable_token(text_model):
     model = text_model().eval()
     prompt = model.conditions["prompt"].asked(["the "], 1, "given.prompt")
-    drawn = list(model.generate(prompt, 5, rng=torch.Generator(), sampler=TokenSampler(temperature=0)))
+    drawn = list(model.generate(prompt, 5, rng=torch.Generator(), choose=Tokens(temperature=0)))
     text = prompt
     for token in drawn:
         content = torch.cat([text[:, 1:], token.view(1, 1)], dim=1)
@@ -122,7 +123,7 @@ def test_every_output_learns_and_forecasts(series, series_model, fit, output, ob
     fit(model, series, max_steps=80)
     after = objective(model.eval().prediction(model.network, batch), batch).total.item()
     assert after < 0.95 * before
-    forecast = model.forecast(batch.given["history"], num_paths=7, rng=torch.Generator().manual_seed(0))
+    forecast = Paths(num_paths=7).forecast(model, batch.given["history"], rng=torch.Generator().manual_seed(0))
     assert forecast.mean.shape == batch.content.shape
     if output is Point:
         assert forecast.quantiles is None and forecast.paths is None

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,11 @@ from pytorch_lightning.loggers import Logger
 from genloom import randomness
 from genloom.config.advice import pasted
 from genloom.config.instantiate import instantiate
+from genloom.config.near import did_you_mean
+from genloom.config.validation import validate
 from genloom.contents.base import why_not
 from genloom.data.base import InMemoryData
+from genloom.devices import device
 from genloom.errors import CapabilityError, ConfigError, DataError, NeedsLabelsError
 from genloom.examples import Examples
 from genloom.inspections.base import Look
@@ -26,6 +29,7 @@ from genloom.models.abilities import Model
 from genloom.models.training.family import Family
 from genloom.runs import checkpoint, stranger
 from genloom.runs.logs import careful
+from genloom.samplers.fitting import SAMPLERS, check, usual
 from genloom.spec import Spec
 
 
@@ -61,12 +65,16 @@ def build(config: DictConfig) -> Run:
         )
     except NeedsLabelsError as error:
         raise NeedsLabelsError(f"{error}" + (f" ({data.why_unlabelled})" if data.why_unlabelled else "")) from error
+    sampler = instantiate(config.sampler, "sampler")
+    check(sampler, model)
+    model.sampler = sampler
     model.identity = {
         "model": OmegaConf.to_container(config.model, resolve=True),
         "data": OmegaConf.to_container(config.data, resolve=True),
         "optimizer": OmegaConf.to_container(config.optimizer, resolve=True),
         "scheduler": OmegaConf.to_container(config.scheduler, resolve=True) if config.scheduler else None,
         "metrics": OmegaConf.to_container(config.metrics, resolve=True) if config.metrics else None,
+        "sampler": OmegaConf.to_container(config.sampler, resolve=True),
         "data_fingerprint": data.fingerprint,
     }
     if model.is_continuation and not (config.init_from or config.get("resume_from")):
@@ -133,6 +141,44 @@ def load_data(node: DictConfig | dict[str, Any], spec: Spec | None = None) -> In
     data.prepare_data()
     data.describe()
     return data
+
+
+def load_model(config: DictConfig) -> tuple[Family, Path]:
+    """Return the model of a checkpoint, drawn from as the command line says, and the checkpoint's file.
+
+    Args:
+        config: ``checkpoint``, ``device``, ``trust``; and ``sampler``: one to draw by, or values that change the
+            checkpoint's; empty leaves that as it is.
+
+    Raises:
+        CheckpointError: it cannot be used.
+        CapabilityError: the sampler can't draw from its model.
+        ConfigError: the sampler has no such values.
+    """
+    file = checkpoint.find(config.checkpoint)
+    model = checkpoint.load(file, trust=list(config.trust), device=device(config.device))
+    if config.sampler:
+        node = config.sampler if "_target_" in config.sampler else _changed(model, file, config.sampler)
+        sampler = instantiate(node, "sampler")
+        check(sampler, model)
+        model.sampler = sampler
+    return model, file
+
+
+def _changed(model: Family, file: Path, changes: DictConfig) -> DictConfig:
+    """Return the configuration of a model's sampler with other values."""
+    kind = type(model.sampler or usual(model))
+    known = [field.name for field in fields(kind)]  # pyright: ignore[reportArgumentType]
+    for name in map(str, changes):
+        if name not in known:
+            others = [each for each in SAMPLERS if name in (field.name for field in fields(each))]
+            chosen = "".join(f"; sampler={each.__name__.lower()} has it" for each in others)
+            hint = did_you_mean(name, known) or chosen or f"; it has {', '.join(known) or 'none'}"
+            raise ConfigError(f"sampler.{name}: {kind.__name__}, the sampler of {file}, has no value {name}{hint}")
+    recorded = model.identity["sampler"] or {"_target_": f"{kind.__module__}.{kind.__qualname__}"}
+    node = OmegaConf.create({"sampler": {**recorded, **changes}})
+    validate(node)
+    return node.sampler
 
 
 def load_data_of(model: Family, file: Path, node: DictConfig | None, trust: Sequence[str] = ()) -> InMemoryData:

@@ -8,13 +8,13 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from genloom import randomness
-from genloom.commands.assembly import load_data, load_data_of
+from genloom.commands.assembly import load_data, load_data_of, load_model
 from genloom.config.instantiate import instantiate
 from genloom.devices import device
 from genloom.errors import ConfigError
 from genloom.judging.candidate import Candidate, candidates_of
 from genloom.judging.judge import Judge, Verdict
-from genloom.runs import checkpoint, stranger
+from genloom.runs import stranger
 from genloom.runs.directory import write_json
 
 
@@ -53,8 +53,7 @@ def _chosen(key: str) -> bool:
 
 
 def _of_checkpoint(config: DictConfig) -> tuple[Verdict, Path]:
-    file = checkpoint.find(config.checkpoint)
-    model = checkpoint.load(file, trust=list(config.trust), device=device(config.device))
+    model, file = load_model(config)
     suite = config.metrics
     if not _chosen("metrics"):
         suite = model.identity["metrics"]
@@ -68,6 +67,8 @@ def _of_checkpoint(config: DictConfig) -> tuple[Verdict, Path]:
 
 
 def _of_samples(config: DictConfig) -> tuple[Verdict, Path]:
+    if config.sampler:
+        raise ConfigError("sampler: samples=… were drawn already; leave it out")
     if not config.data:
         raise ConfigError("data: judging samples needs the real data to hold them against, as in data=mnist")
     judge = _judge(config.metrics)

@@ -9,16 +9,14 @@ from omegaconf import DictConfig
 from pytorch_lightning import Callback
 
 from genloom import randomness
-from genloom.commands.assembly import build_callbacks, load_data_of
+from genloom.commands.assembly import build_callbacks, load_data_of, load_model
 from genloom.config.instantiate import instantiate
 from genloom.contents.shown import Shown
 from genloom.data.base import InMemoryData
-from genloom.devices import device
 from genloom.errors import CapabilityError, ConfigError, DataError
 from genloom.inspections.base import PictureLook
 from genloom.judging.judge import Judge
 from genloom.models.abilities import Model
-from genloom.runs import checkpoint
 
 
 @randomness.untouched()
@@ -30,8 +28,7 @@ def run(config: DictConfig) -> None:
     """
     if not config.callbacks:
         raise ConfigError("callbacks: none leaves nothing to look at; choose some, as in callbacks=directions")
-    file = checkpoint.find(config.checkpoint)
-    model = checkpoint.load(file, trust=list(config.trust), device=device(config.device))
+    model, file = load_model(config)
     if config.seed is not None:
         model.seed = config.seed
     judge: Judge | None = instantiate(config.metrics, "metrics") if config.metrics else None

@@ -8,29 +8,26 @@ import torch
 from omegaconf import DictConfig
 
 from genloom import figures, randomness
+from genloom.commands.assembly import load_model
 from genloom.contents.shown import Picture
 from genloom.data.series.forecasting import Present, read_present
-from genloom.devices import device
 from genloom.errors import ConfigError
 from genloom.models.abilities import Forecasts, require
 from genloom.outlook import Forecast
-from genloom.runs import checkpoint
+from genloom.samplers.paths import paths_of
 
 _OTHERWISE = "one trained with output@model.output=gaussian or quantiles gives more"
 
 
 def run(config: DictConfig) -> None:
-    """Write a CSV with a row per step and series, and a figure; with ``num_paths``, draws as an npz too.
+    """Write a CSV with a row per step and series, and a figure; with the sampler's ``num_paths``, draws as an npz too.
 
     Raises:
         GenloomError: the checkpoint or the table cannot be used, or its model does not forecast.
     """
-    levels = list(config.levels)
-    if levels != sorted(set(levels)) or not all(0 < level < 1 for level in levels):
-        raise ConfigError(f"levels: {levels} are not ascending within 0 and 1")
-    file = checkpoint.find(config.checkpoint)
-    model = checkpoint.load(file, trust=list(config.trust), device=device(config.device))
+    model, file = load_model(config)
     model = require("genloom forecast", Forecasts, model).using(config.weights)
+    sampler = paths_of(model)
     path = Path(config.data.path).expanduser()
     present = read_present(
         path,
@@ -42,9 +39,9 @@ def run(config: DictConfig) -> None:
         on_unknown=config.data.on_unknown,
     )
     rng = randomness.generator(config.seed, "paths")
-    forecast = model.forecast(present.history, levels=levels, num_paths=config.num_paths, rng=rng)
-    if config.num_paths and forecast.paths is None:
-        raise ConfigError(f"num_paths: {config.num_paths} draws of a model that gives a point; {_OTHERWISE}")
+    forecast = sampler.forecast(model, present.history, rng=rng)
+    if sampler.num_paths and forecast.paths is None:
+        raise ConfigError(f"sampler.num_paths: {sampler.num_paths} draws of a model that gives a point; {_OTHERWISE}")
     out = Path(config.out) if config.out else Path("samples") / f"{file.stem}-{path.stem}.csv"
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -54,7 +51,7 @@ def run(config: DictConfig) -> None:
             np.savez_compressed(out.with_suffix(".npz"), paths=present.unscaled(forecast.paths).numpy())
     except OSError as error:
         raise ConfigError(f"out: {out} cannot be written ({error.strerror}); set out") from error
-    intervals = f"quantiles {', '.join(f'{level:g}' for level in levels)}"
+    intervals = f"quantiles {', '.join(f'{level:g}' for level in sampler.levels)}"
     if forecast.levels is None:
         intervals = f"no intervals: this model gives a point; {_OTHERWISE}"
     print(f"{len(present.names)} series, {present.content.horizon} steps of {', '.join(present.content.channels)}")

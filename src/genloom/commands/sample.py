@@ -8,15 +8,13 @@ import torch
 from omegaconf import DictConfig
 
 from genloom import randomness
-from genloom.commands.assembly import load_data_of
+from genloom.commands.assembly import load_data_of, load_model
 from genloom.contents.text import TextContent
 from genloom.contents.vocabulary import Vocabulary
-from genloom.devices import device
 from genloom.errors import ConfigError, DataError
-from genloom.models.abilities import Conditions, Continues, Model, Samples, Truncates, offers, require
+from genloom.models.abilities import Conditions, Continues, Model, Samples, offers, require
 from genloom.models.generation import draw_examples, taking
-from genloom.runs import checkpoint
-from genloom.samplers.tokens import TokenSampler
+from genloom.samplers.tokens import stream
 
 
 def run(config: DictConfig) -> None:
@@ -25,8 +23,7 @@ def run(config: DictConfig) -> None:
     Raises:
         GenloomError: the checkpoint cannot be used, or its model does not sample, or not as it is asked to.
     """
-    file = checkpoint.find(config.checkpoint)
-    model = checkpoint.load(file, trust=list(config.trust), device=device(config.device))
+    model, file = load_model(config)
     drawing = _checked(config, model).using(config.weights)
     drawing = taking(drawing, lambda: load_data_of(model, file, None, config.trust).split("test"))
     out = Path(config.out) if config.out else Path("samples") / f"{file.stem}-seed{config.seed}"
@@ -45,7 +42,7 @@ def _draw(model: Samples, config: DictConfig, out: Path) -> None:
     classes = None if config.classes is None else list(config.classes)
     named = next((name for name, condition in model.conditions.items() if condition.names), "classes")
     asked = {} if classes is None else {named: classes}
-    examples = draw_examples(model, config.num, seed=config.seed, asked=asked, truncation=config.truncation)
+    examples = draw_examples(model, config.num, seed=config.seed, asked=asked)
     print(f"{config.num} samples ({model.weights} weights, seed {config.seed})")
     print("\n".join(model.spec.content.save(examples, out, columns=len(classes) if classes else None)))
 
@@ -55,18 +52,13 @@ def _checked(config: DictConfig, model: Model) -> Samples:
     drawing = require("genloom sample", Samples, model)
     if config.classes is not None:
         require(f"classes: choosing {','.join(config.classes)}", Conditions, model)
-    if config.truncation is not None:
-        require(f"truncation: {config.truncation}", Truncates, model)
     if config.prompt is not None:
         require(f"prompt: {config.prompt!r}", Continues, model)
-    if TokenSampler(**config.sampler) != TokenSampler():
-        require("sampler: drawing tokens otherwise than the model says", Continues, model)
     return drawing
 
 
 def _write(model: Continues, content: TextContent, config: DictConfig, out: Path) -> None:
     """Write texts; the first one as it comes, the others, drawn beside it, after it."""
-    sampler = TokenSampler(**config.sampler)
     prompt = content.vocabulary.beginning if config.prompt is None else config.prompt
     try:
         tokens = content.vocabulary.encode(prompt)
@@ -75,7 +67,7 @@ def _write(model: Continues, content: TextContent, config: DictConfig, out: Path
     if not len(tokens):
         raise ConfigError("prompt: it is empty; leave it out, and texts begin after a line's end")
     rng = randomness.generator(config.seed, "sample")
-    drawn = model.generate(tokens.expand(config.num, -1), config.length, rng=rng, sampler=sampler)
+    drawn = stream(model, tokens.expand(config.num, -1), config.length, rng=rng)
     columns: list[torch.Tensor] = []
 
     def first() -> Iterator[int]:

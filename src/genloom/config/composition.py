@@ -32,6 +32,7 @@ from genloom.config import schema
 from genloom.config.advice import pasted
 from genloom.config.libraries import unused
 from genloom.config.near import did_you_mean
+from genloom.config.renamed import renamed
 from genloom.config.validation import accepts
 from genloom.errors import ConfigError
 
@@ -197,6 +198,8 @@ class Composer:
 
     def _check_choice(self, override: Override) -> None:
         key, group, value = _key(override), override.key_or_group, override.value()
+        if override.package is not None and (now := renamed(override.package)):
+            raise ConfigError(f"{key}: {now}")
         options = self.options(group)
         if not options:
             raise ConfigError(f"{key}: there is no config group {group}{did_you_mean(group, self.groups())}")
@@ -268,6 +271,8 @@ class Composer:
     def _unknown_key(self, parts: list[str], parent: DictConfig, config: DictConfig) -> str:
         key, name = ".".join(parts), parts[-1]
         prefix = key.removesuffix(name)
+        if now := renamed(key):
+            return f"{key}: unknown key; {now}"
         if instead := unused(str(parent.get("_target_")), name):
             return f"{key}: {parent._target_} can't use {name} here: {instead}"
         if accepts(parent, name):
@@ -278,11 +283,21 @@ class Composer:
         siblings = [f"{prefix}{name}" for name in names] + ([] if prefix else self.groups())
         if hint := did_you_mean(name, siblings):
             return f"{key}: unknown key{hint}"
+        has = f"{prefix[:-1]} has {', '.join(names) or 'no keys'}"
+        if prefix and (owners := self._options_with(prefix[:-1], name)):
+            return f"{key}: unknown key; {has}; {name} is a key of {' or '.join(owners)}"
         elsewhere = did_you_mean(name, _leaves(config))  # as the optimizer's lr is, asked of the trainer
         if elsewhere and (not prefix or any(leaf.endswith(f".{name}") for leaf in _leaves(config))):
             return f"{key}: unknown key{elsewhere}"
-        there_is = f"{prefix[:-1]} has {', '.join(names)}" if prefix else f"there is {', '.join(siblings[:20])}"
+        there_is = has if prefix else f"there is {', '.join(siblings[:20])}"
         return f"{key}: unknown key; {there_is}{elsewhere}"
+
+    def _options_with(self, group: str, name: str) -> list[str]:
+        """Return the choices from a group that have a key ``name``, as GROUP=OPTION."""
+        assert self._repository is not None
+        options = {option: self._repository.load_config(f"{group}/{option}") for option in self.options(group)}
+        found = [option for option, loaded in options.items() if loaded is not None and name in loaded.config]
+        return [f"{group}={option}" for option in found]
 
     # Hydra's errors
 

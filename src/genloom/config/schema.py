@@ -3,9 +3,9 @@
 The nodes that are chosen from a config group are free mappings: what they may hold is what their target accepts.
 Each class is known to Hydra as ``COMMAND_schema``, the first entry of the command's defaults list. A field's metadata
 holds what a type can't express: the limits ``at_least``, ``at_most``, ``above`` and ``one_of``; that a text is a path
-that exists or one of the words ``path_or``; whether a mapping ``holds`` an object (it has a ``_target_``) or objects by
-name; whether a list is ``positional``: made of the arguments without ``=``; and whether a text is ``literal``: taken as
-it is, without a grammar.
+that exists or one of the words ``path_or``; whether a mapping ``holds`` an object (it has a ``_target_``), objects by
+name, or changes of one that is found elsewhere; whether a list is ``positional``: made of the arguments without ``=``;
+and whether a text is ``literal``: taken as it is, without a grammar.
 """
 
 from dataclasses import dataclass, field, fields
@@ -20,6 +20,7 @@ _WEIGHTS = {"one_of": ("ema", "raw")}
 _OBJECT = {"holds": "object"}
 _OBJECTS = {"holds": "objects"}
 _OBJECT_OR_OBJECTS = {"holds": "object or objects"}  # one for all, or some by name
+_OBJECT_OR_CHANGES = {"holds": "object or changes"}  # or values that change the checkpoint's
 _POSITIONAL = {"positional": True}
 _LITERAL = {"literal": True}
 
@@ -47,6 +48,7 @@ class Train:
     optimizer: dict[str, Any] = field(default=MISSING, metadata=_OBJECTS)
     scheduler: dict[str, Any] | None = field(default=None, metadata=_OBJECT_OR_OBJECTS)
     model: dict[str, Any] = field(default=MISSING, metadata=_OBJECT)
+    sampler: dict[str, Any] = field(default=MISSING, metadata=_OBJECT)
     trainer: dict[str, Any] = field(default=MISSING, metadata=_OBJECT)
     callbacks: dict[str, Any] | None = field(default=None, metadata=_OBJECTS)
     logger: dict[str, Any] | None = field(default=None, metadata=_OBJECTS)
@@ -65,6 +67,7 @@ class Evaluate:
 
     data: dict[str, Any] | None = field(default=None, metadata=_OBJECT)
     metrics: dict[str, Any] | None = field(default=None, metadata=_OBJECT)
+    sampler: dict[str, Any] = field(default_factory=dict, metadata=_OBJECT_OR_CHANGES)
     checkpoint: str | None = None
     samples: str | None = None
     weights: str | None = field(default=None, metadata=_WEIGHTS)
@@ -72,15 +75,6 @@ class Evaluate:
     seed: int = field(default=MISSING, metadata=_SEED)
     device: str = MISSING
     trust: list[str] = field(default_factory=list)
-
-
-@dataclass
-class Tokens:
-    """How the tokens of a text are drawn; conf/sample.yaml explains the keys."""
-
-    temperature: float = field(default=1.0, metadata={"at_least": 0})
-    top_k: int | None = field(default=None, metadata=_COUNT)
-    top_p: float | None = field(default=None, metadata={"above": 0, "at_most": 1})
 
 
 @dataclass
@@ -93,10 +87,9 @@ class Sample:
     weights: str | None = field(default=None, metadata=_WEIGHTS)
     out: str | None = None
     classes: list[str] | None = None
-    truncation: float | None = None
     prompt: str | None = field(default=None, metadata=_LITERAL)
     length: int = field(default=MISSING, metadata=_COUNT)
-    sampler: Tokens = field(default_factory=Tokens)
+    sampler: dict[str, Any] = field(default_factory=dict, metadata=_OBJECT_OR_CHANGES)
     device: str = MISSING
     trust: list[str] = field(default_factory=list)
 
@@ -146,8 +139,7 @@ class Forecast:
 
     checkpoint: str = MISSING
     data: NewTable = field(default_factory=NewTable)
-    levels: list[float] = field(default_factory=list)
-    num_paths: int = field(default=MISSING, metadata=_SEED)
+    sampler: dict[str, Any] = field(default_factory=dict, metadata=_OBJECT_OR_CHANGES)
     seed: int = field(default=MISSING, metadata=_SEED)
     weights: str | None = field(default=None, metadata=_WEIGHTS)
     out: str | None = None
@@ -162,6 +154,7 @@ class Explore:
     callbacks: dict[str, Any] | None = field(default=None, metadata=_OBJECTS)
     data: dict[str, Any] | None = field(default=None, metadata=_OBJECT)
     metrics: dict[str, Any] | None = field(default=None, metadata=_OBJECT)
+    sampler: dict[str, Any] = field(default_factory=dict, metadata=_OBJECT_OR_CHANGES)
     checkpoint: str = MISSING
     seed: int | None = field(default=None, metadata=_SEED)
     out: str | None = None
@@ -216,6 +209,12 @@ def register(root: str) -> None:
     chosen = {root: SCHEMAS[root]} if root in SCHEMAS else SCHEMAS
     for command, schema in chosen.items():
         ConfigStore.instance().store(name=f"{command}_schema", node=schema)
+
+
+def changeable(command: str) -> list[str]:
+    """Return the keys whose mappings may hold single values, which change an object that is found elsewhere."""
+    known = fields(SCHEMAS[command]) if command in SCHEMAS else ()
+    return [field.name for field in known if "changes" in field.metadata.get("holds", "")]
 
 
 def literal(command: str) -> list[str]:

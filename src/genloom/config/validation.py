@@ -105,7 +105,8 @@ def _check_limits(node: DictConfig, config: DictConfig, path: str) -> None:
         if isinstance(value, DictConfig):
             _check_limits(value, config, f"{key}.")
             is_none = len(value) == 0 and field.default is None  # as `metrics: {}` of metrics=none
-            if "holds" in limits and "_target_" not in value and not is_none:
+            may_change = "changes" in limits.get("holds", "")
+            if "holds" in limits and "_target_" not in value and not is_none and not may_change:
                 _check_objects(value, key, by_name="objects" in limits["holds"])
 
 

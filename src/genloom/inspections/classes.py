@@ -12,6 +12,7 @@ from genloom.errors import CapabilityError
 from genloom.inspections.base import PictureLook
 from genloom.limits import Count
 from genloom.models.abilities import Conditions, Model, require
+from genloom.models.generation import draw
 
 
 class Classes(PictureLook):
@@ -49,6 +50,6 @@ class Classes(PictureLook):
         for name in names:
             rng = randomness.generator(model.seed, self.name)  # anew for each class: the same latents
             asked = condition.asked([name], self.per_class, known).to(model.device)
-            columns.append(model.sample(self.per_class, rng=rng, given=Given({known: asked})).content)
+            columns.append(draw(model, self.per_class, rng=rng, given=Given({known: asked})).content)
         rows = torch.stack(columns, dim=1).flatten(0, 1)
         return grid(model.spec.content.decode(rows), columns=len(columns))

@@ -13,6 +13,7 @@ from genloom.inspections.base import PictureLook
 from genloom.limits import Count, Whole
 from genloom.models import abilities
 from genloom.outlook import Forecast
+from genloom.samplers.paths import paths_of
 
 
 class SeriesLook(PictureLook):
@@ -50,7 +51,7 @@ class Forecasts(SeriesLook):
         content = SeriesContent.of(model.spec.content)
         batch = model.spec.batch(windows, chosen)
         history = batch.given["history"]
-        forecast = model.forecast(history)
+        forecast = paths_of(model).forecast(model, history)
         channel = torch.arange(len(batch)) % len(content.channels)
         rows = torch.arange(len(batch))
         scale, offset = history.scale[rows, channel].view(-1, 1), history.offset[rows, channel].view(-1, 1)

@@ -30,8 +30,9 @@ from genloom.judging.measuring import Held, Measurement, measure
 from genloom.judging.metric import Comparison, Metric, Score
 from genloom.judging.verdict import NotApplicable, Row, Verdict
 from genloom.limits import Count
-from genloom.models.abilities import short_name
+from genloom.models.abilities import Samples, offers, short_name
 from genloom.part import Part
+from genloom.samplers.plain import Plain
 
 PUBLISHED_SAMPLES = 50_000
 FEW_IMAGES = 5000  # below this the bias of the Fréchet distance outweighs it
@@ -181,6 +182,7 @@ class Judge(Part):
                 "heldout": _named(floor_split, real.get("heldout")),
                 "n_reference": len(real.get("reference", ())),
                 "n_fake": num_fake,
+                "sampler": _sampler(candidates) if self._draws(num_fake) else None,
                 "device": torch.device(device).type,
                 "versions": library_versions(),
                 "extractors": {},
@@ -195,6 +197,11 @@ class Judge(Part):
             if not measurements or not models:
                 return compared
             return compared.joined(measure(measurements, models, content, held))
+
+    def _draws(self, num_fake: int) -> bool:
+        """Whether any number is of what models draw: of samples that are compared, or that a measurement asks for."""
+        measured = (metric for metric in self.metrics if isinstance(metric, Measurement))
+        return num_fake > 0 or any(metric.requires is Samples for metric in measured)
 
     def _compare(
         self,
@@ -301,6 +308,19 @@ def _draw(name: str, draw: Draw, num: int, content: Content) -> Examples:
     if len(examples) < 2:
         raise DataError(f"{name}: {len(examples)} examples are below the limit of 2; give more")
     return examples
+
+
+def _sampler(candidates: Mapping[str, Candidate]) -> dict[str, Any] | None:
+    """Return how the models among the candidates are drawn from; None if none of them is.
+
+    Raises:
+        ConfigError: they are drawn from in different ways, and so would not compare.
+    """
+    models = [each.model for each in candidates.values() if each.model is not None and offers(each.model, Samples)]
+    found = [(model.sampler or Plain()).protocol for model in models]
+    if any(each != found[0] for each in found):
+        raise ConfigError("sampler: the candidates are drawn from in different ways; judge each by itself")
+    return found[0] if found else None
 
 
 def _named(split: str | None, examples: Examples | None) -> dict[str, Any] | None:

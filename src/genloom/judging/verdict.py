@@ -151,12 +151,14 @@ class Verdict:
         sets: Mapping[str, Any] = self.protocol
         measured = sets.get("measured")
         of_model = f"measured on {measured['num']:,} of the {measured['split']} split" if measured else None
+        drawn = _drawn(sets.get("sampler"))
         if not sets["n_fake"]:
-            return [*filter(None, [of_model]), *self._reading()]
+            return [*filter(None, [of_model, drawn]), *self._reading()]
         heldout = f", {sets['n_fake']:,} real of {sets['heldout']['split']} as floor" if sets["heldout"] else ""
         reference = f"{sets['n_reference']:,} of {sets['data']['name']}'s {sets['reference']['split']} split"
         return [
-            f"{sets['n_fake']:,} pictures against {reference}{heldout}" + (f"; {of_model}" if of_model else ""),
+            f"{sets['n_fake']:,} pictures against {reference}{heldout}"
+            + "".join(f"; {text}" for text in (of_model, drawn) if text),
             *self._reading(),
         ]
 
@@ -168,6 +170,13 @@ class Verdict:
             *(f"Note: {warning}" for warning in self.warnings),
             *(f"Not applicable: {', '.join(metrics)}: {reason}" for reason, metrics in by_reason.items()),
         ]
+
+
+def _drawn(sampler: Mapping[str, Any] | None) -> str | None:
+    """Return what a protocol says of how samples were drawn, in words; nothing of a model's own distribution."""
+    if sampler is None or sampler["plain"]:
+        return None
+    return " ".join(["drawn by", sampler["name"], *(f"{name}={value}" for name, value in sampler["values"].items())])
 
 
 def _ratios(ratios: Sequence[Score | None]) -> str:

@@ -22,6 +22,7 @@ from genloom.judging.measuring import Held, Measurement
 from genloom.judging.metric import Direction, Score
 from genloom.limits import Count
 from genloom.models.abilities import Continues, Samples, Scores
+from genloom.samplers.tokens import stream
 
 _CHUNK = 2**20  # characters of the training text that are looked through at once
 _BASE = np.uint64(0x9E3779B97F4A7C15)  # odd, so that no character is lost from a hash
@@ -136,7 +137,7 @@ class TextSamples(Measurement):
         rng = randomness.generator("text samples")
         prompt = model.draw_given(self.num, rng)["prompt"]
         content = TextContent.of(model.spec.content)
-        drawn = torch.stack(list(model.generate(prompt, self.length, rng=rng)), dim=1).cpu()
+        drawn = torch.stack(list(stream(model, prompt, self.length, rng=rng)), dim=1).cpu()
         texts = [content.vocabulary.decode(tokens) for tokens in drawn]
         return self._scores(texts, content, held)
 

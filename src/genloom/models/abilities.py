@@ -5,8 +5,8 @@ what it has too. A class may have the methods of an ability that the model does 
 was built of; so ask :func:`offers`, not ``isinstance``.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol, TypeGuard, TypeVar, runtime_checkable
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ClassVar, Protocol, TypeGuard, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -17,12 +17,29 @@ from genloom.contents.condition import Condition
 from genloom.distributions.outputs.base import Prediction
 from genloom.errors import CapabilityError
 from genloom.examples import Examples
-from genloom.outlook import LEVELS, Forecast
-from genloom.samplers.tokens import TokenSampler
 from genloom.spec import Spec
 
 Ability = TypeVar("Ability")
 Same = TypeVar("Same")
+
+
+class Sampling(Protocol):
+    """How to draw from a model, as a model sees it; :mod:`genloom.samplers` holds the classes.
+
+    Attributes:
+        needs: the ability by which it draws.
+    """
+
+    needs: ClassVar[type]
+
+    @property
+    def protocol(self) -> dict[str, Any]:
+        """What a number says of it that was taken of its draws: plain data."""
+        ...
+
+    def draw(self, model: Any, num: int, *, rng: torch.Generator, given: Given | None = None) -> Batch:
+        """Return ``num`` examples drawn of a model that offers what is needed."""
+        ...
 
 
 @runtime_checkable
@@ -32,10 +49,12 @@ class Model(Protocol):
     Attributes:
         spec: of the data that it is a model of.
         seed: the run's.
+        sampler: how commands, looks and judges draw from it; None is its own distribution.
     """
 
     spec: Spec
     seed: int
+    sampler: Sampling | None
 
     @property
     def device(self) -> torch.device:
@@ -84,13 +103,19 @@ class Model(Protocol):
         """
         ...
 
+    def generated(self, content: Tensor, given: Given) -> Batch:
+        """Return generated content as a batch of the spec's kind."""
+        ...
+
 
 @runtime_checkable
 class Samples(Model, Protocol):
     """Draws examples."""
 
     def sample(self, num: int, *, rng: torch.Generator, given: Given | None = None) -> Batch:
-        """Return ``num`` generated examples, in evaluation mode; content as the model sees it, images in [-1, 1].
+        """Return ``num`` examples of the model's own distribution, whatever its sampler, in evaluation mode.
+
+        Content is as the model sees it, images in [-1, 1]; :func:`genloom.models.generation.draw` goes by the sampler.
 
         Args:
             num: how many.
@@ -135,6 +160,10 @@ class HasLatents(Samples, Decodes, Protocol):
         """Return latents by name, with shape (num, …); drawn on the CPU, as ``rng`` is."""
         ...
 
+    def drawn(self, num: int, rng: torch.Generator, given: Given | None) -> tuple[Latent, Given]:
+        """Return latents and what they are given, with which they agree; what is not given is as it is in the data."""
+        ...
+
     def embed(self, latent: Latent, given: Given = NOTHING) -> Latent:
         """Return what the synthesis really sees of a drawn latent, with nothing random in it."""
         ...
@@ -147,24 +176,6 @@ class HasLatents(Samples, Decodes, Protocol):
 @runtime_checkable
 class Truncates(HasLatents, Protocol):
     """Trades variety for typicality."""
-
-    def sample(
-        self,
-        num: int,
-        *,
-        rng: torch.Generator,
-        given: Given | None = None,
-        truncation: float | None = None,
-    ) -> Batch:
-        """Return examples as :meth:`Samples.sample` does.
-
-        Args:
-            num: how many.
-            rng: on the CPU.
-            given: what each of them is given; what is missing is as it is in the data.
-            truncation: share of the distance from the mean latent that is kept; None keeps all of it.
-        """
-        ...
 
     def truncate(self, latent: Latent, psi: float) -> Latent:
         """Return an embedded latent with a share ``psi`` of its distance from the mean: 0 is the mean, 1 changes
@@ -256,22 +267,8 @@ class Forecasts(Model, Protocol):
         """Return what the model says of the content of each example, before seeing it; in scaled units."""
         ...
 
-    def forecast(
-        self,
-        history: History,
-        *,
-        levels: Sequence[float] = LEVELS,
-        num_paths: int = 0,
-        rng: torch.Generator | None = None,
-    ) -> Forecast:
-        """Return what comes after each history, in scaled units.
-
-        Args:
-            history: of each series.
-            levels: of the quantiles, for models that know them; ascending, within 0 and 1.
-            num_paths: draws, for models that know quantiles; 0 draws none.
-            rng: of the draws; None draws none.
-        """
+    def forecast(self, history: History) -> Prediction:
+        """Return what the model says comes after each history; in scaled units."""
         ...
 
 
@@ -285,7 +282,7 @@ class Continues(Samples, Protocol):
         num_tokens: int,
         *,
         rng: torch.Generator,
-        sampler: TokenSampler | None = None,
+        choose: Callable[[Tensor, torch.Generator], Tensor] | None = None,
     ) -> Iterator[Int[Tensor, " batch"]]:
         """Yield the next token of each text, so many times.
 
@@ -293,7 +290,8 @@ class Continues(Samples, Protocol):
             tokens: what the texts begin with, at least one token each.
             num_tokens: to be drawn.
             rng: on the CPU, so that the same tokens are drawn on every device.
-            sampler: how; None draws from the model's own distribution.
+            choose: the next token of each text, of its logits, shape (batch, size), and ``rng``; None draws from the
+                model's own distribution.
         """
         ...
 

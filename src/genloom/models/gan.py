@@ -219,15 +219,6 @@ class GAN(FromLatents, Family):
             return super().conditions
         return {**super().conditions, "code": LabelContent(tuple(map(str, range(self.latent.categories))))}
 
-    def sample(
-        self, num: int, *, rng: torch.Generator, given: Given | None = None, truncation: float | None = None
-    ) -> Batch:
-        """Return ``num`` generated examples, in evaluation mode; nearer to the mean latent if wanted."""
-        if truncation is None:
-            return super().sample(num, rng=rng, given=given)
-        latent, given = self.drawn(num, rng, given)
-        return self.decode(self.truncate(self.embed(latent, given), truncation), given)
-
     def drawn(self, num: int, rng: torch.Generator, given: Given | None) -> tuple[Latent, Given]:
         """Return latents and what they are given; the latent itself says which code it has, unless one is given."""
         latent = self.draw_latent(num, rng)

@@ -1,8 +1,7 @@
 """Draw many examples from a model in chunks, as they are stored in the user's world."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -11,21 +10,28 @@ from genloom import randomness
 from genloom.batch import Batch, Given
 from genloom.errors import ConfigError
 from genloom.examples import Examples
-from genloom.models.abilities import Reconstructs, Samples, Truncates
+from genloom.models.abilities import Reconstructs, Samples
 
 _Sampling = TypeVar("_Sampling", bound=Samples)
 _AT_ONCE = 250  # examples per pass; what is drawn depends on it, so there is one for whoever draws
 
 
-def draw_examples(
-    model: Samples,
-    num: int,
-    *,
-    seed: int,
-    asked: Mapping[str, Sequence[str]] | None = None,
-    truncation: float | None = None,
-) -> Examples:
-    """Return ``num`` generated examples on the CPU, with what they were given.
+def draw(model: Samples, num: int, *, rng: torch.Generator, given: Given | None = None) -> Batch:
+    """Return ``num`` examples as the model's sampler draws them, in evaluation mode.
+
+    Args:
+        model: with the weights that shall draw.
+        num: how many.
+        rng: on the CPU, so that the same numbers are drawn on every device.
+        given: what each of them is given; what is missing is as it is in the data.
+    """
+    if model.sampler is None:
+        return model.sample(num, rng=rng, given=given)
+    return model.sampler.draw(model, num, rng=rng, given=given)
+
+
+def draw_examples(model: Samples, num: int, *, seed: int, asked: Mapping[str, Sequence[str]] | None = None) -> Examples:
+    """Return ``num`` examples as the model's sampler draws them, on the CPU, with what they were given.
 
     The same seed, number and weights give the same examples, whoever asks: the judge and ``genloom sample`` alike.
     Numbers that are multiples of 250 begin with the same examples.
@@ -36,20 +42,17 @@ def draw_examples(
         seed: of the latents, which are drawn on the CPU, so that they are the same on every device.
         asked: by a condition's name, texts that are dealt to the examples in turn; what is not asked for is as it is in
             the data.
-        truncation: share of the distance from the mean latent that is kept, by a model that offers Truncates; None
-            keeps all of it.
 
     Raises:
         ConfigError: the model has no such condition, or cannot be asked so.
     """
     rng = randomness.generator(seed, "sample")
     given = Given({name: _asked(model, name, texts, num) for name, texts in (asked or {}).items()})
-    sample = model.sample if truncation is None else partial(cast(Truncates, model).sample, truncation=truncation)
     batches = []
     for first in range(0, num, _AT_ONCE):
         part = slice(first, min(first + _AT_ONCE, num))
         own = given.map(lambda values, part=part: values[part].to(model.device))
-        batches.append(sample(part.stop - first, rng=rng, given=own))
+        batches.append(draw(model, part.stop - first, rng=rng, given=own))
     return _stored(model, batches)
 
 

@@ -14,6 +14,7 @@ from genloom.contents.base import Content, Values
 from genloom.contents.condition import Condition
 from genloom.errors import ConfigError
 from genloom.examples import Examples
+from genloom.models.abilities import Sampling
 from genloom.spec import Spec
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -27,6 +28,7 @@ class GenerativeModel(LightningModule, ABC):
 
     Attributes:
         kind: of content that the data may hold.
+        sampler: how commands, looks and judges draw from it; None is its own distribution.
 
     Args:
         spec: the data's.
@@ -41,6 +43,7 @@ class GenerativeModel(LightningModule, ABC):
         super().__init__()
         spec.check(self, "model")
         self.spec = spec
+        self.sampler: Sampling | None = None
         self._weights: str | None = None  # the chosen set; None is the default
         self._taken: Examples | None = None  # whose conditions are taken where they cannot be drawn
 

@@ -4,7 +4,7 @@ Text and series are the same here: content given a condition, its prompt or its 
 can be asked: text is drawn token by token, a series is forecast over its whole horizon at once.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ from genloom.batch import Batch, Given, History
 from genloom.contents.condition import Condition
 from genloom.contents.series import SeriesContent
 from genloom.contents.text import TextContent
+from genloom.distributions.outputs import categorical
 from genloom.distributions.outputs.base import Output, Prediction
 from genloom.errors import ConfigError
 from genloom.models.abilities import Attends, Continues, Forecasts, Samples, Scores
@@ -23,11 +24,10 @@ from genloom.models.model import GenerativeModel
 from genloom.models.training.family import Family
 from genloom.models.training.passes import Loaded, Passes
 from genloom.networks.sequence.base import ClosedFormNetwork, SeriesNetwork, TextNetwork
+from genloom.networks.sequence.continuation import Choose, generate
 from genloom.objectives.loss import Loss
 from genloom.objectives.sequence import SequenceObjective
-from genloom.outlook import LEVELS, Forecast
 from genloom.precision import exact
-from genloom.samplers.tokens import TokenSampler, generate
 from genloom.spec import Spec
 
 
@@ -108,18 +108,11 @@ class Predictor(GenerativeModel):
 
     # Text
 
-    def sample(
-        self,
-        num: int,
-        *,
-        rng: torch.Generator,
-        given: Given | None = None,
-        sampler: TokenSampler | None = None,
-    ) -> Batch:
+    def sample(self, num: int, *, rng: torch.Generator, given: Given | None = None) -> Batch:
         """Return ``num`` texts as long as an example; without a prompt each begins after a line's end."""
         given = self.draw_given(num, rng, given)
         length = TextContent.of(self.spec.content).length
-        drawn = list(self.generate(given["prompt"], length, rng=rng, sampler=sampler))
+        drawn = list(self.generate(given["prompt"], length, rng=rng))
         return self.generated(torch.stack(drawn, dim=1), given)
 
     def generate(
@@ -128,7 +121,7 @@ class Predictor(GenerativeModel):
         num_tokens: int,
         *,
         rng: torch.Generator,
-        sampler: TokenSampler | None = None,
+        choose: Choose | None = None,
     ) -> Iterator[Int[Tensor, " batch"]]:
         """Yield the next token of each text, so many times."""
         network = self.weights_of(self.network)
@@ -136,28 +129,16 @@ class Predictor(GenerativeModel):
         training = network.training
         network.eval()
         try:
-            yield from generate(network, tokens.to(self.device), num_tokens, sampler or TokenSampler(), rng)
+            yield from generate(network, tokens.to(self.device), num_tokens, choose or categorical.draw, rng)
         finally:
             network.train(training)
 
     # Series
 
-    def forecast(
-        self,
-        history: History,
-        *,
-        levels: Sequence[float] = LEVELS,
-        num_paths: int = 0,
-        rng: torch.Generator | None = None,
-    ) -> Forecast:
-        """Return what comes after each history."""
+    def forecast(self, history: History) -> Prediction:
+        """Return what the model says comes after each history, in evaluation mode."""
         with self.evaluating(self.network) as network:
-            prediction = self.output(network(history.map(lambda tensor: tensor.to(self.device))))
-            if not prediction.has_quantiles:
-                return Forecast(prediction.mean)
-            asked = torch.tensor(list(levels))
-            paths = prediction.sample(num_paths, rng) if num_paths and rng is not None else None
-            return Forecast(prediction.mean, asked, prediction.quantiles(asked), paths)
+            return self.output(network(history.map(lambda tensor: tensor.to(self.device))))
 
 
 class SequenceModel(Predictor, Family):

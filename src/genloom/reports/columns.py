@@ -130,6 +130,9 @@ def caption(table: Table, first: Table) -> list[str]:
         return ["These runs were not judged (metrics=none).", *interval, *_notes(runs)]
     stated = runs[0].evaluation["protocol"]
     lines = [_comparison(stated) if stated["reference"] else _measurement(stated)]
+    if sampler := table.protocol.get("sampler"):
+        values = (f"{name}={value}" for name, value in sampler["values"].items())
+        lines.append(f"Samples are drawn by {' '.join([sampler['name'], *values])}.")
     if table is not first and first.protocol:
         ours, theirs = ({key: repr(value) for key, value in leaves(item.protocol)} for item in (table, first))
         unlike = [key for key in {**ours, **theirs} if ours.get(key) != theirs.get(key)]

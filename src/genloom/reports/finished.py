@@ -17,7 +17,7 @@ from genloom.runs.directory import is_held
 from genloom.runs.reading import json_of, yaml_of
 
 # what a run computes does not depend on these
-_NOT_COMPARED = ("seed", "run", "resume", "resume_from", "progress_bar", "logger", "callbacks", "trust")
+_NOT_COMPARED = ("seed", "run", "resume", "resume_from", "progress_bar", "logger", "callbacks", "trust", "sampler")
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,10 @@ class Run:
             name: {key: value for key, value in extractor.items() if key != "caution"}
             for name, extractor in stated["extractors"].items()
         }
-        return {
+        # whatever draws from a model's own distribution is alike, and so is a run of before samplers were recorded
+        sampler = stated.get("sampler") or {"plain": True}
+        drawn = {} if sampler["plain"] else {"sampler": {key: sampler[key] for key in ("name", "values")}}
+        return drawn | {
             "data": stated["data"]["fingerprint" if stated["reference"] else "name"],
             "reference": stated["reference"],
             "heldout": stated["heldout"],

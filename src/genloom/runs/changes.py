@@ -15,6 +15,7 @@ _NO_MATTER = (
 # what is read anew from the configuration; the rest is in the checkpoint, or decides what it has seen of the data
 _FOLLOWED = (
     r"metrics(\.|$)",
+    r"sampler(\.|$)",
     r"callbacks(\.|$)(?!.*\.(save_top_k|patience)$)",
     r"trainer\.(?!limit_train_batches$|overfit_batches$|_target_$)",
     r"optimizer\.\w+\.(lr|betas|eps|weight_decay)$",

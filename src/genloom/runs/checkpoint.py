@@ -23,6 +23,8 @@ from genloom.config.instantiate import instantiate
 from genloom.errors import CheckpointError, GenloomError, reason
 from genloom.models.training.family import Family
 from genloom.runs import stranger
+from genloom.samplers.base import Sampler
+from genloom.samplers.fitting import check
 from genloom.spec import Spec
 
 
@@ -243,12 +245,21 @@ def load(path: str | os.PathLike[str], *, trust: list[str] | None = None, device
         raise CheckpointError(f"{file}: what it describes can't be built ({reason(error)})") from error
     try:
         model.load_state_dict(weights, strict=True)
-        model.identity = {"data": None, "metrics": None, "data_fingerprint": None, **own}
-        return model.to(device).eval()
     except Exception as error:
         raise CheckpointError(
             f"{file}: its weights do not fit the model that it describes ({' '.join(str(error).split())[:500]})"
         ) from error
+    model.identity = {"data": None, "metrics": None, "sampler": None, "data_fingerprint": None, **own}
+    if (node := model.identity["sampler"]) is not None:
+        node = stranger.checked(node, Sampler, "sampler", trust=trust or [], file=file)
+        try:
+            with _no_larger_than(weights):
+                sampler: Sampler = instantiate(node, "sampler")
+            check(sampler, model)
+        except GenloomError as error:
+            raise CheckpointError(f"{file}: {error}") from error
+        model.sampler = sampler
+    return model.to(device).eval()
 
 
 @contextlib.contextmanager

@@ -1,18 +1,52 @@
-"""How to draw tokens from a trained network, one after the other."""
+"""How to draw a text: token by token."""
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from genloom.errors import ConfigError
-from genloom.networks.sequence.base import TextNetwork
+from genloom.batch import Batch, Given
+from genloom.contents.text import TextContent
+from genloom.distributions.outputs import categorical
+from genloom.errors import CapabilityError, ConfigError
+from genloom.limits import Count, Gt, Le, NonNegative
+from genloom.models.abilities import Continues
+from genloom.samplers.base import Sampler
+from genloom.samplers.plain import Plain
+
+
+class TextSampler(Sampler):
+    """Base of the samplers of texts, which go on after any prompt for as long as wanted."""
+
+    needs = Continues
+
+    @abstractmethod
+    def stream(
+        self, model: Continues, tokens: Int[Tensor, "batch prefix"], num_tokens: int, *, rng: torch.Generator
+    ) -> Iterator[Int[Tensor, " batch"]]:
+        """Yield the next token of each text, so many times.
+
+        Args:
+            model: with the weights that shall draw.
+            tokens: what the texts begin with, at least one token each.
+            num_tokens: to be drawn.
+            rng: on the CPU.
+        """
+
+    def draw(self, model: Continues, num: int, *, rng: torch.Generator, given: Given | None = None) -> Batch:
+        """Return ``num`` texts as long as an example; without a prompt each begins after a line's end."""
+        given = model.draw_given(num, rng, given)
+        length = TextContent.of(model.spec.content).length
+        drawn = list(self.stream(model, given["prompt"], length, rng=rng))
+        return model.generated(torch.stack(drawn, dim=1), given)
 
 
 @dataclass(frozen=True)
-class TokenSampler:
+class Tokens(TextSampler):
     """Draws from softmax(logits / temperature), restricted to the most probable tokens if wanted.
 
     With both restrictions, the second is by the probabilities that the first leaves, scaled to sum to 1.
@@ -27,9 +61,9 @@ class TokenSampler:
         ConfigError: a value is out of its limits.
     """
 
-    temperature: float = 1.0
-    top_k: int | None = None
-    top_p: float | None = None
+    temperature: NonNegative = 1.0
+    top_k: Count | None = None
+    top_p: Annotated[float, Gt(0), Le(1)] | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.temperature < float("inf"):
@@ -41,15 +75,16 @@ class TokenSampler:
         if self.top_p is not None and not 0 < self.top_p <= 1:
             raise ConfigError(f"sampler.top_p: {self.top_p} is not above 0 and at most 1; null keeps all")
 
-    def __call__(self, logits: Float[Tensor, "batch size"], rng: torch.Generator) -> Int[Tensor, " batch"]:
-        """Return a token of each row; what is random comes from the device of ``rng``.
+    @property
+    def is_plain(self) -> bool:
+        """Whether it changes no probability."""
+        return type(self) is Tokens and self.temperature == 1 and self.top_k is None and self.top_p in (None, 1)
 
-        By the maximum of logits + Gumbel noise, whose distribution is their softmax; the noise is −log of Exp(1).
-        """
+    def __call__(self, logits: Float[Tensor, "batch size"], rng: torch.Generator) -> Int[Tensor, " batch"]:
+        """Return a token of each row; what is random comes from the device of ``rng``."""
         if self.temperature == 0:
             return logits.argmax(-1)
-        noise = torch.empty(logits.shape, device=rng.device).exponential_(generator=rng).log_()
-        return (self.allowed(logits / self.temperature) - noise.to(logits)).argmax(-1)
+        return categorical.draw(self.allowed(logits / self.temperature), rng)
 
     def allowed(self, logits: Float[Tensor, "batch size"]) -> Float[Tensor, "batch size"]:
         """Return the logits, −∞ of tokens that may not be drawn."""
@@ -64,43 +99,32 @@ class TokenSampler:
             values = values.masked_fill(before >= self.top_p, -torch.inf)
         return torch.full_like(logits, -torch.inf).scatter(-1, tokens, values)
 
+    def stream(
+        self, model: Continues, tokens: Int[Tensor, "batch prefix"], num_tokens: int, *, rng: torch.Generator
+    ) -> Iterator[Int[Tensor, " batch"]]:
+        """Yield the next token of each text, so many times."""
+        return model.generate(tokens, num_tokens, rng=rng, choose=self)
 
-@torch.inference_mode()
-def generate(
-    network: TextNetwork,
-    tokens: Int[Tensor, "batch prefix"],
-    num_tokens: int,
-    sampler: TokenSampler,
-    rng: torch.Generator,
-    *,
-    kept: float = 0.5,
+
+def stream(
+    model: Continues, tokens: Int[Tensor, "batch prefix"], num_tokens: int, *, rng: torch.Generator
 ) -> Iterator[Int[Tensor, " batch"]]:
-    """Yield the next token of each text, so many times.
-
-    Every token is read once, and the network's state goes on from it. When a text no longer fits the context, its last
-    tokens, a share ``kept`` of the context, are read anew, which happens once in (1 − kept) · context tokens; so a
-    token is drawn by what it sees of the kept ones and those after them. Of a prompt that does not fit, they are read.
+    """Yield the next token of each text, so many times, as the model's sampler draws it.
 
     Args:
-        network: in evaluation mode.
-        tokens: what the texts begin with, at least one token each; on the network's device.
+        model: with the weights that shall draw.
+        tokens: what the texts begin with, at least one token each.
         num_tokens: to be drawn.
-        sampler: how.
-        rng: of the draws.
-        kept: above 0, below 1.
+        rng: on the CPU.
+
+    Raises:
+        CapabilityError: the sampler knows no prompts.
     """
-    batch, prefix = tokens.shape
-    total = prefix + num_tokens
-    context = total if network.context is None else network.context
-    text = tokens.new_empty(batch, total)
-    text[:, :prefix] = tokens
-    state, first = None, 0  # of the text, the state holds what was read from here on
-    for place in range(prefix, total):
-        full = place - first > context
-        if state is None or full:
-            first = place - max(1, int(kept * context)) if full else first
-            logits, state = network.start(text[:, first:place], min(context, total - first))
-        else:
-            logits, state = network.step(text[:, place - 1], state)
-        text[:, place] = drawn = sampler(logits, rng)
-        yield drawn
+    if isinstance(model.sampler, TextSampler):
+        return model.sampler.stream(model, tokens, num_tokens, rng=rng)
+    if model.sampler is None or type(model.sampler) is Plain:
+        return model.generate(tokens, num_tokens, rng=rng)
+    raise CapabilityError(
+        f"sampler: {type(model.sampler).__name__} does not go on after a prompt; derive it from "
+        "genloom.samplers.tokens.TextSampler, or choose sampler=tokens"
+    )

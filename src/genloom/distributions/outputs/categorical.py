@@ -10,6 +10,15 @@ from genloom.distributions.outputs.base import Output, Prediction
 from genloom.spec import Spec
 
 
+def draw(logits: Float[Tensor, "batch size"], rng: torch.Generator) -> Int[Tensor, " batch"]:
+    """Return one draw from softmax(logits) for each row; what is random comes from the device of ``rng``.
+
+    By the maximum of logits + Gumbel noise, whose distribution is their softmax; the noise is −log of Exp(1).
+    """
+    noise = torch.empty(logits.shape, device=rng.device).exponential_(generator=rng).log_()
+    return (logits - noise.to(logits)).argmax(-1)
+
+
 class CategoricalPrediction(Prediction):
     """softmax(logits).
 
