@@ -416,7 +416,7 @@ def test_a_signal_while_training_ends_the_whole_sweep(run, tmp_path, monkeypatch
 def test_killed_and_resumed_equals_uninterrupted(run, tmp_path):
     common = [
         *SMALL,
-        "callbacks=default",
+        "callbacks=suite/default",
         "~callbacks.evaluation",
         "~callbacks.sample_grid",
         "~callbacks.interpolation",

@@ -143,7 +143,7 @@ def outside(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_own_content_is_trained_sampled_judged_and_reported(run, outside, model):
-    looks = "callbacks=[default,strongest]"
+    looks = "callbacks=[suite/default,strongest]"
     code, out, err = run("train", *FIELDS, *MODELS[model], looks, "run.dir=runs/one")
     assert code == 0, err
     assert "neighbours: not drawn: made for pictures, and the data holds fields" in out

@@ -14,7 +14,7 @@ from genloom.errors import ConfigError
 FILES = sorted(
     str(path.relative_to(config_directory()).with_suffix(""))
     for path in config_directory().rglob("*.yaml")
-    if path.parent.name != "hydra" and path.parent != config_directory()
+    if path.parent.name not in ("hydra", "base") and path.parent != config_directory()
 )
 
 

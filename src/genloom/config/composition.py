@@ -67,7 +67,12 @@ class _Loader(ConfigLoaderImpl):
             return super().get_group_options(group_name, results_filter, config_name, overrides)
         if self._listed is None:
             _, self._listed = self._parse_overrides_and_create_caching_repo(None, [])
-        return self._listed.get_group_options(group_name, results_filter)
+        return _but_bases(self._listed.get_group_options(group_name, results_filter), results_filter)
+
+
+def _but_bases(names: list[str], kind: ObjectType | None) -> list[str]:
+    """Return names without the folders ``base``: what several files of a group share is not chosen by itself."""
+    return [name for name in names if kind is not ObjectType.GROUP or name != "base"]
 
 
 def _leave_out_absent(amendment: DictConfig, config: DictConfig) -> None:
@@ -190,7 +195,7 @@ class Composer:
         return found
 
     def _list(self, group: str, kind: ObjectType) -> list[str]:
-        return (self._repository or self.hydra.config_loader).get_group_options(group, kind)
+        return _but_bases((self._repository or self.hydra.config_loader).get_group_options(group, kind), kind)
 
     def _is_choice(self, override: Override) -> bool:
         is_named_as_one = override.package is not None or "/" in override.key_or_group
