@@ -116,7 +116,7 @@ def fit(tmp_path: Any) -> Callable[..., pl.Trainer]:
     """Trains on the CPU, silently."""
 
     def train(model: Family, data: ImageData, **arguments: Any) -> pl.Trainer:
-        data.batches_per_iteration = model.batches_per_iteration
+        data.prepare_training(batches_per_iteration=model.batches_per_iteration)
         chosen: dict[str, Any] = {
             "accelerator": "cpu",
             "max_epochs": -1,

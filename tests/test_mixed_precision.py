@@ -73,7 +73,7 @@ def build(train: Composer, experiment: str, text: Path) -> tuple[Family, InMemor
     scheduler = instantiate(config.scheduler, "scheduler") if config.scheduler else None
     optimizer = instantiate(config.optimizer, "optimizer")
     model = instantiate(config.model, "model", spec=data.describe(), optimizer=optimizer, scheduler=scheduler, seed=0)
-    data.batches_per_iteration = model.batches_per_iteration
+    data.prepare_training(batches_per_iteration=model.batches_per_iteration)
     return model, data
 
 

@@ -114,7 +114,7 @@ def test_batches_hold_the_images_at_their_index(build: Build) -> None:
 
 def test_several_batches_an_iteration(build: Build) -> None:
     data = build(batch_size=10)
-    data.batches_per_iteration = 3
+    data.prepare_training(batches_per_iteration=3)
     assert [len(batch) for batch in data.train_dataloader()] == [25, 25, 25, 25]
 
 
@@ -131,7 +131,7 @@ def test_a_resumed_loader_goes_on_where_it_stopped(epoch: int, seen: int, build:
 
     uninterrupted = epochs(build(), 0, 4)
     resumed = build()
-    resumed.continues_at = (epoch, seen)
+    resumed.prepare_training(batches_per_iteration=1, continues_at=(epoch, seen))
     per_epoch = 4
     assert same(epochs(resumed, epoch + seen // per_epoch, 4), uninterrupted[epoch * per_epoch + seen :])
 

@@ -44,9 +44,8 @@ def test_resumed_equals_uninterrupted(tiny_gan, tiny_data, fit, tmp_path, cut, w
 
     data = copy.copy(tiny_data)
     data.num_workers = workers[1]
-    data.continues_at = checkpoint.position(path)
     model = build()
-    data.batches_per_iteration = model.batches_per_iteration
+    data.prepare_training(batches_per_iteration=model.batches_per_iteration, continues_at=checkpoint.position(path))
     throughput = Throughput()
     resumed = Trainer(
         accelerator="cpu", max_epochs=-1, max_steps=25, logger=False, enable_checkpointing=False,

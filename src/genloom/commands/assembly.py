@@ -35,16 +35,29 @@ from genloom.spec import Spec
 
 @dataclass
 class Run:
-    """The built parts of a training run."""
+    """The built parts of a training run.
+
+    Args:
+        data: what is trained on.
+        model: what is trained.
+        judge: of the result; None for none.
+        trainer: trains.
+        continues: the checkpoint that training goes on from; None starts anew.
+    """
 
     data: InMemoryData
     model: Family
     judge: Judge | None
     trainer: Trainer
+    continues: Path | None
 
 
-def build(config: DictConfig) -> Run:
+def build(config: DictConfig, continues: Path | None = None) -> Run:
     """Build every part of a run from its configuration.
+
+    Args:
+        config: the run's.
+        continues: a checkpoint of the same run, or of one that this one goes on from.
 
     Raises:
         GenloomError: a part cannot be built, or the data not read.
@@ -53,6 +66,9 @@ def build(config: DictConfig) -> Run:
     logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
     data = load_data(config.data)
     spec = data.describe()
+    stated = ("model", "data", "optimizer", "scheduler", "metrics", "sampler")
+    identity = {key: OmegaConf.to_container(config[key], resolve=True) if config[key] else None for key in stated}
+    identity["data_fingerprint"] = data.fingerprint
     randomness.seed_globally(config.seed, "initial weights")
     try:
         model: Family = instantiate(
@@ -62,30 +78,24 @@ def build(config: DictConfig) -> Run:
             optimizer=instantiate(config.optimizer, "optimizer"),
             scheduler=instantiate(config.scheduler, "scheduler") if config.scheduler else None,
             seed=config.seed,
+            identity=identity,
         )
     except NeedsLabelsError as error:
         raise NeedsLabelsError(f"{error}" + (f" ({data.why_unlabelled})" if data.why_unlabelled else "")) from error
     sampler = instantiate(config.sampler, "sampler")
     check(sampler, model)
     model.sampler = sampler
-    model.identity = {
-        "model": OmegaConf.to_container(config.model, resolve=True),
-        "data": OmegaConf.to_container(config.data, resolve=True),
-        "optimizer": OmegaConf.to_container(config.optimizer, resolve=True),
-        "scheduler": OmegaConf.to_container(config.scheduler, resolve=True) if config.scheduler else None,
-        "metrics": OmegaConf.to_container(config.metrics, resolve=True) if config.metrics else None,
-        "sampler": OmegaConf.to_container(config.sampler, resolve=True),
-        "data_fingerprint": data.fingerprint,
-    }
-    if model.is_continuation and not (config.init_from or config.get("resume_from")):
+    if model.is_continuation and not (config.init_from or continues):
         raise ConfigError(
             f"init_from: {config.init_from} gives no weights, which model.freeze_discriminator_layers would keep; "
             "name a checkpoint, or freeze no layers"
         )
-    data.batches_per_iteration = model.batches_per_iteration
-    if config.get("resume_from"):
-        checkpoint.check_continues(config.resume_from, model, data.fingerprint)
-        data.continues_at = checkpoint.position(config.resume_from)
+    if continues:
+        checkpoint.check_continues(continues, model, data.fingerprint)
+    data.prepare_training(
+        batches_per_iteration=model.batches_per_iteration,
+        continues_at=checkpoint.position(continues) if continues else (0, 0),
+    )
     judge: Judge | None = instantiate(config.metrics, "metrics") if config.metrics else None
     if judge is not None:
         judge.prepare(spec.content)
@@ -107,7 +117,7 @@ def build(config: DictConfig) -> Run:
         enable_model_summary=False,
         enable_progress_bar=False,  # ours covers the run, Lightning's an epoch
     )
-    return Run(data, model, judge, trainer)
+    return Run(data, model, judge, trainer, continues)
 
 
 def _check_trainer(node: DictConfig) -> None:

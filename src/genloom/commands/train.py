@@ -36,6 +36,7 @@ from genloom.runs.logs import without_tracebacks
 from genloom.runs.record import Record
 
 JOB_VARIABLE = "GENLOOM_JOB"  # the saved configuration that the other ranks of this job start from
+CONTINUES_VARIABLE = "GENLOOM_CONTINUES"  # and the checkpoint that they continue from
 
 
 def run(config: DictConfig) -> None:
@@ -45,7 +46,8 @@ def run(config: DictConfig) -> None:
         GenloomError: the configuration, the data or a checkpoint cannot be used, or a loss is no longer finite.
     """
     if JOB_VARIABLE in os.environ and int(os.environ.get("LOCAL_RANK", 0)) > 0:  # another rank of a job below
-        _fit(build(config), config)
+        continues = os.environ.get(CONTINUES_VARIABLE)
+        _fit(build(config, Path(continues) if continues else None), config)
         return
     config = DictConfig(OmegaConf.to_container(config))  # free of the schema: the run adds to it
     identity = resume.identity(config)
@@ -53,23 +55,23 @@ def run(config: DictConfig) -> None:
     if place.finished:
         print(f"{place.directory}: this run is finished; nothing to do")
         return
-    config.run.dir, config.resume_from = str(place.directory), place.checkpoint and str(place.checkpoint)
+    config.run.dir = str(place.directory)
     record = Record(place.directory, identity)
     with directory.held(place.directory), _status(record), without_tracebacks():
         record.configuration(config, _overrides())
         os.environ[JOB_VARIABLE] = str(place.directory / "config.yaml")
+        os.environ[CONTINUES_VARIABLE] = str(place.checkpoint or "")
         try:
-            _train(config, record)
+            _train(build(config, place.checkpoint), config, record)
         finally:
-            del os.environ[JOB_VARIABLE]
+            del os.environ[JOB_VARIABLE], os.environ[CONTINUES_VARIABLE]
             if torch.distributed.is_initialized():  # else a sweep's next job would talk to this one's ranks
                 torch.distributed.destroy_process_group()
 
 
-def _train(config: DictConfig, record: Record) -> None:
-    built = build(config)
+def _train(built: Run, config: DictConfig, record: Record) -> None:
     model, data, trainer = built.model, built.data, built.trainer
-    if config.init_from and not config.resume_from:
+    if config.init_from and not built.continues:
         unmatched = checkpoint.start_from(model, config.init_from)
         print(
             f"started from {config.init_from}; "
@@ -117,7 +119,7 @@ def _fit(built: Run, config: DictConfig) -> None:
     trainer = built.trainer
     with _quiet(), matrix_products("high"):
         try:
-            trainer.fit(built.model, built.data, ckpt_path=config.resume_from, weights_only=True)
+            trainer.fit(built.model, built.data, ckpt_path=built.continues, weights_only=True)
         except MisconfigurationException as error:  # what Lightning finds out only now
             raise ConfigError(f"trainer: {str(error).splitlines()[0]}") from error
         except SIGTERMException as error:  # it has no exit code, and so would look like success
@@ -129,10 +131,10 @@ def _fit(built: Run, config: DictConfig) -> None:
             signal.signal(signal.SIGINT, signal.default_int_handler)
             raise error.__context__ from None
         except Exception as error:
-            if isinstance(error, GenloomError) or not config.resume_from or built.model.has_started:
+            if isinstance(error, GenloomError) or not built.continues or built.model.has_started:
                 raise
             raise CheckpointError(
-                f"{config.resume_from}: the state of its training can't be restored ({type(error).__name__}: "
+                f"{built.continues}: the state of its training can't be restored ({type(error).__name__}: "
                 f"{reason(error)}); init_from=… in place of resume=… starts from its weights"
             ) from error
         trainer.save_checkpoint(Path(config.run.dir) / "checkpoints" / "final.ckpt", weights_only=False)

@@ -89,8 +89,7 @@ class InMemoryData(LightningDataModule, Part):
         self.num_workers = num_workers
         self.seed = seed
         self.domain = domain
-        self.batches_per_iteration = 1  # the model sets it: critic_iterations x accumulation
-        self.continues_at = (0, 0)  # epoch, and batches of it already seen, where a resumed run goes on
+        self._batches_per_iteration, self._continues_at = 1, (0, 0)
         self._splits: dict[Split, Examples] = {}
 
     def follow(self, spec: Spec) -> None:
@@ -99,6 +98,15 @@ class InMemoryData(LightningDataModule, Part):
         Args:
             spec: of a model; its content is of this data's ``kind``.
         """
+
+    def prepare_training(self, *, batches_per_iteration: Count, continues_at: tuple[Whole, Whole] = (0, 0)) -> None:
+        """Take what the loader of training examples must know of the training.
+
+        Args:
+            batches_per_iteration: batches of ``batch_size`` that one iteration consumes.
+            continues_at: epoch, and batches of it already seen, where a resumed run goes on.
+        """
+        self._batches_per_iteration, self._continues_at = batches_per_iteration, continues_at
 
     @abstractmethod
     def read(self, split: Split) -> Examples:
@@ -203,8 +211,8 @@ class InMemoryData(LightningDataModule, Part):
         num = len(self.split("train"))
         if num < self.batch_size:
             raise DataError(f"{self.name}: {num} training examples are fewer than one batch; set data.batch_size={num}")
-        loader = self._loader("train", self.seed, self.batch_size * self.batches_per_iteration)
-        (epoch, seen), self.continues_at = self.continues_at, (0, 0)
+        loader = self._loader("train", self.seed, self.batch_size * self._batches_per_iteration)
+        (epoch, seen), self._continues_at = self._continues_at, (0, 0)
         batches: KeyedBatches = loader.batch_sampler  # pyright: ignore[reportAssignmentType]
         batches.sampler.set_epoch(epoch + seen // len(loader))  # now: worker processes fetch ahead of Lightning's call
         batches.skip = seen % len(loader)

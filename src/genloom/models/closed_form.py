@@ -33,14 +33,20 @@ class ClosedForm(Family):
     counted_player = "parameters"
 
     def __init__(
-        self, spec: Spec, *, optimizer: Mapping[str, OptimizerFactory], scheduler: Any = None, seed: Whole = 0
+        self,
+        spec: Spec,
+        *,
+        optimizer: Mapping[str, OptimizerFactory],
+        scheduler: Any = None,
+        seed: Whole = 0,
+        identity: Mapping[str, Any] | None = None,
     ) -> None:
         if scheduler is not None:
             raise ConfigError(
                 f"scheduler: {type(self).__name__} has a closed form, reached in one iteration at a rate of 1; set "
                 "scheduler=null"
             )
-        super().__init__(spec, optimizer=optimizer, seed=seed)
+        super().__init__(spec, optimizer=optimizer, seed=seed, identity=identity)
         self._solution: dict[str, Tensor] = {}
 
     @property

@@ -17,7 +17,7 @@ from genloom.runs.directory import is_held
 from genloom.runs.reading import json_of, yaml_of
 
 # what a run computes does not depend on these
-_NOT_COMPARED = ("seed", "run", "resume", "resume_from", "progress_bar", "logger", "callbacks", "trust", "sampler")
+_NOT_COMPARED = ("seed", "run", "resume", "progress_bar", "logger", "callbacks", "trust", "sampler")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from genloom.errors import ConfigError
 
 # where a run works, what it shows, and where the data lies, whose digest is compared
 _NO_MATTER = (
-    r"(run|resume|resume_from|progress_bar|trust|logger|data\.(num_workers|root|path|name)|callbacks\.\w+\.dirpath)"
+    r"(run|resume|progress_bar|trust|logger|data\.(num_workers|root|path|name)|callbacks\.\w+\.dirpath)"
     r"(\.|$)"
 )
 # what is read anew from the configuration; the rest is in the checkpoint, or decides what it has seen of the data

@@ -236,9 +236,10 @@ def load(path: str | os.PathLike[str], *, trust: list[str] | None = None, device
     factory = instantiate(
         stranger.checked(node, Family, "model", trust=trust or [], file=file), "model", _partial_=True
     )
+    identity = {"data": None, "metrics": None, "sampler": None, "data_fingerprint": None, **own}
     try:
         with _no_larger_than(weights):
-            model: Family = factory(spec=spec, optimizer={}, seed=seed)
+            model: Family = factory(spec=spec, optimizer={}, seed=seed, identity=identity)
     except GenloomError:
         raise
     except Exception as error:  # of arguments that nobody checked
@@ -249,7 +250,6 @@ def load(path: str | os.PathLike[str], *, trust: list[str] | None = None, device
         raise CheckpointError(
             f"{file}: its weights do not fit the model that it describes ({' '.join(str(error).split())[:500]})"
         ) from error
-    model.identity = {"data": None, "metrics": None, "sampler": None, "data_fingerprint": None, **own}
     if (node := model.identity["sampler"]) is not None:
         node = stranger.checked(node, Sampler, "sampler", trust=trust or [], file=file)
         try:

@@ -177,5 +177,5 @@ def identity(config: DictConfig) -> str:
     plain.run.dir = None
     resolved = OmegaConf.to_container(plain, resolve=True)
     assert isinstance(resolved, dict)
-    computed = {name: value for name, value in resolved.items() if name not in ("resume", "resume_from", "run")}
+    computed = {name: value for name, value in resolved.items() if name not in ("resume", "run")}
     return hashlib.sha256(json.dumps(computed, sort_keys=True, default=str).encode()).hexdigest()

@@ -49,6 +49,7 @@ class Family(GenerativeModel):
         drop_given: by a condition's name, with what probability an example is trained without being told it; the model
             can then also be asked without it.
         seed: the run's; every random number of training is keyed by it.
+        identity: what a checkpoint says of how the model came to be, beside its spec and seed: plain values.
 
     Raises:
         ConfigError: a value is out of its limits, or the data gives no such condition.
@@ -68,6 +69,7 @@ class Family(GenerativeModel):
         ema_half_life_examples: Positive | None = None,
         drop_given: Mapping[str, Share] | None = None,
         seed: Whole = 0,
+        identity: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(spec)
         self.automatic_optimization = False
@@ -89,7 +91,7 @@ class Family(GenerativeModel):
         self._configured: list[Settings] = []  # of each optimizer, before its schedule and a checkpoint change them
         self._schedulers = scheduler
         self.gradient_norms: dict[str, Tensor] = {}
-        self.identity: dict[str, Any] = {}  # what a checkpoint says about the model: plain dicts
+        self.identity = dict(identity or {})
         self.has_started = False  # training, and what a checkpoint says of it is restored
         self.iteration = 0  # updates of the counted player before this batch
         self._watch = Watch()
