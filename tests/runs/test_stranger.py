@@ -151,6 +151,7 @@ def test_what_our_own_yaml_files_name_is_a_part() -> None:
     files = [file.relative_to(config_directory()) for file in config_directory().rglob("*.yaml")]
     texts = {file: (config_directory() / file).read_text() for file in files if file.parts[0] not in NOT_IN_CHECKPOINTS}
     targets = {target for text in texts.values() for target in re.findall(r"^ *_target_: (\S+)", text, re.MULTILINE)}
+    targets.discard("???")  # of a base, which names none
     assert len(targets) > 100
     for target in targets:
         stranger.checked({"_target_": target}, object, "model", trust=[], file=FILE)
