@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from genloom.examples import Examples
 from genloom.extractors import damage
 from genloom.extractors.features import DigitsExtractor, FeatureExtractor, Features, Pixels
 from genloom.intervals import half_width, of_ratio
+from genloom.judging.candidate import candidates_of
 from genloom.judging.judge import Candidate, Judge
 from genloom.judging.metric import Direction, Metric, Score
 from genloom.judging.verdict import Row, Verdict
@@ -35,6 +37,9 @@ from genloom.metrics.frechet import (
 from genloom.metrics.kernel import KernelDistance
 from genloom.metrics.memorisation import Memorisation
 from genloom.metrics.precision_recall import Support
+from genloom.models.generation import draw_examples
+from genloom.samplers.base import Sampler
+from genloom.samplers.plain import Plain
 
 JudgeOf = Callable[..., Judge]
 D = "digits_cnn_v1"
@@ -308,3 +313,58 @@ def test_a_column_that_is_empty_is_not_shown():
     shown = [printed(Verdict(rows, protocol)) for rows in ([without], [without, beside])]
     assert ["floor" in text for text in shown] == [False, True]
     assert all("mse" in text and "0.5" in text for text in shown)
+
+
+def no_examples() -> Any:
+    raise AssertionError("nothing is conditioned on")
+
+
+def test_the_protocol_says_how_models_were_drawn_from(judge: JudgeOf, tiny_gan: Any, tiny_data: ImageData) -> None:
+    def protocol(*samplers: Any) -> Any:
+        candidates = {}
+        for place, sampler in enumerate(samplers):
+            model = tiny_gan()
+            model.sampler = sampler
+            candidates |= {str(place): candidates_of(model, ["raw"], seed=0, examples=no_examples)["raw"]}
+        verdict = judge(Pixels(), metrics=[Memorisation()]).judge(tiny_data, candidates)
+        return verdict.protocol["sampler"]
+
+    plain = {"name": "Plain", "values": {}, "plain": True}
+    assert protocol(None) == protocol(Plain()) == protocol(None, Plain()) == plain
+    assert protocol(Halved(), Halved(0.5)) == {"name": f"{__name__}.Halved", "values": {"by": 0.5}, "plain": False}
+    with pytest.raises(ConfigError, match="sampler: the candidates are drawn from in different ways"):
+        protocol(Plain(), Halved())
+    pictures = judge(Pixels(), metrics=[Memorisation()]).judge(
+        tiny_data, {"some": given(tiny_data.split("val").content)}
+    )
+    assert pictures.protocol["sampler"] is None  # nobody knows
+
+
+def test_what_is_drawn_is_drawn_by_the_sampler(tiny_gan: Any) -> None:
+    model = tiny_gan()
+    plain = draw_examples(model, 9, seed=0).content
+    model.sampler = Halved(0.0)
+    candidate = candidates_of(model, ["raw"], seed=0, examples=no_examples)["raw"]
+    assert candidate.draw is not None
+    drawn = candidate.draw(9).content
+    assert torch.equal(drawn, model.spec.content.decode(torch.zeros(9, 1, 4, 4))) and not torch.equal(drawn, plain)
+
+
+def test_the_table_says_how_samples_were_drawn():
+    row = Row("fd", Direction.LOWER, {"raw": Score(2.0)}, floor=None)
+    for plain in (True, False):
+        sampler = {"name": "Truncated", "values": {"psi": 0.7}, "plain": plain}
+        text = printed(Verdict([row], {"n_fake": 0, "measured": None, "sampler": sampler}))
+        assert ("drawn by Truncated psi=0.7" in " ".join(text.split())) != plain
+
+
+@dataclass(frozen=True)
+class Halved(Sampler):
+    """A share of what the model draws."""
+
+    by: float = 0.5
+
+    def draw(self, model: Any, num: int, *, rng: torch.Generator, given: Any = None) -> Any:
+        drawn = model.sample(num, rng=rng, given=given)
+        drawn.content = self.by * drawn.content
+        return drawn

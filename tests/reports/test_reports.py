@@ -336,6 +336,36 @@ def test_unlike_protocols_are_apart(
     assert "digits_cnn_v1 (7a86a098)" in text
 
 
+def drawn(name: str, plain: bool, **values: Any) -> dict[str, Any]:
+    return {"name": name, "values": values, "plain": plain}
+
+
+def test_samples_stand_with_those_that_were_drawn_alike(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    samplers = {
+        "before": None,
+        "plain": drawn("Plain", True),
+        "tokens": drawn("Tokens", True, temperature=1.0),
+        "typical": drawn("Truncated", False, psi=0.7),
+        "alike": drawn("Truncated", False, psi=0.7),
+        "more_typical": drawn("Truncated", False, psi=0.3),
+    }
+    for seed, (name, sampler) in enumerate(samplers.items()):
+        stated = {} if sampler is None else {"sampler": sampler}
+        config = {"sampler": {"_target_": name}}
+        make(tmp_path / name, evaluation(1.0, **stated), seed=seed, config=config if sampler else {})
+    found, left_out = tables(tmp_path)
+    assert not left_out
+    together = [sorted(run.directory.name for run in table.runs) for table in found]
+    assert sorted(together) == [["alike", "typical"], ["before", "plain", "tokens"], ["more_typical"]]
+    assert [len(table.rows) for table in found] == [1, 1, 1]  # how samples are drawn changes no training
+    unmarked, _ = tables(tmp_path / "before")
+    assert found[0].protocol_id == unmarked[0].protocol_id  # as it was before samplers were recorded
+    show(tmp_path)
+    text = " ".join(capsys.readouterr().out.split())
+    assert "Samples are drawn by Truncated psi=0.7." in text and "Samples are drawn by Truncated psi=0.3." in text
+    assert text.count("Samples are drawn by") == 2 and "differs in sampler.name" in text
+
+
 def test_versions_and_devices_are_noted_but_do_not_separate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     make(tmp_path / "a", evaluation(1.0))
     make(tmp_path / "b", evaluation(1.0, device="cuda", versions={"torch": "2.10.0"}), seed=1)

@@ -13,7 +13,7 @@ from genloom.samplers.truncated import Truncated
 SAMPLERS = (Plain, Truncated, Tokens, Paths)
 
 
-def check(sampler: Sampler, model: Model) -> None:
+def check(sampler: object, model: Model) -> None:
     """Refuse a sampler that can't draw from a model.
 
     :class:`Plain` is no claim: a model of which nothing can be drawn at all, as most autoencoders are, may have it.
