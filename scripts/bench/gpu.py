@@ -321,8 +321,7 @@ def main() -> None:
     precisions = ["32-true", "bf16-mixed", *(["16-mixed"] if options.device == "cuda" else [])]
     if options.precisions:
         precisions = options.precisions.split(",")
-    root = config_directory() / "experiment"
-    experiments = ["default", *sorted(str(path.relative_to(root).with_suffix("")) for path in root.rglob("*.yaml"))]
+    experiments = ["default", *Composer("train", config_directory()).options("experiment")]
     patterns = options.only.split(",")
     experiments = [name for name in experiments if any(fnmatch.fnmatch(name, pattern) for pattern in patterns)]
     if not experiments:

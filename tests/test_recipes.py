@@ -1,4 +1,4 @@
-"""Every recipe trains in mixed precision, and what must not be rounded to 8 or 11 bits is not.
+"""Every recipe trains, in every precision: composed as the command line does it, on a little data of the right kind.
 
 On the CPU, where PyTorch's autocast covers fewer operations than on a GPU; the mixtures of types are the same.
 """
@@ -20,8 +20,8 @@ from genloom.data.base import ImageData, Images, InMemoryData, Split
 from genloom.models.training.family import Family
 from genloom.objectives.loss import Loss
 
-FOLDER = config_directory() / "experiment"
-EXPERIMENTS = ["default", *sorted(str(path.relative_to(FOLDER).with_suffix("")) for path in FOLDER.rglob("*.yaml"))]
+EXPERIMENTS = ["default", *Composer("train", config_directory()).options("experiment")]
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 COLOURED = ("cifar10", "stacked_digits")
 
 
@@ -93,11 +93,16 @@ def test_every_experiment_trains(train, text, fit, monkeypatch, experiment):
         return logged
 
     monkeypatch.setattr(model, "step", step)
-    for precision in ("bf16-mixed", "16-mixed"):
+    before = {name: value.detach().clone() for name, value in model.named_parameters()}
+    for precision in PRECISIONS:
         with torch.backends.mkldnn.flags(
             enabled=precision == "bf16-mixed", allow_tf32=None
         ):  # it has no LSTM in half precision
-            fit(model, data, max_steps=1, plugins=[MixedPrecision(precision, "cpu")])
+            plugins = [] if precision == "32-true" else [MixedPrecision(precision, "cpu")]
+            trainer = fit(model, data, max_steps=1, plugins=plugins)
+        assert trainer.global_step == 1
+        if precision == "32-true":  # a closed form stands still once it has arrived
+            assert any(not torch.equal(before[name], value) for name, value in model.named_parameters())
     assert {value.dtype for value in seen} == {torch.float32}, "a loss was rounded"
     assert all(math.isfinite(value) for value in seen)
     for name, value in model.state_dict().items():
