@@ -91,13 +91,13 @@ bench: $(STAMP) ## measure the speed against reference loops
 	@$(BIN)/python scripts/bench/vae.py $(ARGS)
 	@$(BIN)/python scripts/bench/generation.py $(ARGS)
 
-results-gan: $(STAMP) ## train all MNIST recipes (hours), write their table into docs/results.md; set GENLOOM_DATA
+results-gan: $(STAMP) ## train all GANs of MNIST (hours), write docs/results/tables.md; set GENLOOM_DATA
 	@$(BIN)/python scripts/results/gan.py $(ARGS)
 
-results-vae: $(STAMP) ## train all VAE recipes of MNIST and of shapes (hours), write docs/results.md; set GENLOOM_DATA
+results-vae: $(STAMP) ## train all VAEs of MNIST and of shapes (hours), write docs/results/tables.md; set GENLOOM_DATA
 	@$(BIN)/python scripts/results/vae.py $(ARGS)
 
-results-sequence: $(STAMP) ## train the forecasting and text recipes (hours), write docs/results.md; set GENLOOM_DATA
+results-sequence: $(STAMP) ## train the forecasting and text recipes (hours), write docs/results/tables.md; set GENLOOM_DATA
 	@$(BIN)/python scripts/results/sequence.py $(ARGS)
 
 lock: ## resolve requirements.lock anew, for all platforms

@@ -8,7 +8,7 @@ from pathlib import Path
 from genloom.config.composition import Composer
 from genloom.config.directory import config_directory
 
-PAGE = Path(__file__).parents[2] / "docs" / "results.md"
+PAGE = Path(__file__).parents[2] / "docs" / "results" / "tables.md"
 
 
 def genloom(*arguments: str) -> None:
@@ -56,7 +56,7 @@ def report(root: Path, *arguments: str) -> str:
     """Return the Markdown tables of all runs below ``root``, with headings that go below the page's own."""
     genloom("report", str(root), f"out={root}", *arguments)
     _, _, table = (root / "report.md").read_text(encoding="utf-8").strip().partition("\n\n")  # without its title
-    return table.replace("## ", "#### ")
+    return table.replace("## ", "### ")
 
 
 def write(name: str, table: str) -> None:
