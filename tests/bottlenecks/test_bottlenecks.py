@@ -264,6 +264,23 @@ def test_a_code_is_put_elsewhere_where_it_is_used_less_than_the_stated_share_of_
     torch.testing.assert_close(bottleneck.uses[0], torch.tensor([6.5, 2.0, 0.41, 6.5]))
 
 
+def test_processes_move_a_codebook_by_all_their_batches_and_put_unused_codes_where_the_first_says(monkeypatch):
+    """Two processes of equal batches: all that is summed doubles."""
+
+    def broadcast(spots: torch.Tensor, source: int) -> None:
+        assert source == 0
+        spots.fill_(7)
+
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "all_reduce", lambda value: value.mul_(2))
+    monkeypatch.setattr(torch.distributed, "broadcast", broadcast)
+    bottleneck = quantised(decay=0.5, revive_below=0.1, num_codes=2)
+    bottleneck.codebooks[0], bottleneck.uses[0] = torch.zeros(2, 2), torch.tensor([4.0, 0.0])
+    bottleneck._follow(0, torch.tensor([[1.0, 3.0], [3.0, 1.0]]), torch.tensor([0, 0]), rng())
+    torch.testing.assert_close(bottleneck.codebooks[0], torch.tensor([[1.0, 1.0], [7.0, 7.0]]))  # 4 · 0 + 4 · 2, by 8
+    torch.testing.assert_close(bottleneck.uses[0], torch.tensor([4.0, 2.0]))
+
+
 def test_evaluation_leaves_the_codebook_alone():
     bottleneck = quantised()
     before = bottleneck.codebooks.clone()
@@ -304,6 +321,25 @@ def test_what_a_prior_of_codes_sees_has_a_mean_variance_of_one_and_so_has_what_i
     assert prior.first.std().item() == pytest.approx(30**-0.5, rel=0.05)
     assert prior.logits.std().item() == pytest.approx(0.3 / 20, rel=0.05)
     assert not prior.first_bias.any() and not prior.hidden_bias.any() and not prior.logits_bias.any()
+
+
+def test_a_prior_of_codes_is_its_equations():
+    """h = gelu(norm(W_i Σ e + b_i)), h + gelu(norm(U h + c_i)), then a map of the place's own."""
+    prior = AutoregressivePrior(4, 3, 2, width=5).eval()
+    with torch.no_grad():
+        for parameter in prior.parameters():
+            nn.init.normal_(parameter)
+    vectors, codes = torch.randn(3, 4, 2), torch.randint(4, (6, 3))
+    before = torch.zeros(6, 2)
+    for place in range(3):
+        x = before * _scale(vectors) @ prior.first[place] + prior.first_bias[place]
+        h = nn.functional.gelu(nn.functional.layer_norm(x, (5,), prior.norms[0].weight, prior.norms[0].bias))
+        x = h @ prior.hidden.weight.T + prior.hidden.bias + prior.hidden_bias[place]
+        h = h + nn.functional.gelu(nn.functional.layer_norm(x, (5,), prior.norms[1].weight, prior.norms[1].bias))
+        logits = h @ prior.logits[place] + prior.logits_bias[place]
+        expected = -nn.functional.cross_entropy(logits, codes[:, place], reduction="none")
+        torch.testing.assert_close(prior(codes, vectors)[:, place], expected, atol=1e-4, rtol=1e-4)
+        before = before + vectors[place][codes[:, place]]
 
 
 def test_a_prior_of_codes_has_at_least_one_unit():

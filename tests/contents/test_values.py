@@ -10,7 +10,7 @@ from PIL import Image
 from genloom.contents.series import SeriesContent
 from genloom.contents.text import TextContent
 from genloom.contents.vector import VectorContent
-from genloom.contents.vocabulary import Bytes, Characters
+from genloom.contents.vocabulary import Bytes, Characters, Pieces
 from genloom.errors import DataError
 from genloom.examples import Examples
 
@@ -91,6 +91,20 @@ def test_the_protocol_says_what_is_short() -> None:
         "length": 5,
         "vocabulary": {"kind": "characters", "size": 2},
     }
+
+
+@pytest.mark.parametrize("text", ["plain", "é, è and ÿ", "€ ߿ ࠀ �", "𝄞 and 🙂", ""])
+def test_characters_are_counted_whatever_they_are_written_as(text: str) -> None:
+    pieces = Pieces.train("plain text, é and 𝄞, " * 20, 270)
+    for vocabulary in (Bytes(), pieces, Characters("".join(sorted(set(text))) or "a")):
+        tokens = vocabulary.encode(text)
+        assert vocabulary.characters(tokens) == len(text)
+        assert vocabulary.decode(tokens) == text
+    assert Bytes().encode(text).tolist() == list(text.encode())
+
+
+def test_before_a_text_stands_a_line_s_end_or_where_there_is_none_the_first_symbol() -> None:
+    assert (Characters("ab").beginning, Characters("ab\n").beginning, Bytes().beginning) == ("a", "\n", "\n")
 
 
 def test_texts_are_saved_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,15 @@ def test_each_part_of_a_latent_with_codes_has_its_distribution():
     assert torch.equal(codes[:, 4:], latent["continuous"])
 
 
+def test_a_latent_is_standard_normal_unless_told_otherwise():
+    z = StandardNormal(3).draw(4000, rng())["z"]
+    assert z.shape == (4000, 3)
+    assert scipy.stats.kstest(z.flatten().numpy(), scipy.stats.norm.cdf).pvalue > 0.01
+    assert StandardNormal(1).draw(2, rng())["z"].shape == (2, 1)
+    with pytest.raises(ValueError, match="dim: 0 is below the limit of 1"):
+        StandardNormal(0)
+
+
 def test_latents_follow_their_generator():
     for latent in (StandardNormal(3), NormalWithCodes(9, categories=4, continuous=2)):
         first, again, other = (latent.draw(6, rng(seed)) for seed in (0, 0, 1))

@@ -13,6 +13,7 @@ import torch_fidelity
 from hydra import compose, initialize_config_dir
 from torch import nn
 from torch_fidelity import feature_extractor_inceptionv3 as fidelity
+from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 from torch_fidelity.metric_isc import isc_features_to_metric
 from torchmetrics.image.fid import NoTrainInceptionV3
@@ -238,6 +239,25 @@ def test_a_failed_download_says_where_weights_may_be_given(tmp_path: Path, monke
     monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
     with pytest.raises(CheckpointError, match=r"could not be downloaded.*inception\.weights_path"):
         _ = Inception().weights_sha256
+
+
+def test_weights_are_fetched_once_into_a_folder_that_may_be_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched = []
+
+    def fetch(url: str, to: str, prefix: str, progress: bool) -> None:
+        fetched.append((url, prefix))
+        Path(to).write_bytes(b"weights")
+
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", fetch)
+    with pytest.raises(CheckpointError, match="what a file asks for is not fetched; choose the metrics yourself"):
+        _ = Inception(download=False).path
+    (tmp_path / "checkpoints").mkdir()
+    for _ in range(2):
+        assert Inception().path == tmp_path / "checkpoints" / URL_INCEPTION_V3.rsplit("/", 1)[1]
+    assert fetched == [(URL_INCEPTION_V3, "6726825d")] and Inception(download=False).path.read_bytes() == b"weights"
 
 
 class Hostile:

@@ -72,6 +72,17 @@ def test_both_ways_give_one_interval(view: ViewOf, monkeypatch: pytest.MonkeyPat
     assert direct.interval == pytest.approx(embedded.interval, rel=1e-8)
 
 
+@pytest.mark.parametrize("features", [5, 70])  # by the embedding, by pairs
+def test_what_is_kept_with_a_set_of_images_is_of_the_blocks_that_are_asked_for(
+    view: ViewOf, monkeypatch: pytest.MonkeyPatch, features: int
+) -> None:
+    x, y = view(vectors(60, features, 0)), view(vectors(40, features, 1))
+    compare(x, y)
+    monkeypatch.setattr(kernel, "NUM_BLOCKS", 5)
+    fresh = compare(view(vectors(60, features, 0)), view(vectors(40, features, 1)))
+    assert compare(x, y) == fresh
+
+
 def test_the_interval_covers_zero_for_one_distribution_and_not_for_two(view: ViewOf) -> None:
     def lowest(shift: float) -> list[float]:
         scores = [compare(view(vectors(200, 4, 2 * s)), view(vectors(150, 4, 2 * s + 1, shift))) for s in range(10)]

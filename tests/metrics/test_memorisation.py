@@ -56,6 +56,13 @@ def test_authenticity_agrees_with_its_definition(digits: Digits, tmp_path: Path)
     assert found["train_distance"].value == pytest.approx(ratio, rel=1e-5)
 
 
+def test_where_unseen_images_are_copies_too_there_is_no_distance_to_compare_with(digits: Digits) -> None:
+    train = digits.split("train")[:50]
+    evidence = Evidence(digits.describe().content, {"train": train, "heldout": train}, {"c": train})
+    seen = evidence.candidate("c", DigitsExtractor())
+    assert np.isnan(Memorisation().compare(seen, seen, evidence)["train_distance"].value)
+
+
 def test_pixels_serve_where_no_extractor_does() -> None:
     assert Memorisation.serves_pixels
     large = torch.randint(0, 256, (4, 3, 40, 40), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))

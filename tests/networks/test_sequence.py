@@ -381,6 +381,15 @@ def test_a_constant_that_is_added_to_the_past_is_added_to_the_forecast(build, ou
         torch.testing.assert_close(high_after - low_after, high - low, atol=1e-3, rtol=1e-3)
 
 
+def test_levels_are_the_mean_and_the_deviation_of_the_look_back_or_its_last_value():
+    past = 3 * torch.randn(4, 5, 3) + 7
+    offset, scale = MeanStd(eps=0.25)(past)
+    np.testing.assert_allclose(offset, past.numpy().mean(1, keepdims=True), rtol=1e-5)
+    np.testing.assert_allclose(scale, np.sqrt(past.numpy().var(1, keepdims=True) + 0.25), rtol=1e-5)
+    assert torch.equal(LastValue()(past)[0], past[:, 4:]) and (LastValue()(past)[1] == 1).all()
+    assert (Unchanged()(past)[0] == 0).all() and (Unchanged()(past)[1] == 1).all()
+
+
 @pytest.mark.parametrize("output", [Point, Gaussian, Quantiles])
 def test_a_past_twice_as_far_from_its_mean_makes_a_forecast_twice_as_far_and_as_wide(output):
     made = output(SERIES)

@@ -250,6 +250,29 @@ def test_each_group_is_of_as_many_different_examples(batch):
         assert members[example] or batch == 1
 
 
+def test_the_deviation_is_one_more_channel_of_the_last_convolution():
+    torch.manual_seed(0)
+    judge, images = discriminator(spec()), torch.randn(6, 1, 16, 16)
+    h = sqrt(2) * F.leaky_relu(judge.from_image.matrix / sqrt(2) @ images.flatten(2) + 0, 0.2)
+    h = judge.blocks(h.unflatten(2, (16, 16)))
+    every = torch.cat([h, MinibatchDeviation(4)(h)], dim=1)
+    weight = torch.cat([judge.conv.weight, judge.deviation[1].weight], dim=1) / sqrt(9 * h.shape[1])
+    h = sqrt(2) * F.leaky_relu(F.conv2d(every, weight, judge.conv.bias, padding=1), 0.2)
+    dense = judge.dense
+    expected = sqrt(2) * F.leaky_relu(h.flatten(1) @ dense.weight.T / sqrt(dense.weight.shape[1]) + dense.bias, 0.2)
+    torch.testing.assert_close(judge.features(images), expected, atol=1e-5, rtol=1e-4)
+
+
+def test_images_of_other_sizes_get_an_even_border_of_grey():
+    torch.manual_seed(0)
+    judge, images = discriminator(spec((1, 50, 37))), torch.randn(4, 1, 50, 37)
+    rows, columns = (full - side for full, side in zip(judge.full_size, (50, 37), strict=True))
+    assert (rows, columns) == (6, 3)
+    sheet = torch.zeros(4, 1, *judge.full_size)
+    sheet[:, :, rows // 2 : rows // 2 + 50, columns // 2 : columns // 2 + 37] = images
+    torch.testing.assert_close(judge.features(images), judge.features(sheet))
+
+
 def test_scores_without_a_group_depend_on_their_own_example_only():
     torch.manual_seed(0)
     images = torch.randn(6, 1, 16, 16)
