@@ -54,8 +54,8 @@ TESTS: dict[str, str] = {
     "distributions/posteriors": "bottlenecks models/test_vae.py",
     "distributions/priors": "bottlenecks models/test_vae.py",
     "distributions/outputs/base": "distributions/test_real.py metrics/test_series.py",
-    "distributions/outputs/categorical": "samplers networks/test_continuation.py metrics/test_text.py "
-    "models/test_sequence.py",
+    "distributions/outputs/categorical": "distributions/test_categorical.py samplers networks/test_continuation.py "
+    "metrics/test_text.py models/test_sequence.py",
     "samplers": "samplers",
     "networks/sequence/continuation": "networks/test_continuation.py",
     "distributions/mixture": "distributions/test_mixture.py",

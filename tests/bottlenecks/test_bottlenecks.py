@@ -150,6 +150,14 @@ def test_levels_have_the_lengths_they_were_given_whether_drawn_or_inferred():
     assert {name: z.shape[-1] for name, z in bottleneck.infer(batch(), 2, rng()).latent.items()} == wanted
 
 
+def test_a_variance_stays_what_a_float_can_hold():
+    posterior = Gaussian(encoder(), dim=2).posterior
+    with torch.no_grad():
+        posterior.parameters_of_q.weight.zero_()
+        posterior.parameters_of_q.bias.copy_(torch.tensor([0.0, 0.0, -1e3, 1e3]))
+    assert posterior.normal(torch.zeros(1, 6)).log_variance.tolist() == [[-15, 15]]
+
+
 def test_parts_that_do_not_fit_are_refused_by_both_keys():
     with pytest.raises(ConfigError, match=r"model\.bottleneck\.prior.*model\.conditioning"):
         Gaussian(encoder(Concatenation), prior=VampPrior)

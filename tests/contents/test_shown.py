@@ -28,7 +28,7 @@ def test_beside_keeps_both_pictures():
 def test_png_holds_the_pixels(tmp_path):
     for channels, mode in ((1, "L"), (3, "RGB")):
         picture = torch.randint(0, 256, (channels, 5, 6), dtype=torch.uint8)
-        path = tmp_path / "deep" / f"{mode}.png"
+        path = tmp_path / "deep" / "down" / f"{mode}.png"
         Picture(picture).save_png(path, scale=2)
         with Image.open(path) as image:
             assert (image.mode, image.size) == (mode, (12, 10))
@@ -99,7 +99,7 @@ def test_loggers_are_given_the_picture_and_the_text():
 
 def test_text_is_saved_and_compared_below_each_other(tmp_path):
     both = Text("drawn\n").beside(Text("real\n"))
-    file = both.save(tmp_path / "deep" / "two")
+    file = both.save(tmp_path / "deep" / "down" / "two")
     assert file.name == "two.txt"
     assert file.read_text(encoding="utf-8") == "drawn\n\n=== real ===\nreal\n"
 
@@ -107,7 +107,7 @@ def test_text_is_saved_and_compared_below_each_other(tmp_path):
 def test_series_are_shown_as_curves_of_the_first_target(monkeypatch):
     content, stored = SeriesContent(4, ("load", "wind")), torch.randn(3, 4, 2)
     picture = content.show(stored)
-    assert picture.pixels.shape[0] == 3 and len(picture.pixels.flatten(1).unique(dim=1).T) > 3
+    assert picture.pixels.shape == (3, 320, 700) and len(picture.pixels.flatten(1).unique(dim=1).T) > 3
     drawn, given = figures.drawn, []
     monkeypatch.setattr(figures, "drawn", lambda figure: drawn(given.append(figure) or figure))
     content.show(stored)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torchmetrics.image.inception import InceptionScore
 
+from genloom.errors import ConfigError
 from genloom.judging.evidence import Evidence, View
 from genloom.metrics.classes import ClassBalance, ClassifierScore, classifier_score
 
@@ -30,6 +31,20 @@ def test_agrees_with_torchmetrics(view: ViewOf, nothing: Evidence) -> None:
     parts = [classifier_score(part) for part in logits.split(10)]
     found = ClassifierScore(splits=10).compare(seen, seen, nothing)["classifier_score"]
     assert found.value == pytest.approx(sum(parts) / 10)
+
+
+@pytest.mark.parametrize("splits", [1, 2, ClassifierScore.min_images])
+def test_a_set_is_split_into_one_to_as_many_parts_as_it_has_images(
+    view: ViewOf, nothing: Evidence, splits: int
+) -> None:
+    logits = torch.randn(40, 5, generator=torch.Generator().manual_seed(0))
+    seen = view(torch.zeros(40, 1), logits)
+    parts = [classifier_score(logits[40 * i // splits : 40 * (i + 1) // splits]) for i in range(splits)]
+    found = ClassifierScore(splits=splits).compare(seen, seen, nothing)["classifier_score"]
+    assert found.value == pytest.approx(sum(parts) / splits, rel=1e-6)
+    for wrong in (0, ClassifierScore.min_images + 1):
+        with pytest.raises(ConfigError, match=rf"splits: {wrong} is not within 1 and 20"):
+            ClassifierScore(splits=wrong)
 
 
 def test_shares_are_relative_to_the_reference(view: ViewOf, nothing: Evidence) -> None:

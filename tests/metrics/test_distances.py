@@ -37,6 +37,12 @@ def test_distances_agree_with_scipy() -> None:
     assert mean_distance(x) == pytest.approx(pdist(x).mean(), rel=1e-5)
 
 
+def test_what_rounding_makes_of_the_distance_to_oneself_does_not_count() -> None:
+    for seed in range(20):
+        few = 30 * vectors(3, seed)
+        assert mean_distance(few) == pytest.approx(pdist(few.double()).mean(), rel=1e-5)
+
+
 @pytest.mark.usefixtures("chunked")
 def test_neighbours_agree_with_scipy() -> None:
     x, y = vectors(40, 0), vectors(70, 1)

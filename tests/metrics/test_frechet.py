@@ -10,10 +10,20 @@ import torch
 from torchmetrics.image.fid import FrechetInceptionDistance
 
 from genloom.contents.image import ImageContent
+from genloom.data.base import Images
+from genloom.extractors.features import Pixels
 from genloom.intervals import half_width
 from genloom.judging.evidence import Evidence, View
 from genloom.judging.metric import Score
-from genloom.metrics.frechet import FrechetDistance, Moments, distance, frechet_distance, moments
+from genloom.metrics.frechet import (
+    FrechetDistance,
+    FrechetDistanceOfReconstructions,
+    FrechetDistanceOfReconstructionsToTrain,
+    Moments,
+    distance,
+    frechet_distance,
+    moments,
+)
 
 ViewOf = Callable[..., View]
 NOTHING = Evidence(ImageContent(1, 4, 4), {}, {})
@@ -134,3 +144,20 @@ def test_falls_with_the_number_of_images() -> None:
     x = torch.randn(8000, 16, generator=torch.Generator().manual_seed(0))
     values = [frechet_distance(x[:4000], x[4000 : 4000 + num]) for num in (64, 256, 1024, 4000)]
     assert values == sorted(values, reverse=True)
+
+
+def test_reconstructions_are_held_against_their_originals_or_against_the_reference() -> None:
+    rng = torch.Generator().manual_seed(0)
+    train, heldout, rebuilt = (
+        Images(torch.randint(0, high, (60, 1, 4, 4), dtype=torch.uint8, generator=rng)) for high in (256, 200, 150)
+    )
+    evidence = Evidence(ImageContent(1, 4, 4), {"reference": train, "heldout": heldout}, {"c": rebuilt})
+    reference, candidate = View(train, Pixels()), View(rebuilt, Pixels())
+    of_pixels = {
+        name: Pixels()(each.content).vectors for name, each in {"t": train, "h": heldout, "r": rebuilt}.items()
+    }
+    found = FrechetDistanceOfReconstructions().compare(reference, candidate, evidence)
+    assert found["rfd"].value == pytest.approx(frechet_distance(of_pixels["h"], of_pixels["r"]), rel=1e-6)
+    found = FrechetDistanceOfReconstructionsToTrain().compare(reference, candidate, evidence)
+    expected = frechet_distance(of_pixels["t"], of_pixels["r"])
+    assert found["fd_reconstructed"].value == pytest.approx(expected, rel=1e-6)

@@ -194,7 +194,8 @@ def test_the_periodic_network_repeats_a_season_that_it_is_taught_to_repeat(serie
         network.map.weight.zero_()
         network.map.weight[:, -1] = 1  # the newest period
     history = next(series.describe().batches(series.split("test"), 5)).given["history"]
-    assert network.period == 24
+    assert network.period == 24 and network.ahead == 1  # twelve steps ahead are half a period
+    assert network.map.weight.shape == (network.ahead * network.outputs, 48 // 24)
     assert torch.allclose(network(history)[..., 0], history.past[:, -24:-12], atol=1e-4)
 
 

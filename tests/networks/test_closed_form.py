@@ -72,9 +72,10 @@ def test_ridge_is_that_of_an_independent_implementation(tmp_path):
     np.testing.assert_allclose(ours.transpose(1, 2).flatten(0, 1).numpy(), theirs.predict(x.numpy()), atol=1e-5)
 
 
-def test_ridge_leaves_out_what_was_not_observed(tmp_path):
+@pytest.mark.parametrize("size", [1, 64])
+def test_ridge_leaves_out_what_was_not_observed(tmp_path, size):
     data, penalty = table(tmp_path, missing=0.2), 0.01
-    network = solved(partial(Ridge, penalties=[penalty]), data)
+    network = solved(partial(Ridge, penalties=[penalty]), data, size)
     batch = whole(data, "train")
     last = batch.given["history"].past[:, -1:]
     x, y, seen = (

@@ -88,6 +88,14 @@ def test_probabilities_sum_to_one_and_a_softmax_keeps_them(data: Text) -> None:
     assert torch.allclose(outputs.log_softmax(-1), outputs, atol=1e-6)
 
 
+def test_followers_of_each_context_lie_between_two_offsets(data: Text) -> None:
+    network = solved(data)
+    for m in range(4):
+        contexts, offsets, counts = (network._table(name, m) for name in ("contexts", "offsets", "counts"))
+        assert len(offsets) == len(contexts) + 1
+        assert offsets[0] == 0 and offsets[-1] == len(counts) and (offsets.diff() > 0).all()
+
+
 def test_token_by_token_is_the_same(data: Text) -> None:
     network = solved(data)
     tokens = torch.randint(0, network.size, (4, 10), generator=torch.Generator().manual_seed(0))

@@ -239,6 +239,8 @@ def test_more_positions_than_the_context_holds_are_refused():
     backbone = Transformer(width=8, layers=1, heads=2, context=4)
     with pytest.raises(ConfigError, match=r"context: 5 .* limit of 4"):
         backbone(torch.randn(1, 5, 8))
+    with pytest.raises(ConfigError, match="context: 5"):
+        backbone.start(1, 5)
     _, state = backbone.step(torch.randn(1, 4, 8), backbone.start(1, 4))
     with pytest.raises(ConfigError, match="context: 5"):
         backbone.step(torch.randn(1, 1, 8), state)
@@ -403,6 +405,19 @@ def test_a_past_twice_as_far_from_its_mean_makes_a_forecast_twice_as_far_and_as_
     if made.prediction.has_quantiles:
         levels = torch.tensor([0.1, 0.5, 0.9])
         torch.testing.assert_close(after.quantiles(levels), 2 * before.quantiles(levels) + 1, atol=0.02, rtol=0.01)
+
+
+def test_positions_begin_small():
+    network = Patches(
+        SERIES, 1, backbone=partial(NOT_CAUSAL, width=64), normalise=Unchanged(), patch_length=4, stride=3
+    )
+    assert network.positions.std().item() == pytest.approx(0.02, rel=0.15)
+
+
+def test_what_a_patch_looks_at_sums_to_one():
+    network = lively(Patches(SERIES, 1, backbone=NOT_CAUSAL, normalise=MeanStd(), patch_length=4, stride=3))
+    weights = network.attention(history(SERIES))
+    torch.testing.assert_close(weights.sum(-1), torch.ones(weights.shape[:-1]))
 
 
 def test_channels_are_forecast_by_themselves_in_their_order():

@@ -116,6 +116,7 @@ def test_channels_stay_last():
 def test_modulated_convolution_equals_that_with_a_weight_per_example(up):
     torch.manual_seed(0)
     layer, x, style = ModulatedConv2d(6, 5, up=up), torch.randn(3, 6, 8, 8), torch.randn(3, 6)
+    assert layer.gain == pytest.approx(1 / sqrt(6 * 9))  # He's constant
     weight = layer.weight[None] * layer.gain * style[:, None, :, None, None]
     weight = weight / (weight.square().sum((2, 3, 4), keepdim=True) + 1e-8).sqrt()
     merged = x.reshape(1, 18, 8, 8)
@@ -261,6 +262,14 @@ def test_the_deviation_is_one_more_channel_of_the_last_convolution():
     dense = judge.dense
     expected = sqrt(2) * F.leaky_relu(h.flatten(1) @ dense.weight.T / sqrt(dense.weight.shape[1]) + dense.bias, 0.2)
     torch.testing.assert_close(judge.features(images), expected, atol=1e-5, rtol=1e-4)
+
+
+def test_maps_are_twice_as_wide_at_each_coarser_one_up_to_the_limit():
+    judge = StyleGAN2Discriminator(spec((1, 64, 64)), width=4, max_width=20)
+    assert [block.first.weight.shape[0] for block in judge.blocks] == [4, 8, 16, 20]
+    assert judge.conv.weight.shape[:2] == (20, 20) and judge.from_image.weight.shape == (4, 1)
+    network = StyleGAN2Generator(spec((1, 64, 64)), LATENT, width=4, max_width=20)
+    assert network.constant.shape == (1, 20, 4, 4)
 
 
 def test_images_of_other_sizes_get_an_even_border_of_grey():

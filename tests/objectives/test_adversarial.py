@@ -13,7 +13,7 @@ from genloom.objectives.gan import (
     RelativisticPairing,
     Wasserstein,
 )
-from objectives.games import first_pixel, game, images
+from objectives.games import Linear, first_pixel, game, images
 
 REAL, FAKE = (2.0, -1.0, 0.3), (0.5, -3.0, 1.5)
 
@@ -69,6 +69,14 @@ def test_the_discriminator_gains_by_telling_apart_and_the_generator_by_deceiving
     told_apart = game(first_pixel, images(0.5), images(-0.5))
     assert objective().discriminator(told_apart).total < objective().discriminator(fair).total
     assert objective().generator(told_apart).total > objective().generator(fair).total
+
+
+@pytest.mark.parametrize("objective", FORMULAS, ids=lambda objective: objective.__name__)
+def test_what_is_logged_holds_no_graph(objective):
+    critic = Linear()
+    for loss in (side(game(critic, images(*REAL), images(*FAKE))) for side in (objective().discriminator,)):
+        assert loss.total.requires_grad
+        assert not any(value.requires_grad for value in loss.terms().values())
 
 
 @pytest.mark.parametrize("objective", FORMULAS, ids=lambda objective: objective.__name__)

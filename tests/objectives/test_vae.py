@@ -70,6 +70,14 @@ def test_the_divergence_is_that_of_the_closed_form(other):
     assert ours.kl(other).item() == pytest.approx(reference.item(), abs=1e-6)
 
 
+@pytest.mark.parametrize("objective", [Elbo(), Elbo(k=3), Iwae(k=3), BetaTc()], ids=["elbo", "k3", "iwae", "tc"])
+def test_what_is_logged_holds_no_graph(objective):
+    model = LinearGaussian(widen=1.6)
+    loss = loss_of(objective, model, model.examples(20))
+    assert loss.total.requires_grad
+    assert not any(value.requires_grad for value in loss.terms().values())
+
+
 def test_weights_of_the_divergence():
     assert [Constant(3.0)(i) for i in (0, 9)] == [3.0, 3.0]
     assert [LinearWarmup(10, 2.0)(i) for i in (0, 5, 10, 99)] == [0.0, 1.0, 2.0, 2.0]
