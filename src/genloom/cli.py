@@ -182,9 +182,11 @@ def _is_override(argument: str) -> bool:
 
 
 def _as_text(override: str, keys: Sequence[str]) -> str:
-    """Return an override that sets one of ``keys`` with its value quoted, unless that is quoted or null."""
+    """Return an override of one of ``keys`` with its value in quotes, so that nothing in it is grammar."""
     key, _, value = override.partition("=")
-    if key not in keys or value == "null" or value[:1] in ("'", '"'):
+    below = tuple(known for known in keys if known.endswith("."))
+    is_text = key in keys or (key.startswith(below) and value and value[:1] != "[")
+    if not is_text or value == "null" or value[:1] in ("'", '"'):
         return override
     return f"{key}={quoted(value)}"
 

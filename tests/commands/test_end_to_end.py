@@ -67,9 +67,12 @@ def test_train_sample_evaluate(run, tmp_path):
     for folder in ("one", "two"):
         code, out, err = run("sample", "checkpoint=elsewhere/copied.ckpt", "num=5", "seed=3", f"out={folder}")
         assert code == 0, err
-    for key in ("prompt=hello", "sampler=tokens"):  # of text
+    for key, reason in (("given.prompt=hello", "it can be given"), ("sampler=tokens", "Continue")):  # of text
         code, _, err = run("sample", "checkpoint=elsewhere/copied.ckpt", key)
-        assert code == 2 and key.partition("=")[0] in err and "Continue" in err
+        assert code == 2 and key.partition("=")[0] in err and reason in err
+    for key, now in (("classes=[3]", "given.label=[…]"), ("prompt=hello", "given.prompt=…")):  # of before
+        code, _, err = run("sample", "checkpoint=elsewhere/copied.ckpt", key)
+        assert code == 2 and now in err
     names = sorted(path.name for path in (tmp_path / "one").iterdir())
     assert names == ["0.png", "1.png", "2.png", "3.png", "4.png", "grid.png", "samples.npz"]
     for name in names:
@@ -189,7 +192,7 @@ def test_a_vq_vae_is_sampled_and_encoded_from_a_checkpoint_alone(run, tmp_path):
 def test_sampling_by_class(run, tmp_path):
     code, _, err = run("train", *SMALL, *QUIET, *CONDITIONAL, "trainer.max_steps=1", "run.dir=run")
     assert code == 0, err
-    code, out, err = run("sample", "checkpoint=run", "num=6", "classes=[3,7]", "out=asked")
+    code, out, err = run("sample", "checkpoint=run", "num=6", "given.label=[3,7]", "out=asked")
     assert code == 0, err
     assert "labels" in out
     with np.load(tmp_path / "asked" / "samples.npz") as archive:
@@ -203,8 +206,14 @@ def test_sampling_by_class(run, tmp_path):
     assert run("sample", "checkpoint=run", "num=6", "out=any")[0] == 0
     with np.load(tmp_path / "any" / "samples.npz") as archive:
         assert set(archive["labels"].tolist()) != {3, 7}
-    code, _, err = run("sample", "checkpoint=run", "classes=[3,cat]")
+    code, _, err = run("sample", "checkpoint=run", "given.label=[3,cat]")
     assert (code, "given.label: cat is not among 0, 1" in err) == (2, True), err
+    code, _, err = run("sample", "checkpoint=run", "given.label=null")
+    assert (code, "train with model.drop_given.label=0.1, say" in err) == (2, True), err
+    dropping = [*CONDITIONAL, "model.drop_given.label=0.5", "trainer.max_steps=1", "run.dir=dropping"]
+    assert run("train", *SMALL, *QUIET, *dropping)[0] == 0
+    code, _, err = run("sample", "checkpoint=dropping", "given.label=null", "out=untold")
+    assert code == 0, err
     code, _, err = run("sample", "checkpoint=run", "sampler=truncated")
     assert (code, "sampler: Truncated needs Truncate" in err) == (2, True), err
 
@@ -227,8 +236,8 @@ def test_exploring_draws_what_the_model_offers_and_says_why_the_rest_is_left_out
     for name in ("interpolation", "directions"):  # the callbacks' own pictures
         ours, theirs = tmp_path / "looks" / f"{name}.png", tmp_path / "run" / "samples" / f"{name}-0000001.png"
         assert ours.read_bytes() == theirs.read_bytes()
-    code, _, err = run("sample", "checkpoint=run", "classes=[3]")
-    assert (code, "classes: choosing 3 needs Condition; this model offers" in err) == (2, True), err
+    code, _, err = run("sample", "checkpoint=run", "given.label=[3]")
+    assert (code, "given.label: the model is not told a label; it can be given nothing" in err) == (2, True), err
 
     chosen = ["callbacks=[neighbours,directions]", "callbacks.directions.steps=3", "metrics=none", "seed=5", "out=two"]
     code, out, err = run("explore", "checkpoint=run", *chosen)

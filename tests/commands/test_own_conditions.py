@@ -117,6 +117,16 @@ def test_a_picture_and_a_text_are_told_in_training_and_in_every_command(run, out
         assert {f"{name}s" for name in given} < set(archive.files)
         assert archive["captions"].shape == (70, 5) and len(np.unique(archive["captions"], axis=0)) == 4
 
+    if told == "vae":
+        code, _, err = run("sample", "checkpoint=one", trust, "num=6", "given.caption=[above,right]", "out=asked")
+        assert code == 0, err
+        with np.load(outside / "asked" / "samples.npz") as archive:
+            letters = sorted(set("left rightabovebelow"))
+            texts = ["".join(letters[token] for token in tokens) for tokens in archive["captions"]]
+        assert texts == 3 * ["above", "right"]
+        code, _, err = run("sample", "checkpoint=one", trust, "given.caption=left", "out=asked")
+        assert (code, "given.caption: 'left' is 4 tokens long; give texts of 5" in err) == (2, True), err
+
     code, out, err = run("evaluate", "--config-dir", "conf", "checkpoint=one", trust, "out=own")
     assert code == 0, err
     assert json.loads((outside / "own" / "metrics.json").read_text())["evaluation"]["metrics"]

@@ -40,7 +40,7 @@ def test_an_n_gram_model_of_a_text(run: Command, tmp_path: Path) -> None:
     assert code == 0, err
     assert metrics_of(tmp_path / "again")["nats_per_token"]["candidates"]["raw"]["value"] == value
 
-    texts = [run("sample", "checkpoint=run", "prompt=12 and", "num=2", "seed=3", f"out={name}") for name in "ab"]
+    texts = [run("sample", "checkpoint=run", "given.prompt=12 and", "num=2", "seed=3", f"out={name}") for name in "ab"]
     assert texts[0][0] == 0, texts[0][2]
     assert "12 and" in texts[0][1]
 
@@ -85,10 +85,10 @@ def test_a_text_without_line_ends_is_sampled_from_its_first_character(run: Comma
     code, out, err = run("sample", "checkpoint=run", "num=1", "length=20", "sampler.top_k=")
     assert code == 0, err
     assert set(out.splitlines()[1]) <= set("ACGT")
-    code, _, err = run("sample", "checkpoint=run", "prompt=AB")
-    assert code == 2 and "error: prompt: character 'B' at position 1" in err
-    code, _, err = run("sample", "checkpoint=run", "prompt=")
-    assert code == 2 and "prompt: it is empty" in err
+    code, _, err = run("sample", "checkpoint=run", "given.prompt=AB")
+    assert code == 2 and "error: given.prompt: character 'B' at position 1" in err
+    code, _, err = run("sample", "checkpoint=run", "given.prompt=''")
+    assert code == 2 and "given.prompt: give one text; without any, texts begin after a line's end" in err
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,9 @@ def _overrides(composer: Composer, file: str) -> list[str]:
     if group in OF_SERIES:
         model = MODELS_OF.get(file, "series/nlinear")
         return [f"data={model.partition('/')[0]}", f"model={model}", f"{OF_SERIES[group]}={option}"]
+    if group == "network/embedder":
+        told = "network/conditioning@model.generator.conditioning"
+        return [f"{told}=concatenation", f"+{group}@model.generator.conditioning.embedders.own={option}"]
     if group in OF_VAES:
         return ["model=vae/dense", f"{OF_VAES[group]}={option}"]
     return [_override(composer, file)]
@@ -140,3 +143,12 @@ def test_hydra_mode_in_the_configuration_makes_a_sweep(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"^seed: "):
         check_all(composer, ["experiment=bad"], multirun=False, complete=True)
     check_all(composer, ["experiment=bad", "seed=3"], multirun=False, complete=True)
+
+
+def test_a_mapping_that_stands_empty_takes_names_of_the_users_own(train: Composer) -> None:
+    config = train.compose(train.parse(["model.drop_given.label=0.1", "model.drop_given.sketch=0.2"]))
+    assert config.model.drop_given == {"label": 0.1, "sketch": 0.2}
+    assert train.compose(train.parse(["model.drop_given={label: 0.3}"])).model.drop_given == {"label": 0.3}
+    for wrong in (["metrics=none", "metrics.num=3"], ["trainer.own=3"], ["model.latent.own=3"]):  # but none of a part's
+        with pytest.raises(ConfigError, match="unknown key"):
+            train.compose(train.parse(wrong))

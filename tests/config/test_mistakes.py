@@ -257,7 +257,7 @@ CORRECT: dict[str, list[str]] = {
     "resolved part": ["train", "--cfg", "job", "--resolve", "--package", "data"],
     "with an override after a flag": ["train", "seed=3", "--cfg", "job", "data=mnist"],
     "incomplete": ["sample", "--cfg", "job"],
-    "nothing for null": ["sample", "checkpoint=a", "sampler.top_k=", "weights=", "prompt=", "--cfg", "job"],
+    "nothing for null": ["sample", "checkpoint=a", "sampler.top_k=", "weights=", "given.label=", "--cfg", "job"],
     "hydra": ["evaluate", "--cfg", "hydra"],
     "info": ["evaluate", "--info", "defaults-tree"],
     "none under debug": [

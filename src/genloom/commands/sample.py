@@ -1,19 +1,20 @@
 """``genloom sample``: examples from a checkpoint alone."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig
 
 from genloom import randomness
 from genloom.commands.assembly import load_data_of, load_model
 from genloom.contents.text import TextContent
 from genloom.contents.vocabulary import Vocabulary
-from genloom.errors import ConfigError, DataError
-from genloom.models.abilities import Conditions, Continues, Model, Samples, offers, require
-from genloom.models.generation import draw_examples, taking
+from genloom.errors import ConfigError
+from genloom.models.abilities import Continues, Samples, offers, require
+from genloom.models.generation import as_asked, draw_examples, taking
 from genloom.samplers.tokens import stream
 
 
@@ -24,50 +25,40 @@ def run(config: DictConfig) -> None:
         GenloomError: the checkpoint cannot be used, or its model does not sample, or not as it is asked to.
     """
     model, file = load_model(config)
-    drawing = _checked(config, model).using(config.weights)
-    drawing = taking(drawing, lambda: load_data_of(model, file, None, config.trust).split("test"))
+    drawing = require("genloom sample", Samples, model).using(config.weights)
+    asked = {name: _texts(value) for name, value in config.given.items()}
+    drawing = taking(drawing, lambda: load_data_of(model, file, None, config.trust).split("test"), known=asked)
     out = Path(config.out) if config.out else Path("samples") / f"{file.stem}-seed{config.seed}"
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"out: {out} cannot be written ({error.strerror})") from error
     if offers(drawing, Continues):
-        _write(drawing, TextContent.of(model.spec.content), config, out)
+        _write(drawing, TextContent.of(model.spec.content), asked, config, out)
     else:
-        _draw(drawing, config, out)
+        _draw(drawing, asked, config, out)
 
 
-def _draw(model: Samples, config: DictConfig, out: Path) -> None:
-    """Write samples as their content is written."""
-    classes = None if config.classes is None else list(config.classes)
-    named = next((name for name, condition in model.conditions.items() if condition.names), "classes")
-    asked = {} if classes is None else {named: classes}
+def _texts(value: Any) -> list[str] | None:
+    """Return what is asked for as texts."""
+    return None if value is None else [str(each) for each in (value if isinstance(value, ListConfig) else [value])]
+
+
+def _draw(model: Samples, asked: Mapping[str, list[str] | None], config: DictConfig, out: Path) -> None:
+    """Write samples as their content is written; in as many columns as something is asked for in turn."""
     examples = draw_examples(model, config.num, seed=config.seed, asked=asked)
     print(f"{config.num} samples ({model.weights} weights, seed {config.seed})")
-    print("\n".join(model.spec.content.save(examples, out, columns=len(classes) if classes else None)))
+    columns = max((len(texts) for texts in asked.values() if texts), default=None)
+    print("\n".join(model.spec.content.save(examples, out, columns=columns)))
 
 
-def _checked(config: DictConfig, model: Model) -> Samples:
-    """Return the model, which offers all that it is asked for."""
-    drawing = require("genloom sample", Samples, model)
-    if config.classes is not None:
-        require(f"classes: choosing {','.join(config.classes)}", Conditions, model)
-    if config.prompt is not None:
-        require(f"prompt: {config.prompt!r}", Continues, model)
-    return drawing
-
-
-def _write(model: Continues, content: TextContent, config: DictConfig, out: Path) -> None:
+def _write(
+    model: Continues, content: TextContent, asked: Mapping[str, list[str] | None], config: DictConfig, out: Path
+) -> None:
     """Write texts; the first one as it comes, the others, drawn beside it, after it."""
-    prompt = content.vocabulary.beginning if config.prompt is None else config.prompt
-    try:
-        tokens = content.vocabulary.encode(prompt)
-    except DataError as error:
-        raise ConfigError(f"prompt: {error}") from error
-    if not len(tokens):
-        raise ConfigError("prompt: it is empty; leave it out, and texts begin after a line's end")
     rng = randomness.generator(config.seed, "sample")
-    drawn = stream(model, tokens.expand(config.num, -1), config.length, rng=rng)
+    given = model.draw_given(config.num, rng, as_asked(model, config.num, asked))
+    drawn = stream(model, given["prompt"], config.length, rng=rng)
     columns: list[torch.Tensor] = []
 
     def first() -> Iterator[int]:
@@ -76,12 +67,11 @@ def _write(model: Continues, content: TextContent, config: DictConfig, out: Path
             yield int(column[0])
 
     print("--- 1 ---")
-    if config.prompt is not None:
-        print(prompt, end="")
+    shown = "".join(asked.get("prompt") or [])
+    print(shown, end="")
     for piece in _decoded(content.vocabulary, first()):
         sys.stdout.write(piece)
         sys.stdout.flush()
-    shown = "" if config.prompt is None else prompt
     texts = [shown + content.vocabulary.decode(row) for row in torch.stack(columns, dim=1)]
     print("".join(f"\n--- {number} ---\n{text}" for number, text in enumerate(texts[1:], 2)))
     print(f"\n{config.num} texts ({model.weights} weights, seed {config.seed})")

@@ -53,6 +53,7 @@ class _Loader(ConfigLoaderImpl):
             amendment = super()._compose_config_from_defaults_list([default], repo)
             _leave_out_absent(amendment, config)
             config.merge_with(amendment)
+        _open_empty(config)
         return config
 
     def get_group_options(
@@ -256,7 +257,7 @@ class Composer:
             if isinstance(node, DictConfig) and not node._is_none() and not node._is_missing():
                 known = part in node.keys()  # noqa: SIM118 (`in` is False for a missing value)
                 kind = OmegaConf.get_type(node)
-                if not known and (not may_add or is_dataclass(kind)):
+                if not known and (not (may_add or node._get_node_flag("struct") is False) or is_dataclass(kind)):
                     raise ConfigError(self._unknown_key(parts[: position + 1], node, config))
                 if not known:
                     return False
@@ -357,6 +358,16 @@ class Composer:
             group, _, head = group.rpartition("/")
             option = f"{head}/{option}"
         return ConfigError(f"{missing}: there is no such file{where}{did_you_mean(option, self.options(group))}")
+
+
+def _open_empty(node: DictConfig, is_group: bool = True) -> None:
+    """Let mappings that stand empty, but for groups of which nothing is chosen, take keys of the user's own."""
+    for name in node:
+        child = node._get_node(name)
+        if isinstance(child, DictConfig) and not child._is_none() and not child._is_missing():
+            if len(child) == 0 and not is_group and not is_dataclass(OmegaConf.get_type(child)):
+                child._set_flag("struct", False)
+            _open_empty(child, is_group=False)
 
 
 def _type(parent: Any, name: str) -> str:

@@ -21,6 +21,7 @@ _OBJECT = {"holds": "object"}
 _OBJECTS = {"holds": "objects"}
 _OBJECT_OR_OBJECTS = {"holds": "object or objects"}  # one for all, or some by name
 _OBJECT_OR_CHANGES = {"holds": "object or changes"}  # or values that change the checkpoint's
+_ASKED = {"holds": "changes", "literal": True}  # texts, or lists of them, by the names of a checkpoint's conditions
 _POSITIONAL = {"positional": True}
 _LITERAL = {"literal": True}
 
@@ -86,8 +87,7 @@ class Sample:
     seed: int = field(default=MISSING, metadata=_SEED)
     weights: str | None = field(default=None, metadata=_WEIGHTS)
     out: str | None = None
-    classes: list[str] | None = None
-    prompt: str | None = field(default=None, metadata=_LITERAL)
+    given: dict[str, Any] = field(default_factory=dict, metadata=_ASKED)
     length: int = field(default=MISSING, metadata=_COUNT)
     sampler: dict[str, Any] = field(default_factory=dict, metadata=_OBJECT_OR_CHANGES)
     device: str = MISSING
@@ -218,9 +218,13 @@ def changeable(command: str) -> list[str]:
 
 
 def literal(command: str) -> list[str]:
-    """Return the keys whose values are texts to be taken as they are."""
+    """Return the keys whose values are texts to be taken as they are; one that ends in a dot is of all keys below."""
     known = fields(SCHEMAS[command]) if command in SCHEMAS else ()
-    return [field.name for field in known if field.metadata.get("literal")]
+    return [
+        f"{field.name}." if "holds" in field.metadata else field.name
+        for field in known
+        if field.metadata.get("literal")
+    ]
 
 
 def positional(command: str) -> str | None:

@@ -67,6 +67,11 @@ class Model(Protocol):
         ...
 
     @property
+    def drop_given(self) -> Mapping[str, float]:
+        """With what probability the model was trained without being told a condition, by name; it can be asked so."""
+        ...
+
+    @property
     def abilities(self) -> frozenset[type]:
         """Which of the other protocols of this module the model offers, computed from the parts it was built of."""
         ...

@@ -1,6 +1,6 @@
 """Draw many examples from a model in chunks, as they are stored in the user's world."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TypeVar
 
 import torch
@@ -12,6 +12,8 @@ from genloom.errors import ConfigError
 from genloom.examples import Examples
 from genloom.models.abilities import Reconstructs, Samples
 
+#: By a condition's name, texts; None is to be told nothing.
+Asked = Mapping[str, Sequence[str] | None]
 _Sampling = TypeVar("_Sampling", bound=Samples)
 _AT_ONCE = 250  # examples per pass; what is drawn depends on it, so there is one for whoever draws
 
@@ -30,7 +32,9 @@ def draw(model: Samples, num: int, *, rng: torch.Generator, given: Given | None 
     return model.sampler.draw(model, num, rng=rng, given=given)
 
 
-def draw_examples(model: Samples, num: int, *, seed: int, asked: Mapping[str, Sequence[str]] | None = None) -> Examples:
+def draw_examples(
+    model: Samples, num: int, *, seed: int, asked: Mapping[str, Sequence[str] | None] | None = None
+) -> Examples:
     """Return ``num`` examples as the model's sampler draws them, on the CPU, with what they were given.
 
     The same seed, number and weights give the same examples, whoever asks: the judge and ``genloom sample`` alike.
@@ -40,20 +44,27 @@ def draw_examples(model: Samples, num: int, *, seed: int, asked: Mapping[str, Se
         model: with the weights that shall draw.
         num: how many.
         seed: of the latents, which are drawn on the CPU, so that they are the same on every device.
-        asked: by a condition's name, texts that are dealt to the examples in turn; what is not asked for is as it is in
-            the data.
+        asked: by a condition's name, texts that are dealt to the examples in turn, or None, to tell the model nothing;
+            what is not asked for is as it is in the data.
 
     Raises:
         ConfigError: the model has no such condition, or cannot be asked so.
     """
     rng = randomness.generator(seed, "sample")
-    given = Given({name: _asked(model, name, texts, num) for name, texts in (asked or {}).items()})
+    given = as_asked(model, num, asked or {})
     batches = []
     for first in range(0, num, _AT_ONCE):
         part = slice(first, min(first + _AT_ONCE, num))
         own = given.map(lambda values, part=part: values[part].to(model.device))
         batches.append(draw(model, part.stop - first, rng=rng, given=own))
     return _stored(model, batches)
+
+
+def as_asked(model: Samples, num: int, asked: Asked) -> Given:
+    """Return what ``num`` samples are given by what is asked for, on the CPU; see :func:`draw_examples`."""
+    given = Given({name: _asked(model, name, texts, num) for name, texts in asked.items() if texts is not None})
+    given.dropped = {name: _untold(model, name, num) for name, texts in asked.items() if texts is None}
+    return given
 
 
 def _asked(model: Samples, name: str, texts: Sequence[str], num: int) -> Tensor:
@@ -63,14 +74,24 @@ def _asked(model: Samples, name: str, texts: Sequence[str], num: int) -> Tensor:
     return model.conditions[name].asked(texts, num, f"given.{name}")
 
 
-def taking(model: _Sampling, examples: Callable[[], Examples]) -> _Sampling:
+def _untold(model: Samples, name: str, num: int) -> Tensor:
+    if name not in model.drop_given:
+        raise ConfigError(
+            f"given.{name}: null tells the model no {name}, which it was not trained for; train with "
+            f"model.drop_given.{name}=0.1, say"
+        )
+    return torch.ones(num, dtype=torch.bool)
+
+
+def taking(model: _Sampling, examples: Callable[[], Examples], *, known: Collection[str] = ()) -> _Sampling:
     """Return the model, with real examples to take conditions from if there are some that cannot be drawn.
 
     Args:
         model: draws.
         examples: returns them; called only if they are needed.
+        known: names of the conditions that will be given.
     """
-    if all(condition.is_drawn for condition in model.conditions.values()):
+    if all(condition.is_drawn or name in known for name, condition in model.conditions.items()):
         return model
     return model.taking(examples())
 

@@ -64,6 +64,11 @@ class GenerativeModel(LightningModule, ABC):
         """What the model can be given, by name."""
         return {}
 
+    @property
+    def drop_given(self) -> Mapping[str, float]:
+        """Conditions that the model can do without; none."""
+        return {}
+
     def taking(self: Same, examples: Examples) -> Same:
         """Return the model, with real examples whose conditions it takes where they cannot be drawn; the model itself
         stays as it is.

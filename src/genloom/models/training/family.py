@@ -82,7 +82,7 @@ class Family(GenerativeModel):
                     f"model.drop_given.{name}: {probability} is not within 0 and 1, or not of a condition of "
                     f"data.name={spec.name}, which gives {', '.join(spec.given) or 'nothing'}"
                 )
-        self.drop_given = dict(drop_given or {})
+        self._drop_given = dict(drop_given or {})
         self.seed = seed
         self.accumulation = accumulation
         self.gradient_clip_norm = gradient_clip_norm
@@ -180,13 +180,18 @@ class Family(GenerativeModel):
         self.iteration = self.global_step
         randomness.seed_globally(self.seed, "global", self.iteration, self.global_rank)
 
+    @property
+    def drop_given(self) -> Mapping[str, float]:
+        """With what probability each condition is dropped in training."""
+        return self._drop_given
+
     def taken_from(self, loaded: Loaded) -> Batch:
         """Return what a loader yields as a batch; some examples are not told a condition, if that is wanted."""
         batch = as_batch(loaded)
-        if not self.drop_given:
+        if not self._drop_given:
             return batch
         dropped = {}
-        for name, probability in self.drop_given.items():
+        for name, probability in self._drop_given.items():
             rng = self.rng("drop", name, self.global_rank)
             dropped[name] = torch.rand(len(batch), generator=rng, device=rng.device) < probability
         return replace(batch, given=Given(batch.given, dropped=dropped))
