@@ -1,9 +1,6 @@
 """Conditions from outside genloom: a picture and a text, told to a VAE and to a GAN, and the data turned round."""
 
 import json
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -85,21 +82,6 @@ TOLD = {
     "own embedder": ["data=halves", *VAE, "+network/embedder@model.conditioning.embedders.sketch=mean"],
     "turned round": ["data=turned", "data@data.source=halves", "data.models=sketch", *GAN],
 }
-
-
-@pytest.fixture
-def outside(tmp_path: Path) -> Iterator[Path]:
-    """A user's package beside the user's configurations, forgotten afterwards."""
-    for name, text in FILES.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text, encoding="utf-8")
-    before = set(sys.modules)
-    sys.path.insert(0, str(tmp_path))
-    yield tmp_path
-    sys.path.remove(str(tmp_path))
-    for name in set(sys.modules) - before:
-        if name.startswith("outside_pairs"):
-            del sys.modules[name]
 
 
 @pytest.mark.parametrize("told", TOLD)

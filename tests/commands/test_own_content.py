@@ -1,9 +1,6 @@
 """A kind of content from outside genloom: one class and a data set, and every command knows what to do."""
 
 import json
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -124,21 +121,6 @@ MODELS = {
     "vae": ["model=vae/dense", "likelihood@model.likelihood=gaussian", "model.bottleneck.dim=2"],
     "gan": ["model=gan/dense"],
 }
-
-
-@pytest.fixture
-def outside(tmp_path: Path) -> Iterator[Path]:
-    """A user's package beside the user's configurations, forgotten afterwards."""
-    for name, text in FILES.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text, encoding="utf-8")
-    before = set(sys.modules)
-    sys.path.insert(0, str(tmp_path))
-    yield tmp_path
-    sys.path.remove(str(tmp_path))
-    for name in set(sys.modules) - before:
-        if name.startswith("outside_fields"):
-            del sys.modules[name]
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -1,8 +1,6 @@
 """How to draw, through the commands: a sampler from outside genloom, the checkpoint's, and changes of its values."""
 
 import json
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,21 +41,6 @@ FILES = {
 SMALL = ["data.size=8", "data.batch_size=200", "model=gan/dense", "trainer.max_steps=2", "metrics.num_samples=60"]
 QUIET = ["callbacks=sample_grid", "logger=none", "progress_bar=false"]
 TRUST = "trust=[outside_drawing]"
-
-
-@pytest.fixture
-def outside(tmp_path: Path) -> Iterator[Path]:
-    """A user's package beside the user's configurations, forgotten afterwards."""
-    for name, text in FILES.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text, encoding="utf-8")
-    before = set(sys.modules)
-    sys.path.insert(0, str(tmp_path))
-    yield tmp_path
-    sys.path.remove(str(tmp_path))
-    for name in set(sys.modules) - before:
-        if name.startswith("outside_drawing"):
-            del sys.modules[name]
 
 
 def judged(folder: Path) -> dict[str, Any]:
