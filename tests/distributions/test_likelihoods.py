@@ -1,5 +1,4 @@
 import math
-from functools import partial
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ from torch import Tensor
 from genloom.contents.image import ImageContent
 from genloom.contents.vector import VectorContent
 from genloom.distributions.likelihoods.bernoulli import Bernoulli, ContinuousBernoulli
-from genloom.distributions.likelihoods.gaussian import Gaussian, LearnedGaussian, OptimalGaussian
+from genloom.distributions.likelihoods.gaussian import Gaussian, OptimalGaussian
 from genloom.distributions.likelihoods.logistic_mixture import DiscretisedLogisticMixture
 from genloom.errors import ConfigError
 from genloom.spec import Spec
@@ -20,37 +19,6 @@ GREY = Spec("grey", ImageContent(1, 4, 4))
 COLOUR = Spec("colour", ImageContent(3, 4, 4))
 BINARY = Spec("binary", ImageContent(1, 4, 4, binary=True))
 LEVELS = (torch.arange(256) / 127.5 - 1).view(256, 1, 1, 1)
-ALL = [
-    (partial(Bernoulli), BINARY),
-    (partial(ContinuousBernoulli), GREY),
-    (partial(Gaussian, sigma=0.3), GREY),
-    (partial(LearnedGaussian), GREY),
-    (partial(OptimalGaussian), GREY),
-    (partial(DiscretisedLogisticMixture, components=3), COLOUR),
-]
-
-
-def random_case(factory, spec: Spec) -> tuple:
-    likelihood = factory(spec).eval()
-    rng = torch.Generator().manual_seed(0)
-    shape = spec.content.shape
-    parameters = torch.randn(2, 5, likelihood.outputs, *shape, generator=rng)
-    content = torch.randint(0, 256, (5, *shape), generator=rng, dtype=torch.uint8)
-    content = (content > 127) * torch.tensor(255, dtype=torch.uint8) if spec.content.binary else content
-    return likelihood, parameters, spec.content.encode(content)
-
-
-@pytest.mark.parametrize(("factory", "spec"), ALL)
-def test_a_log_probability_is_the_sum_over_the_values_and_each_draw_has_its_own(factory, spec):
-    likelihood, parameters, content = random_case(factory, spec)
-    log_probs = likelihood.log_prob(parameters, content)
-    assert log_probs.shape == (2, 5)
-    alone = likelihood.log_prob(parameters[1, 3:4], content[3:4])
-    assert torch.allclose(log_probs[1, 3], alone[0], atol=1e-4)
-    assert likelihood.mean(parameters).shape == (2, 5, *spec.content.shape)
-    assert likelihood.mean(parameters)[0].abs().max() <= 1 or isinstance(
-        likelihood, Gaussian | LearnedGaussian | OptimalGaussian
-    )
 
 
 def one_pixel(likelihood, parameters: Tensor, content: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Each sampler draws what it says, from every model that offers what it needs, and says so in a protocol."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
+import genloom.samplers
+from discovery import classes, missing
 from genloom import randomness
 from genloom.batch import Given, History
 from genloom.bottlenecks.gaussian import Deterministic
@@ -312,15 +314,26 @@ def test_a_sampler_is_plain_if_it_leaves_the_distribution_as_it_is(sampler, plai
     assert sampler.protocol["plain"] is plain
 
 
-@pytest.mark.parametrize("kind", [Plain, Truncated, Tokens, Paths])
+CASES = {Paths: Paths(num_paths=3), Plain: Plain(), Tokens: Tokens(temperature=0.5), Truncated: Truncated(psi=0.7)}
+
+
+def test_every_sampler_has_a_case():
+    assert missing(classes(Sampler, genloom.samplers), CASES) == []
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_a_sampler_draws_what_it_is_asked_for_and_the_same_again(kind, styled, text):
+    model, given = {Tokens: (text, None), Paths: (series(), Given(history=history(6)))}.get(kind, (styled, None))
+    sampler: Sampler = CASES[kind]
+    first, second, other = (
+        sampler.draw(model, 6, rng=randomness.generator(seed), given=given).content for seed in (0, 0, 1)
+    )
+    assert len(first) == 6
+    assert torch.equal(first, second) and not torch.equal(first, other)
+
+
+@pytest.mark.parametrize("kind", CASES)
 def test_a_sampler_derived_from_a_plain_one_draws_otherwise(kind):
     derived = dataclass(frozen=True)(type("Derived", (kind,), {"__module__": "mine"}))
     values = {"psi": 1.0} if kind is Truncated else {}
     assert derived(**values).protocol == {**kind(**values).protocol, "name": "mine.Derived", "plain": False}
-
-
-def test_what_depends_on_the_seed_alone_repeats(styled, text):
-    samplers: Sequence[tuple[object, Sampler]] = ((styled, Truncated()), (text, Tokens(temperature=0.5)))
-    for model, sampler in samplers:
-        first, second, other = (sampler.draw(model, 6, rng=randomness.generator(seed)).content for seed in (0, 0, 1))
-        assert torch.equal(first, second) and not torch.equal(first, other)
