@@ -45,9 +45,9 @@ TESTS: dict[str, str] = {
     "contents/vocabulary": "contents test_spec.py data/test_text.py",
     "objectives/gan": "objectives/test_adversarial.py objectives/test_auxiliary.py objectives/test_game.py "
     "objectives/test_regularisers.py",
-    "objectives/vae": "objectives/test_vae.py models/test_vae.py",
-    "objectives/sequence": "objectives/test_sequence.py",
-    "distributions/likelihoods": "distributions/test_likelihoods.py models/test_vae.py",
+    "objectives/vae": "objectives/test_vae.py objectives/test_every_objective.py models/test_vae.py",
+    "objectives/sequence": "objectives/test_sequence.py objectives/test_every_objective.py",
+    "distributions/likelihoods": "distributions models/test_vae.py",
     "bottlenecks": "bottlenecks objectives/test_vae.py models/test_vae.py",
     "distributions/outputs/real": "distributions/test_real.py networks/test_sequence.py metrics/test_series.py "
     "models/test_sequence.py",
@@ -70,10 +70,10 @@ TESTS: dict[str, str] = {
     "networks/sequence/recurrent": "networks/test_sequence.py",
     "networks/sequence/transformer": "networks/test_sequence.py",
     "networks/baselines/ngram": "networks/test_ngram.py",
-    "networks/gan/stylegan2": "networks/test_stylegan2.py",
+    "networks/gan/stylegan2": "networks/test_stylegan2.py networks/test_every_network.py",
     "networks/gan/attention": "networks/test_parts.py",
     "networks/conditioning": "networks/test_parts.py",
-    "networks/heads": "networks/test_parts.py",
+    "networks/heads": "networks/test_parts.py networks/test_every_network.py",
     "networks/gan/spectral": "networks/test_parts.py",
     "models/training/family": "models/test_gan.py::test_average_has_the_stated_half_life "
     "models/test_gan.py::test_average_includes_statistics_and_is_never_trained "
