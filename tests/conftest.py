@@ -15,7 +15,8 @@ from torch import Tensor
 from genloom import cli
 from genloom.bottlenecks.gaussian import Gaussian
 from genloom.contents.image import ImageBatch, ImageContent
-from genloom.data.base import ImageData, Images, Split
+from genloom.data.base import Split
+from genloom.data.images.base import ImageData, Images
 from genloom.data.images.digits import Digits
 from genloom.distributions.latents import StandardNormal
 from genloom.distributions.likelihoods.gaussian import LearnedGaussian

@@ -16,7 +16,8 @@ from pytorch_lightning.plugins import MixedPrecision
 from genloom.config.composition import Composer
 from genloom.config.directory import config_directory
 from genloom.config.instantiate import instantiate
-from genloom.data.base import ImageData, Images, InMemoryData, Split
+from genloom.data.base import InMemoryData, Split
+from genloom.data.images.base import ImageData, Images
 from genloom.models.training.family import Family
 from genloom.objectives.loss import Loss
 

@@ -76,7 +76,7 @@ def train(
 if __name__ == "__main__":
     from survey_loop import SIZE, digits_28
 
-    from genloom.data.base import resize
+    from genloom.data.images.base import resize
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--iterations", type=int, default=40)

@@ -26,7 +26,8 @@ import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.loggers import TensorBoardLogger
 
-from genloom.data.base import ImageData, Images, InMemoryData, Split, resize
+from genloom.data.base import InMemoryData, Split
+from genloom.data.images.base import ImageData, Images, resize
 from genloom.distributions.latents import StandardNormal
 from genloom.inspections.throughput import Progress, Throughput
 from genloom.models.gan import GAN
@@ -44,7 +45,7 @@ class Given(ImageData):
 
     Args:
         images: of the training split.
-        **arguments: see :class:`~genloom.data.base.ImageData`.
+        **arguments: see :class:`~genloom.data.images.base.ImageData`.
     """
 
     classes = None  # pyright: ignore[reportAssignmentType]

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 
 from genloom import randomness
-from genloom.data.base import Images
+from genloom.data.images.base import Images
 from genloom.data.images.digits import Digits
 from genloom.data.images.torchvision_sets import MNIST
 from genloom.extractors.damage import rungs

@@ -11,7 +11,7 @@ from typing import Any
 __version__ = version("genloom")
 
 _HOMES = {
-    "load": "runs.checkpoint",
+    "load": "runs.loading",
     "GAN": "models.gan",
     "VAE": "models.vae",
     "PCA": "models.pca",

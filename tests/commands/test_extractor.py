@@ -11,7 +11,8 @@ import torch
 from PIL import Image
 
 from genloom.commands import extractor
-from genloom.data.base import ImageData, Images, Split
+from genloom.data.base import Split
+from genloom.data.images.base import ImageData, Images
 from genloom.errors import ConfigError
 from genloom.extractors.card import Card
 from genloom.extractors.trained import TrainedExtractor

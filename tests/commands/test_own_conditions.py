@@ -16,7 +16,7 @@ import torch
 from genloom.contents.image import ImageContent, Images
 from genloom.contents.text import TextContent
 from genloom.contents.vocabulary import Characters
-from genloom.data.base import ImageData
+from genloom.data.images.base import ImageData
 from genloom.networks.embedders import Embedder
 
 CAPTIONS = ("left ", "right", "above", "below")

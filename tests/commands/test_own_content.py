@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from genloom.errors import CheckpointError
-from genloom.runs import checkpoint
+from genloom.runs import checkpoint, loading
 from genloom.spec import Spec
 
 PARTS = '''
@@ -190,4 +190,4 @@ def test_a_checkpoint_of_before_is_said_to_be_older(run, outside):
     }  # fmt: skip
     torch.save({**content, "digest": checkpoint.digest(content)}, file)
     with pytest.raises(CheckpointError, match=r"^[^\n]*final\.ckpt: it is of an older version of genloom[^\n]*$"):
-        checkpoint.load(file)
+        loading.load(file)

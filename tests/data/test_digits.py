@@ -3,7 +3,7 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from genloom.data.base import Images
+from genloom.data.images.base import Images
 from genloom.data.images.digits import Digits
 
 SPLITS = {"train": 1097, "val": 200, "test": 500}

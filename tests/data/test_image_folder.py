@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from genloom.data.base import ImageData
+from genloom.data.images.base import ImageData
 from genloom.data.images.folder import ImageFolder
 from genloom.data.images.split_folders import split_named
 from genloom.errors import ConfigError, DataError

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from genloom.contents.image import ImageBatch
-from genloom.data.base import ImageData
+from genloom.data.images.base import ImageData
 from genloom.data.order import EpochOrder, KeyedBatches
 from genloom.errors import ConfigError, DataError
 

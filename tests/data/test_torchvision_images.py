@@ -6,7 +6,7 @@ import pytest
 import torch
 import torchvision.datasets
 
-from genloom.data.base import resize
+from genloom.data.images.base import resize
 from genloom.data.images.torchvision_sets import CIFAR10, MNIST, FashionMNIST, TorchvisionImages
 from genloom.errors import DataError
 

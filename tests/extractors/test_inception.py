@@ -21,7 +21,8 @@ from torchmetrics.image.fid import NoTrainInceptionV3
 from genloom.config.directory import config_directory
 from genloom.config.instantiate import instantiate
 from genloom.contents.shown import Picture
-from genloom.data.base import ImageData, Images, Split
+from genloom.data.base import Split
+from genloom.data.images.base import ImageData, Images
 from genloom.data.images.folder import ImageFolder
 from genloom.errors import CheckpointError
 from genloom.extractors.features import FeatureExtractor, Pixels

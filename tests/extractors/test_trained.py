@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from genloom.contents.image import ImageContent
 from genloom.contents.vector import VectorContent
-from genloom.data.base import ImageData, Images
+from genloom.data.images.base import ImageData, Images
 from genloom.data.images.digits import Digits
 from genloom.errors import CheckpointError, ConfigError
 from genloom.extractors import damage, trained

@@ -15,7 +15,7 @@ from rich.console import Console
 from safetensors.torch import load_file, save_file
 
 from genloom.contents.image import ImageContent
-from genloom.data.base import ImageData, Images
+from genloom.data.images.base import ImageData, Images
 from genloom.data.images.digits import Digits
 from genloom.errors import ConfigError, DataError
 from genloom.examples import Examples

@@ -5,7 +5,8 @@ import pytest
 import torch
 from scipy.linalg import sqrtm
 
-from genloom.data.base import ImageData, Images, Split
+from genloom.data.base import Split
+from genloom.data.images.base import ImageData, Images
 from genloom.extractors.card import Card
 from genloom.extractors.damage import rungs, unseen
 from genloom.extractors.features import StridedCNN

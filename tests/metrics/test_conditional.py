@@ -7,7 +7,7 @@ import pytest
 import scipy.stats
 import torch
 
-from genloom.data.base import Images
+from genloom.data.images.base import Images
 from genloom.extractors.features import DigitsExtractor, Features
 from genloom.judging.evidence import Evidence, View
 from genloom.metrics.conditional import AskedClass, CodeMeaning, FrechetWithinClass, Modes, mutual_information

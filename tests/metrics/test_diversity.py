@@ -5,7 +5,7 @@ import torch
 from scipy.spatial.distance import pdist
 
 from genloom.contents.image import ImageContent
-from genloom.data.base import Images
+from genloom.data.images.base import Images
 from genloom.extractors.features import Pixels
 from genloom.judging.evidence import Evidence, View
 from genloom.metrics.diversity import FeatureDiversity, StructuralSimilarity, _pairs

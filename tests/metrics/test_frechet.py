@@ -10,7 +10,7 @@ import torch
 from torchmetrics.image.fid import FrechetInceptionDistance
 
 from genloom.contents.image import ImageContent
-from genloom.data.base import Images
+from genloom.data.images.base import Images
 from genloom.extractors.features import Pixels
 from genloom.intervals import half_width
 from genloom.judging.evidence import Evidence, View

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.spatial.distance import cdist
 
-from genloom.data.base import Images
+from genloom.data.images.base import Images
 from genloom.data.images.digits import Digits
 from genloom.extractors.features import DigitsExtractor, Pixels
 from genloom.extractors.reference_cache import ReferenceCache

@@ -8,12 +8,12 @@ from sklearn.decomposition import PCA as Theirs
 
 from genloom import randomness
 from genloom.contents.vector import VectorContent
-from genloom.data.base import Images
+from genloom.data.images.base import Images
 from genloom.errors import ConfigError
 from genloom.metrics.reconstruction import pca_error
 from genloom.models.abilities import Encodes, HasLatents, Reconstructs, Samples, Scores
 from genloom.models.pca import PCA
-from genloom.runs import checkpoint
+from genloom.runs import checkpoint, loading
 from genloom.spec import Spec
 
 DIM = 3
@@ -114,7 +114,7 @@ def test_a_checkpoint_alone_samples_and_scores(tiny_spec, tiny_data, heldout, fi
     }  # fmt: skip
     trainer = fit(model, tiny_data, max_steps=1, plugins=[checkpoint.SafeCheckpointIO()])
     trainer.save_checkpoint(tmp_path / "final.ckpt")
-    again = checkpoint.load(tmp_path / "final.ckpt")
+    again = loading.load(tmp_path / "final.ckpt")
     for use in (lambda model: model.sample(6, rng=randomness.generator(1)).content,
                 lambda model: model.reconstruct(heldout).content,
                 lambda model: model.log_prob(heldout, num_samples=1, rng=torch.Generator())):  # fmt: skip

@@ -10,7 +10,7 @@ import torch
 
 from genloom import randomness
 from genloom.errors import CheckpointError
-from genloom.runs import checkpoint
+from genloom.runs import checkpoint, loading
 
 MODEL = {
     "_target_": "genloom.models.gan.GAN",
@@ -34,7 +34,7 @@ def saved(tiny_gan, tiny_data, fit, tmp_path) -> tuple[Any, Path]:
 
 def test_a_reloaded_model_gives_equal_samples(saved):
     model, path = saved
-    again = checkpoint.load(path)
+    again = loading.load(path)
     assert not again.training
     for weights in ("ema", "raw"):
         first, second = (each.using(weights).sample(6, rng=randomness.generator(1)).content for each in (model, again))
@@ -103,7 +103,7 @@ def test_a_class_from_elsewhere_needs_trust(saved):
     content["genloom"]["model"]["latent"]["_target_"] = "os.system"
     torch.save({**content, "digest": checkpoint.digest(content)}, path)
     with pytest.raises(CheckpointError, match=r"os\.system.*trust=\[os\]"):
-        checkpoint.load(path)
+        loading.load(path)
 
 
 def test_weights_that_do_not_fit_are_refused(saved):
@@ -113,7 +113,7 @@ def test_weights_that_do_not_fit_are_refused(saved):
     del content["state_dict"]["generator.layers.0.bias"]
     torch.save({**content, "digest": checkpoint.digest(content)}, path)
     with pytest.raises(CheckpointError, match=r"(?s)do not fit the model.*generator\.layers\.0\.bias"):
-        checkpoint.load(path)
+        loading.load(path)
 
 
 def test_a_foreign_file_is_refused(tmp_path):
@@ -144,7 +144,7 @@ def test_starting_from_other_weights_lists_what_did_not_match(saved, tiny_gan):
 
     model, path = saved
     other = tiny_gan(ema_half_life_examples=50, discriminator=partial(DenseDiscriminator, widths=[9]))
-    unmatched = checkpoint.start_from(other, path)
+    unmatched = loading.start_from(other, path)
     resized = ("discriminator.layers.1.weight", "discriminator.layers.1.bias", "discriminator.head.score.weight")
     assert unmatched == sorted(resized)
     assert torch.equal(other.generator.layers[0].weight, model.generator.layers[0].weight)

@@ -19,7 +19,7 @@ from genloom.data.base import InMemoryData
 from genloom.errors import CheckpointError
 from genloom.judging.judge import Judge
 from genloom.models.training.family import Family
-from genloom.runs import checkpoint, stranger
+from genloom.runs import checkpoint, loading, stranger
 
 DENSE = {"_target_": "genloom.networks.dense.DenseGenerator", "_partial_": True, "widths": [8]}
 MODEL = {
@@ -44,7 +44,7 @@ TARGETS = [
     "torch.nn.utils.clip_grad_norm_", "torch.nn.init.zeros_", "torch.nn.Module.load_state_dict",
     "torch.optim.swa_utils.update_bn", "genloom.runs.directory.write_text", "genloom.runs.directory.os.system",
     "genloom.runs.checkpoint.pickle.loads", "genloom.config.instantiate.hydra.utils.instantiate",
-    "genloom.config.instantiate.instantiate", "genloom.runs.checkpoint.torch.load", "genloom.runs.checkpoint.load",
+    "genloom.config.instantiate.instantiate", "genloom.runs.checkpoint.torch.load", "genloom.runs.loading.load",
     "genloom.runs.checkpoint.SafeCheckpointIO", "genloom.cli.main", "genloom.__main__.main",
     "genloom.contents.shown.Path",
     "genloom.data.base.LightningDataModule", "genloom.networks.dense.nn.Module.register_module",
@@ -242,7 +242,7 @@ def test_a_checkpoint_of_a_stranger_is_refused_in_one_line(
     path = hostile(**changes)
     before = sorted(path.parent.iterdir())
     with pytest.raises(CheckpointError, match=r"hostile\.ckpt"):
-        checkpoint.load(path)
+        loading.load(path)
     assert sorted(path.parent.iterdir()) == before
 
 
@@ -253,9 +253,9 @@ def test_a_model_is_no_larger_than_its_weights(
     monkeypatch.undo()
     generator = DENSE | {"widths": [width, width]}
     with pytest.raises(CheckpointError, match="far larger than the weights"):
-        checkpoint.load(hostile(model=MODEL | {"generator": generator}))
+        loading.load(hostile(model=MODEL | {"generator": generator}))
     with pytest.raises(CheckpointError, match="far larger than the weights"):
-        checkpoint.load(hostile(model=MODEL | {"generator": DENSE | {"widths": [1] * 20_000}}))
+        loading.load(hostile(model=MODEL | {"generator": DENSE | {"widths": [1] * 20_000}}))
 
 
 @pytest.mark.parametrize("changes", [{"state_dict": None}, {"state_dict": {"a": 3}}, {"global_step": "x"}])

@@ -27,7 +27,7 @@ from genloom.inspections.throughput import Progress, Throughput
 from genloom.judging.judge import Judge
 from genloom.models.abilities import Model
 from genloom.models.training.family import Family
-from genloom.runs import checkpoint, stranger
+from genloom.runs import checkpoint, loading, stranger
 from genloom.runs.logs import careful
 from genloom.samplers.fitting import SAMPLERS, check, usual
 from genloom.spec import Spec
@@ -91,7 +91,7 @@ def build(config: DictConfig, continues: Path | None = None) -> Run:
             "name a checkpoint, or freeze no layers"
         )
     if continues:
-        checkpoint.check_continues(continues, model, data.fingerprint)
+        loading.check_continues(continues, model, data.fingerprint)
     data.prepare_training(
         batches_per_iteration=model.batches_per_iteration,
         continues_at=checkpoint.position(continues) if continues else (0, 0),
@@ -166,7 +166,7 @@ def load_model(config: DictConfig) -> tuple[Family, Path]:
         ConfigError: the sampler has no such values.
     """
     file = checkpoint.find(config.checkpoint)
-    model = checkpoint.load(file, trust=list(config.trust), device=device(config.device))
+    model = loading.load(file, trust=list(config.trust), device=device(config.device))
     if config.sampler:
         node = config.sampler if "_target_" in config.sampler else _changed(model, file, config.sampler)
         sampler = instantiate(node, "sampler")

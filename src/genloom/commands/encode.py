@@ -11,7 +11,7 @@ from genloom.commands.assembly import examples_for
 from genloom.devices import device
 from genloom.errors import ConfigError
 from genloom.models.abilities import Encodes, require
-from genloom.runs import checkpoint
+from genloom.runs import checkpoint, loading
 
 
 def run(config: DictConfig) -> None:
@@ -21,7 +21,7 @@ def run(config: DictConfig) -> None:
         GenloomError: the checkpoint or the examples cannot be used, or its model does not encode.
     """
     file = checkpoint.find(config.checkpoint)
-    model = checkpoint.load(file, trust=list(config.trust), device=device(config.device))
+    model = loading.load(file, trust=list(config.trust), device=device(config.device))
     encoding = require("genloom encode", Encodes, model).using(config.weights)
     examples = examples_for(model, file, config)
     batches = model.spec.batches(examples, config.batch_size)

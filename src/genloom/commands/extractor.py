@@ -16,7 +16,8 @@ from genloom import __version__, randomness
 from genloom.commands.assembly import load_data
 from genloom.contents.base import why_not
 from genloom.contents.image import ImageContent
-from genloom.data.base import Images, InMemoryData, Split
+from genloom.data.base import InMemoryData, Split
+from genloom.data.images.base import Images
 from genloom.devices import device
 from genloom.errors import ConfigError, DataError
 from genloom.extractors.card import Card

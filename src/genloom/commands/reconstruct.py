@@ -11,7 +11,7 @@ from genloom.errors import ConfigError
 from genloom.examples import Examples
 from genloom.models.abilities import Reconstructs, require
 from genloom.models.generation import reconstruct_examples
-from genloom.runs import checkpoint
+from genloom.runs import checkpoint, loading
 
 
 def run(config: DictConfig) -> None:
@@ -21,7 +21,7 @@ def run(config: DictConfig) -> None:
         GenloomError: the checkpoint or the examples cannot be used, or its model does not reconstruct.
     """
     file = checkpoint.find(config.checkpoint)
-    model = checkpoint.load(file, trust=list(config.trust), device=device(config.device))
+    model = loading.load(file, trust=list(config.trust), device=device(config.device))
     reconstructing = require("genloom reconstruct", Reconstructs, model).using(config.weights)
     content = model.spec.content
     examples = examples_for(model, file, config)

@@ -23,7 +23,8 @@ from pytorch_lightning.utilities.model_summary.model_summary import ModelSummary
 from genloom import randomness
 from genloom.commands.assembly import Run, build
 from genloom.config.advice import pasted, setting
-from genloom.data.base import ImageData, InMemoryData
+from genloom.data.base import InMemoryData
+from genloom.data.images.base import ImageData
 from genloom.devices import peak_memory, reset_peak_memory
 from genloom.errors import CheckpointError, ConfigError, GenloomError, reason
 from genloom.inspections.throughput import Throughput
@@ -31,7 +32,7 @@ from genloom.judging.candidate import candidates_of
 from genloom.judging.judge import Verdict
 from genloom.models.abilities import Forecasts, Reconstructs, Samples
 from genloom.precision import matrix_products
-from genloom.runs import checkpoint, directory, resume
+from genloom.runs import directory, loading, resume
 from genloom.runs.logs import without_tracebacks
 from genloom.runs.record import Record
 
@@ -72,7 +73,7 @@ def run(config: DictConfig) -> None:
 def _train(built: Run, config: DictConfig, record: Record) -> None:
     model, data, trainer = built.model, built.data, built.trainer
     if config.init_from and not built.continues:
-        unmatched = checkpoint.start_from(model, config.init_from)
+        unmatched = loading.start_from(model, config.init_from)
         print(
             f"started from {config.init_from}; "
             + (f"not matched: {', '.join(unmatched)}" if unmatched else "all matched")

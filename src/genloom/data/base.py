@@ -1,40 +1,34 @@
 """Data in memory: one tensor per split, turned into floats a batch at a time, visited in a keyed order.
 
-A data set is one subclass of :class:`ImageData` (or, where it holds no images, of :class:`InMemoryData`) that reads its
+A data set is one subclass of :class:`InMemoryData`, or of :class:`genloom.data.images.base.ImageData`, that reads its
 splits. Everything else (specification, loaders, fingerprint) is here.
 """
 
 import os
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import platformdirs
 import torch
-import torch.nn.functional as F
-from jaxtyping import UInt8
 from pytorch_lightning import LightningDataModule
-from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from genloom import randomness
 from genloom.batch import Batch
 from genloom.contents.base import Content
 from genloom.contents.condition import Condition
-from genloom.contents.image import ImageContent, Images
 from genloom.contents.label import LabelContent
 from genloom.data.order import EpochOrder, KeyedBatches
 from genloom.errors import ConfigError, DataError
 from genloom.examples import Examples
-from genloom.limits import Count, Ge, Whole
+from genloom.limits import Count, Whole
 from genloom.part import Part
 from genloom.spec import Spec
 
-__all__ = ["Examples", "ImageData", "Images", "InMemoryData", "Split", "data_root", "resize"]
+__all__ = ["Examples", "InMemoryData", "Split", "data_root"]
 
 Split = Literal["train", "val", "test"]
 
@@ -223,104 +217,6 @@ def _whole(batch: Batch) -> Batch:
     return batch
 
 
-Binarization = Literal["static", "dynamic"]
-
-
-class ImageData(InMemoryData):
-    """Images of one size, in memory.
-
-    Args:
-        size: height and width in pixels; None keeps the stored size.
-        binarize: let a model see pixels that are white with the probability that their grey value gives: ``static``
-            draws them once for all runs, ``dynamic`` anew each time an example is trained on. Either way a model is
-            measured on the one fixed draw, and samples are compared with the grey images.
-        **in_memory: see :class:`InMemoryData`.
-    """
-
-    kind = ImageContent
-
-    def __init__(
-        self, *, size: Annotated[int, Ge(4)] | None = None, binarize: Binarization | None = None, **in_memory: Any
-    ) -> None:
-        super().__init__(**in_memory)
-        if size is not None and size < 4:
-            raise ConfigError(f"data.size: {size} is below the limit of 4 pixels")
-        self.size = size
-        self.binarize = binarize
-        self._binarized: dict[Split, Images] = {}
-
-    @abstractmethod
-    def read(self, split: Split) -> Images:
-        """Read one split, at the configured size.
-
-        Raises:
-            DataError: naming the file.
-        """
-
-    def split(self, name: Split) -> Images:
-        """Return a split, reading it at the first call."""
-        images = super().split(name)
-        assert isinstance(images, Images)
-        return images
-
-    def follow(self, spec: Spec) -> None:
-        """Take the size of a model of pictures; and, for one of black and white pixels, the fixed draw of them.
-
-        Its likelihood of grey values would be a number without a meaning.
-        """
-        content = ImageContent.of(spec.content)
-        if content.height == content.width:
-            self.size = content.height
-        if content.binary and self.binarize is None:
-            self.binarize = "static"
-
-    def content(self) -> ImageContent:
-        """Return the shape of the training images."""
-        _, channels, height, width = self.split("train").content.shape
-        return ImageContent(channels, height, width, self.domain, binary=self.binarize is not None)
-
-    def modelled(self, name: Split) -> Images:
-        """Return a split; its fixed draw of black and white pixels, if the data is binarized."""
-        if self.binarize is None:
-            return self.split(name)
-        if name not in self._binarized:
-            grey = self.split(name)
-            rng = randomness.generator("binarize", name)
-            drawn = [255 * (_uniform_pixels(part, rng) < part).to(torch.uint8) for part in grey.content.split(5000)]
-            self._binarized[name] = replace(grey, content=torch.cat(drawn))
-        return self._binarized[name]
-
-    def _trained_on(self, split: Split) -> Examples:
-        return self.modelled(split) if self.binarize == "static" else self.split(split)
-
-    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Draw the pixels of a training batch, on its device; keyed by the iteration and the rank."""
-        if self.binarize != "dynamic":
-            return batch
-        trainer: Any = self.trainer
-        names = ("binarize", trainer.global_step, trainer.global_rank)
-        rng = randomness.generator(self.seed or 0, *names, device=batch.content.device)
-        white = torch.rand(batch.content.shape, generator=rng, device=rng.device) < (batch.content + 1) / 2
-        return replace(batch, content=2 * white.to(batch.content.dtype) - 1)
-
-
-def _uniform_pixels(like: Tensor, rng: torch.Generator) -> Tensor:
-    return torch.rand(like.shape, generator=rng) * 255
-
-
 def data_root(root: str | os.PathLike[str] | None) -> Path:
     """Return ``root``, or the user's cache folder when it is None."""
     return Path(root).expanduser() if root else Path(platformdirs.user_cache_path("genloom")) / "data"
-
-
-def resize(
-    images: UInt8[Tensor, "num channels height width"], size: int | None
-) -> UInt8[Tensor, "num channels size size"]:
-    """Resize by antialiased bilinear interpolation, a thousand at a time; None returns ``images`` as they are."""
-    if size is None or images.shape[-2:] == (size, size):
-        return images
-    resized = [
-        F.interpolate(part.float(), size=(size, size), mode="bilinear", antialias=True).round_().to(torch.uint8)
-        for part in images.split(1000)
-    ]
-    return torch.cat(resized)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from genloom.contents.base import Content
+from genloom.contents.base import Content, why_not
 from genloom.contents.condition import Condition
 from genloom.data.base import InMemoryData, Split
 from genloom.errors import ConfigError
@@ -56,14 +56,13 @@ class Turned(InMemoryData):
             ConfigError: the source has no such condition, or it is nothing that can be modelled.
         """
         given = self.source.conditions()
-        able = [name for name, condition in given.items() if hasattr(condition, "batch")]
+        able = [name for name, condition in given.items() if why_not(self, condition) is None]
         if self.models not in able:
             raise ConfigError(
                 f"data.models: {self.models} is not among what {self.source.name} gives and a model can have as its "
                 f"content: {', '.join(able) or 'nothing'}"
             )
-        content: Any = given[self.models]
-        return content
+        return Content.of(given[self.models])
 
     def conditions(self) -> Mapping[str, Condition]:
         """Return the source's content under its name, and the source's other conditions."""

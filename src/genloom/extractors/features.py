@@ -23,7 +23,8 @@ from torch import Tensor, nn
 
 from genloom.contents.base import Content, why_not
 from genloom.contents.image import ImageContent
-from genloom.data.base import InMemoryData, resize
+from genloom.data.base import InMemoryData
+from genloom.data.images.base import resize
 from genloom.errors import CheckpointError
 from genloom.limits import Count, Counts
 from genloom.part import Part

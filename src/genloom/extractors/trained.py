@@ -21,7 +21,8 @@ from safetensors.torch import save as serialize
 from torch import Tensor
 
 from genloom.contents.image import ImageContent
-from genloom.data.base import InMemoryData, resize
+from genloom.data.base import InMemoryData
+from genloom.data.images.base import resize
 from genloom.errors import CheckpointError, ConfigError
 from genloom.extractors.card import Card
 from genloom.extractors.features import FeatureExtractor, Features, StridedCNN, file_sha256

@@ -8,7 +8,7 @@ from jaxtyping import Float, Shaped, UInt8
 from torch import Tensor
 
 from genloom import randomness
-from genloom.data.base import Images, resize
+from genloom.data.images.base import Images, resize
 from genloom.errors import ConfigError, TrainingError
 from genloom.extractors.card import Card
 from genloom.extractors.features import StridedCNN, trace_scale

@@ -7,7 +7,8 @@ from pathlib import Path
 import torch
 
 from genloom import randomness
-from genloom.data.base import Images, InMemoryData, Split, resize
+from genloom.data.base import InMemoryData, Split
+from genloom.data.images.base import Images, resize
 from genloom.extractors.card import Card
 from genloom.extractors.damage import rungs, unseen
 from genloom.extractors.features import StridedCNN

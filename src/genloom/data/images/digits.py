@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from genloom.data.base import ImageData, Images, Split, resize
+from genloom.data.base import Split
+from genloom.data.images.base import ImageData, Images, resize
 
 _SPLITS = {"train": (0, 1097), "val": (1097, 1297), "test": (1297, 1797)}
 _SPLIT_SEED = 8  # fixed, so that every run is judged on the same images whatever its own seed

@@ -26,8 +26,9 @@ from genloom import randomness
 from genloom.contents.decoder import Decoder, UnusableFileError, is_picture
 from genloom.contents.files import shown, walk
 from genloom.contents.image import ImageContent
-from genloom.data.base import ImageData, Images, Split
+from genloom.data.base import Split
 from genloom.data.images import split_folders
+from genloom.data.images.base import ImageData, Images
 from genloom.data.images.split_folders import SplitFolders
 from genloom.errors import ConfigError, DataError
 from genloom.limits import Count, Ge, PartialShare
@@ -72,7 +73,7 @@ class ImageFolder(ImageData):
             trained on unnoticed.
         val_fraction: expected share of the validation split; of the training folder where there is none for it.
         test_fraction: expected share of the test split; of no use where folders are the splits.
-        **image_data: see :class:`~genloom.data.base.ImageData`.
+        **image_data: see :class:`~genloom.data.images.base.ImageData`.
 
     Raises:
         ConfigError: for an impossible argument.

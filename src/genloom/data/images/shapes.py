@@ -12,7 +12,8 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from genloom import randomness
-from genloom.data.base import ImageData, Images, Split
+from genloom.data.base import Split
+from genloom.data.images.base import ImageData, Images
 from genloom.errors import ConfigError
 
 _SPLITS = {"test": (0, 5000), "val": (5000, 7000), "train": (7000, None)}
@@ -26,7 +27,7 @@ class Shapes(ImageData):
     triangle repeat later. The label is the shape; ``factors`` are the levels of all five.
 
     Args:
-        **image_data: see :class:`~genloom.data.base.ImageData`; the size cannot be None.
+        **image_data: see :class:`~genloom.data.images.base.ImageData`; the size cannot be None.
     """
 
     factor_levels: ClassVar[dict[str, int]] = {"shape": 3, "scale": 6, "orientation": 8, "x": 16, "y": 16}

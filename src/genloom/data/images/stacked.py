@@ -8,7 +8,8 @@ from typing import Any
 import torch
 
 from genloom import randomness
-from genloom.data.base import ImageData, Images, Split
+from genloom.data.base import Split
+from genloom.data.images.base import ImageData, Images
 from genloom.errors import DataError
 from genloom.limits import Count
 from genloom.spec import Spec
@@ -20,7 +21,7 @@ class Stacked(ImageData):
     Args:
         source: the data set; its splits stay apart.
         num: training images; the other splits hold a fifth each.
-        **image_data: see :class:`~genloom.data.base.ImageData`.
+        **image_data: see :class:`~genloom.data.images.base.ImageData`.
     """
 
     def __init__(self, *, source: ImageData, num: Count = 20_000, **image_data: Any) -> None:

@@ -9,7 +9,8 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
-from genloom.data.base import ImageData, Images, Split, data_root, resize
+from genloom.data.base import Split, data_root
+from genloom.data.images.base import ImageData, Images, resize
 from genloom.errors import DataError
 from genloom.limits import Whole
 
@@ -21,7 +22,7 @@ class TorchvisionImages(ImageData):
         root: folder that holds (or gets) the data, as torchvision lays it out; None is the user's cache folder.
         num_val: images held out at the end of the training part.
         download: fetch what is not there.
-        **image_data: see :class:`~genloom.data.base.ImageData`.
+        **image_data: see :class:`~genloom.data.images.base.ImageData`.
     """
 
     def __init__(

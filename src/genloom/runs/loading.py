@@ -1,0 +1,171 @@
+"""From a checkpoint to a model: rebuilt strictly, or continued, or begun from.
+
+What a checkpoint describes is checked by :mod:`genloom.runs.stranger` before anything is built, and may be no larger
+than its weights.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from genloom.config.instantiate import instantiate
+from genloom.errors import CheckpointError, GenloomError, reason
+from genloom.models.training.family import Family
+from genloom.runs import stranger
+from genloom.runs.checkpoint import find, read
+from genloom.samplers.base import Sampler
+from genloom.samplers.fitting import check
+from genloom.spec import Spec
+
+
+def load(path: str | os.PathLike[str], *, trust: list[str] | None = None, device: str | torch.device = "cpu") -> Family:
+    """Rebuild the model of a checkpoint, strictly, in evaluation mode.
+
+    Args:
+        path: a checkpoint file or a run's directory.
+        trust: packages of yours whose classes the checkpoint may name.
+        device: where the model goes.
+
+    Raises:
+        CheckpointError: see :func:`read`; or a class is not trusted, or the weights do not fit the model.
+    """
+    file = find(path)
+    content = read(file)
+    own = content["genloom"]
+
+    def kind_of(name: Any) -> type:
+        if isinstance(name, str) and name and "." not in name:
+            raise CheckpointError(
+                f"{file}: it is of an older version of genloom, which wrote {name!r} for a class; train the model anew"
+            )
+        return stranger.part(name, "spec", trust=trust or [], file=file)
+
+    try:
+        node, weights = own["model"], content["state_dict"]
+        spec, seed = Spec.from_dict(own["spec"], kind_of), int(own["seed"])
+    except CheckpointError:
+        raise
+    except Exception as error:
+        raise CheckpointError(f"{file}: it does not say what was trained, and on what ({error!r})") from error
+    factory = instantiate(
+        stranger.checked(node, Family, "model", trust=trust or [], file=file), "model", _partial_=True
+    )
+    identity = {"data": None, "metrics": None, "sampler": None, "data_fingerprint": None, **own}
+    try:
+        with _no_larger_than(weights):
+            model: Family = factory(spec=spec, optimizer={}, seed=seed, identity=identity)
+    except GenloomError:
+        raise
+    except Exception as error:  # of arguments that nobody checked
+        raise CheckpointError(f"{file}: what it describes can't be built ({reason(error)})") from error
+    try:
+        model.load_state_dict(weights, strict=True)
+    except Exception as error:
+        raise CheckpointError(
+            f"{file}: its weights do not fit the model that it describes ({' '.join(str(error).split())[:500]})"
+        ) from error
+    if (node := model.identity["sampler"]) is not None:
+        node = stranger.checked(node, Sampler, "sampler", trust=trust or [], file=file)
+        try:
+            with _no_larger_than(weights):
+                sampler: Sampler = instantiate(node, "sampler")
+            check(sampler, model)
+        except GenloomError as error:
+            raise CheckpointError(f"{file}: {error}") from error
+        model.sampler = sampler
+    return model.to(device).eval()
+
+
+@contextlib.contextmanager
+def _no_larger_than(weights: Mapping[str, Tensor]) -> Iterator[None]:
+    """Refuse, while modules are made, more of them or larger ones than such weights could be of."""
+    most_bytes = 2**26 + 4 * sum(weight.numel() * weight.element_size() for weight in weights.values())
+    most_parts, taken = 10_000 + 20 * len(weights), [0, 0]
+
+    def count(module: nn.Module, name: str, part: Any) -> None:
+        taken[0] += 1
+        taken[1] += part.numel() * part.element_size() if isinstance(part, Tensor) else 0
+        if taken[0] > most_parts or taken[1] > most_bytes:
+            raise ValueError(_TOO_LARGE)
+
+    hooks = [register(count) for register in _REGISTRATIONS]
+    try:
+        with _SmallTensors(most_bytes):
+            yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+class _SmallTensors(TorchFunctionMode):
+    """Refuses tensors that are too large before there is memory for them."""
+
+    def __init__(self, most_bytes: int) -> None:
+        super().__init__()
+        self.most_bytes = most_bytes
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func in _CONSTRUCTORS:
+            of_size = {name: value for name, value in kwargs.items() if name in ("size", "dtype", "fill_value")}
+            made = func(*args, **of_size, device="meta")
+            if made.numel() * made.element_size() > self.most_bytes:
+                raise ValueError(_TOO_LARGE)
+        return func(*args, **kwargs)
+
+
+_TOO_LARGE = "it is far larger than the weights that it has"
+_CONSTRUCTORS = (torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn)
+_REGISTRATIONS = (
+    nn.modules.module.register_module_module_registration_hook,
+    nn.modules.module.register_module_parameter_registration_hook,
+    nn.modules.module.register_module_buffer_registration_hook,
+)
+
+
+def check_continues(path: str | os.PathLike[str], model: Family, fingerprint: str) -> None:
+    """Refuse to continue with another model or other data than a checkpoint's, before anything is loaded of it.
+
+    Args:
+        path: the checkpoint.
+        model: what is to be trained on.
+        fingerprint: of its data.
+
+    Raises:
+        CheckpointError: naming what differs.
+    """
+    content = read(path)
+    theirs, ours = content["state_dict"], model.state_dict()
+    remedy = "init_from=… in place of resume=… starts from the weights that fit"
+    for name in dict.fromkeys((*theirs, *ours)):
+        shapes = [tuple(weights[name].shape) if name in weights else "absent" for weights in (theirs, ours)]
+        if shapes[0] != shapes[1]:
+            raise CheckpointError(
+                f"resume: {path} is of another model: {name} is {shapes[0]} there and {shapes[1]} here; {remedy}"
+            )
+    if content["genloom"].get("data_fingerprint") != fingerprint:
+        raise CheckpointError(
+            f"resume: {path} was trained on other examples than data reads now, whose order would not be that of the "
+            f"run; {remedy}"
+        )
+
+
+def start_from(model: Family, path: str | os.PathLike[str]) -> list[str]:
+    """Copy into ``model`` the weights of a checkpoint that fit by name and shape; return the names that did not match.
+
+    Raises:
+        CheckpointError: nothing matches.
+    """
+    file = find(path)
+    theirs = read(file)["state_dict"]
+    ours = model.state_dict()
+    fitting = {name: value for name, value in theirs.items() if name in ours and ours[name].shape == value.shape}
+    if not fitting:
+        raise CheckpointError(f"init_from: no weight of {file} fits this model by name and shape")
+    model.load_state_dict({**ours, **fitting}, strict=True)
+    return sorted((ours.keys() | theirs.keys()) - fitting.keys())
