@@ -72,8 +72,9 @@ TESTS: dict[str, str] = {
     "networks/baselines/ngram": "networks/test_ngram.py",
     "networks/gan/stylegan2": "networks/test_stylegan2.py networks/test_every_network.py",
     "networks/gan/attention": "networks/test_parts.py",
-    "networks/conditioning": "networks/test_parts.py",
-    "networks/heads": "networks/test_parts.py networks/test_every_network.py",
+    "networks/conditioning": "networks/test_parts.py networks/test_embedders.py",
+    "networks/embedders": "networks/test_embedders.py",
+    "networks/heads": "networks/test_parts.py networks/test_embedders.py networks/test_every_network.py",
     "networks/gan/spectral": "networks/test_parts.py",
     "models/training/family": "models/test_gan.py::test_average_has_the_stated_half_life "
     "models/test_gan.py::test_average_includes_statistics_and_is_never_trained "

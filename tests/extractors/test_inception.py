@@ -55,7 +55,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_one_pass_gives_the_features_and_the_logits(weights: Path) -> None:
     images = torch.randint(0, 256, (3, 1, 20, 20), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     found = Inception(weights)(images)
-    assert found.vectors.shape == (3, 2048) and found.logits.shape == (3, 1008)
+    assert found.vectors.shape == (3, 2048) and found.logits.shape == (3, 1008) == (3, Inception.num_logits)
     alone = NoTrainInceptionV3("inception-v3-compat", ["2048"], str(weights))  # as torchmetrics' FID has it
     torch.testing.assert_close(found.vectors, alone(images.repeat(1, 3, 1, 1)), rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(found.logits, found.vectors @ alone.fc.weight.T, rtol=1e-4, atol=1e-4)

@@ -64,3 +64,9 @@ def test_ring_points_lie_around_their_modes() -> None:
 def test_a_spec_of_vectors_survives_the_checkpoint() -> None:
     spec = Ring(name="ring", num=100, domain="ring").describe()
     assert Spec.from_dict(spec.to_dict()) == spec
+
+
+def test_only_the_ring_has_the_ring_s_modes() -> None:
+    extractor = RingExtractor()
+    assert extractor.applies_to(VectorContent(2, "ring")) is None
+    assert extractor.applies_to(VectorContent(2)) == "made for data=ring"

@@ -15,6 +15,7 @@ from genloom.contents.text import PromptCondition, TextContent
 from genloom.contents.vector import VectorContent
 from genloom.contents.vocabulary import Characters
 from genloom.errors import ConfigError, NeedsLabelsError
+from genloom.networks import conditioning
 from genloom.networks.embedders import EMBEDDERS, LabelEmbedder, PictureEmbedder, TextEmbedder, Told, ValuesEmbedder
 from genloom.networks.heads import Concatenation, Projection
 from genloom.spec import Spec
@@ -123,6 +124,14 @@ def test_a_head_joins_every_condition_by_its_own_product():
     torch.testing.assert_close(head(features, VALUES).score, expected)
     joined = Concatenation(SPEC, 6, names=some, embedding_dim=4)
     assert joined.hidden.in_features == 6 + 2 * 4 and joined(features, VALUES).score.shape == (2,)
+
+
+@pytest.mark.parametrize("conditioning", [conditioning.Concatenation, conditioning.ConditionalBatchNorm])
+def test_a_conditioning_and_a_head_tell_by_the_embedder_that_is_chosen(conditioning):
+    smelly, given = Spec("sea", SPEC.content, {"smell": Smell()}), Given(smell=torch.zeros(3))
+    chosen = {"smell": partial(Nose, dim=2)}
+    assert conditioning(smelly, embedders=chosen)(given).shape == (3, 2)
+    assert isinstance(Projection(smelly, 6, embedders={"smell": Nose}).told.embedders[0], Nose)
 
 
 def test_what_cannot_be_told_is_refused_with_its_name():

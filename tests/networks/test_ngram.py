@@ -108,6 +108,13 @@ def test_token_by_token_is_the_same(data: Text) -> None:
             assert torch.equal(outputs, whole[:, place])
 
 
+def test_before_a_short_prompt_stands_nothing_and_no_first_symbol(data: Text) -> None:
+    network = solved(data)
+    every = torch.arange(network.size).unsqueeze(1)
+    with torch.no_grad():
+        assert torch.equal(network.start(every, 10)[0], network(every, every)[:, 0])
+
+
 def test_a_future_token_changes_no_earlier_probability(data: Text) -> None:
     network = solved(data)
     tokens = torch.randint(0, network.size, (1, 10), generator=torch.Generator().manual_seed(0))

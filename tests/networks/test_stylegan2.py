@@ -379,6 +379,12 @@ def test_the_length_of_z_does_not_matter():
     torch.testing.assert_close(network.embed(drawn(4), NOTHING, None)["w"], network.embed(longer, NOTHING, None)["w"])
 
 
+def test_styles_begin_around_1_so_that_a_layer_begins_as_an_ordinary_one():
+    """Karras et al., 2019 and 2020: biases of the maps from w to scales are initialised to one."""
+    styles = [part for name, part in generator(spec(), LATENT).named_modules() if name.endswith(".style")]
+    assert len(styles) > 3 and all((style(torch.zeros(1, 6)) == 1).all() for style in styles)
+
+
 def test_noise_matters_as_much_as_its_strength():
     network = generator(spec(), LATENT)
     embedded = network.embed(drawn(3), NOTHING, None)
