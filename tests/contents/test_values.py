@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
+from genloom.batch import Given
 from genloom.contents.series import SeriesContent
 from genloom.contents.text import TextContent
 from genloom.contents.vector import VectorContent
@@ -105,6 +106,14 @@ def test_characters_are_counted_whatever_they_are_written_as(text: str) -> None:
 
 def test_before_a_text_stands_a_line_s_end_or_where_there_is_none_the_first_symbol() -> None:
     assert (Characters("ab").beginning, Characters("ab\n").beginning, Bytes().beginning) == ("a", "\n", "\n")
+
+
+def test_positions_are_the_tokens_of_the_first_text_and_its_prompt() -> None:
+    content = TextContent(3, Characters("ab\n"))
+    tokens = torch.tensor([[0, 2, 1], [1, 1, 1]])
+    batch = content.batches(tokens, torch.arange(2), Given(prompt=torch.tensor([[1, 0], [2, 2]])))
+    assert content.positions(batch) == ["b", "a", "a", "⏎", "b"]
+    assert POINTS.positions(batch) == []
 
 
 def test_texts_are_saved_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -251,14 +251,15 @@ def test_weights_are_fetched_once_into_a_folder_that_may_be_there(
         fetched.append((url, prefix))
         Path(to).write_bytes(b"weights")
 
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
     monkeypatch.setattr(torch.hub, "download_url_to_file", fetch)
     with pytest.raises(CheckpointError, match="what a file asks for is not fetched; choose the metrics yourself"):
         _ = Inception(download=False).path
-    (tmp_path / "checkpoints").mkdir()
     for _ in range(2):
-        assert Inception().path == tmp_path / "checkpoints" / URL_INCEPTION_V3.rsplit("/", 1)[1]
+        assert Inception().path == tmp_path / "hub" / "checkpoints" / URL_INCEPTION_V3.rsplit("/", 1)[1]
     assert fetched == [(URL_INCEPTION_V3, "6726825d")] and Inception(download=False).path.read_bytes() == b"weights"
+    Inception().path.unlink()
+    assert Inception().path.is_file() and len(fetched) == 2
 
 
 class Hostile:

@@ -107,3 +107,23 @@ def test_the_divergence_of_modes_is_from_the_samples_to_the_reference(nothing: E
     q = np.array([30, 10, *[0.5] * 8]) / 44
     assert scores["mode_kl"].value == pytest.approx(scipy.stats.entropy([10, 20, 10, *[0] * 7], q))
     assert scores["modes"].value == 3 and scores["modes"].details == {"of": 10}
+
+
+def test_the_interval_of_the_modes_divergence_is_that_of_the_jackknife_over_twenty_blocks(nothing: Evidence) -> None:
+    rng = torch.Generator().manual_seed(0)
+    real, ours = torch.randint(0, 10, (211,), generator=rng), torch.randint(0, 7, (97,), generator=rng)
+    blocks = [np.array_split(each.numpy(), 20) for each in (real, ours)]
+
+    def divergence(left_out: int | None) -> float:
+        q, p = (
+            np.bincount(np.concatenate([part for b, part in enumerate(parts) if b != left_out]), minlength=10)
+            for parts in blocks
+        )
+        return scipy.stats.entropy(p, q)
+
+    roots = [math.sqrt(divergence(b)) for b in range(20)]
+    half = scipy.stats.t.ppf(0.975, 19) * math.sqrt(19 * np.var(roots))
+    root = math.sqrt(divergence(None))
+    score = Modes().compare(view(real), view(ours), nothing)["mode_kl"]
+    assert score.value == pytest.approx(root**2)
+    assert score.interval == pytest.approx((max(root - half, 0) ** 2, (root + half) ** 2))

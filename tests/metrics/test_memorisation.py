@@ -11,7 +11,7 @@ from genloom.data.images.base import Images
 from genloom.data.images.digits import Digits
 from genloom.extractors.features import DigitsExtractor, Pixels
 from genloom.extractors.reference_cache import ReferenceCache
-from genloom.judging.evidence import Evidence
+from genloom.judging.evidence import Evidence, View
 from genloom.judging.metric import Score
 from genloom.metrics.memorisation import Memorisation
 
@@ -61,6 +61,17 @@ def test_where_unseen_images_are_copies_too_there_is_no_distance_to_compare_with
     evidence = Evidence(digits.describe().content, {"train": train, "heldout": train}, {"c": train})
     seen = evidence.candidate("c", DigitsExtractor())
     assert np.isnan(Memorisation().compare(seen, seen, evidence)["train_distance"].value)
+
+
+def test_neighbours_that_are_kept_are_those_among_the_training_images_at_hand(digits: Digits) -> None:
+    train, heldout = digits.split("train"), digits.split("test")[:50]
+    copies = train[:40]
+    seen = View(copies, Pixels(8))
+    found = []
+    for bank in (train[:100], train[100:200]):
+        evidence = Evidence(digits.describe().content, {"train": bank, "heldout": heldout}, {"c": copies})
+        found.append(Memorisation().compare(seen, seen, evidence)["authenticity"].details)
+    assert [each["identical_to_a_training_image"] for each in found] == [40, 0]
 
 
 def test_pixels_serve_where_no_extractor_does() -> None:
