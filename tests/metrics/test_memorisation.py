@@ -70,8 +70,9 @@ def test_neighbours_that_are_kept_are_those_among_the_training_images_at_hand(di
     found = []
     for bank in (train[:100], train[100:200]):
         evidence = Evidence(digits.describe().content, {"train": bank, "heldout": heldout}, {"c": copies})
-        found.append(Memorisation().compare(seen, seen, evidence)["authenticity"].details)
-    assert [each["identical_to_a_training_image"] for each in found] == [40, 0]
+        found.append(Memorisation().compare(seen, seen, evidence)["train_distance"])
+    assert [each.details["identical_to_a_training_image"] for each in found] == [40, 0]
+    assert found[0].value == 0 < found[1].value
 
 
 def test_pixels_serve_where_no_extractor_does() -> None:

@@ -281,6 +281,13 @@ def test_cached_outputs_are_those_of_the_whole(build):
     torch.testing.assert_close(torch.stack(cached, dim=1), whole, atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("tied", [False, True])
+def test_a_tied_output_is_the_embedding_and_nothing_more(tied):
+    network = Language(TEXT, 7, backbone=partial(GRU, width=8), tied=tied)
+    assert (network.out.weight is network.embedding.weight) is tied
+    assert (network.out.bias is None) is tied
+
+
 def test_the_embedding_starts_with_unit_variance_and_so_do_tied_outputs():
     spec = Spec("text", TextContent(6, Characters("".join(map(chr, range(200, 1200))))))
     network = Language(spec, 1000, backbone=partial(Transformer, width=64, layers=1, heads=2), tied=True)
