@@ -164,8 +164,8 @@ def test_the_published_protocol_has_all_training_pictures_on_one_side_and_no_flo
 
     verdict = judge.judge(colours, {"s": Candidate(draw)})
     assert asked == [50_000]
-    assert (verdict.protocol["n_reference"], verdict.protocol["heldout"]) == (90, None)
-    assert verdict.protocol["reference"]["split"] == "whole training"
+    assert (verdict.protocol.n_reference, verdict.protocol.heldout) == (90, None)
+    assert verdict.protocol.reference["split"] == "whole training"
     assert [(row.metric, row.floor) for row in verdict.rows] == [("fid", None), ("inception_score", None)]
     train, val = (LightPublished()(colours.split(split).content).vectors for split in ("train", "val"))
     ours = LightPublished()(colours.split("test").content).vectors
@@ -175,10 +175,10 @@ def test_the_published_protocol_has_all_training_pictures_on_one_side_and_no_flo
     assert not any("published protocol" in warning for warning in verdict.warnings)
 
     judge.num_samples = 70  # as debug=… has it
-    assert judge.judge(colours, {"s": Candidate(draw)}).protocol["n_reference"] == 70
+    assert judge.judge(colours, {"s": Candidate(draw)}).protocol.n_reference == 70
 
     quick = judge.judge(colours, {"s": Candidate(draw)}, reference_split="val", heldout_split=None, num_samples=30)
-    assert (asked[-1], quick.protocol["n_reference"]) == (30, 30)
+    assert (asked[-1], quick.protocol.n_reference) == (30, 30)
 
 
 def test_a_validation_folder_of_its_own_is_not_part_of_the_training_set(tmp_path: Path) -> None:
@@ -229,7 +229,7 @@ def test_numbers_have_the_names_of_the_field(colours: ImageData, tmp_path: Path)
         "inception_score", "train_distance_pixels", "authenticity_pixels",
     ]  # fmt: skip
     assert any("not the official ones" in warning for warning in verdict.warnings)
-    assert "repeated" in str(verdict.protocol["extractors"]["inception"]["preprocessing"]["channels"])
+    assert "repeated" in str(verdict.protocol.extractors["inception"]["preprocessing"]["channels"])
 
 
 def test_a_failed_download_says_where_weights_may_be_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,7 +63,7 @@ def test_one_file_holds_everything(file: Path) -> None:
     assert torch.equal(found.vectors, vectors) and torch.equal(found.logits, logits)
     assert extractor(images.repeat_interleave(2, 2).repeat_interleave(2, 3)).vectors.shape == (3, 5)
     assert extractor.protocol["trained_on"] == {"name": "digits", "fingerprint": "unlike any"}
-    assert extractor.protocol["weights_sha256"] == extractor.weights_sha256
+    assert extractor.protocol.weights_sha256 == extractor.weights_sha256
 
 
 def test_equal_extractors_are_equal_files(file: Path, tmp_path: Path) -> None:
@@ -169,8 +169,8 @@ def test_it_looks_alone(file: Path, tmp_path: Path, digits: Digits) -> None:
     names = ["fd", "class_share_min", "class_share_max", "train_distance", "authenticity"]
     assert [row.metric for row in verdict.rows] == [f"{name}_mine" for name in names]
     assert all(row.floor is not None for row in verdict.rows)
-    assert list(verdict.protocol["extractors"]) == ["mine"]
-    assert verdict.protocol["extractors"]["mine"]["trained_on"]["name"] == "digits"
+    assert list(verdict.protocol.extractors) == ["mine"]
+    assert verdict.protocol.extractors["mine"]["trained_on"]["name"] == "digits"
     assert any("mine was trained on digits, in other pixels than this digits has" in w for w in verdict.warnings)
 
 
@@ -190,7 +190,7 @@ def test_it_offers_its_classes_only_where_they_are_the_data_s(file: Path, tmp_pa
     verdict = judged(file, tmp_path / "cache", Renamed(name="digits", size=32))
     assert [row.metric for row in verdict.rows] == ["fd_mine", "train_distance_mine", "authenticity_mine"]
     assert {item.metric for item in verdict.not_applicable} >= {"class_share_min_mine"}
-    assert verdict.protocol["extractors"]["mine"]["classes"] == []
+    assert verdict.protocol.extractors["mine"]["classes"] == []
 
 
 def test_pictures_of_other_channels_are_refused(file: Path, tmp_path: Path, colours: ImageData) -> None:

@@ -3,7 +3,7 @@
 import json
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from genloom.intervals import half_width, of_ratio
 from genloom.judging.candidate import candidates_of
 from genloom.judging.judge import Candidate, Judge
 from genloom.judging.metric import Direction, Metric, Score
+from genloom.judging.protocol import Protocol
 from genloom.judging.verdict import Row, Verdict
 from genloom.metrics.classes import ClassBalance, ClassifierScore
 from genloom.metrics.diversity import FeatureDiversity, StructuralSimilarity
@@ -95,10 +96,10 @@ def test_every_metric_stands_beside_its_floor(judge: JudgeOf, digits: Digits, no
         "class_share_min", "class_share_max", "train_distance", "authenticity", "diversity",
     ]  # fmt: skip
     assert [row.metric for row in verdict.rows] == [f"{name}_{D}" for name in names]
-    assert verdict.protocol["n_reference"] == 1097 and verdict.protocol["n_fake"] == 500
-    extractor = verdict.protocol["extractors"][D]
+    assert verdict.protocol.n_reference == 1097 and verdict.protocol.n_fake == 500
+    extractor = verdict.protocol.extractors[D]
     assert extractor["weights_sha256"] == DigitsExtractor.shipped_sha256
-    assert verdict.protocol["metrics"]["Support"] == {"k_precision_recall": 3, "k_density_coverage": 5}
+    assert verdict.protocol.metrics["Support"] == {"k_precision_recall": 3, "k_density_coverage": 5}
 
     for row in verdict.rows:  # the candidate "ema" is the held-out set itself, in another order
         assert row.floor is not None
@@ -164,7 +165,7 @@ def test_other_pictures_get_no_number_of_the_digits_extractor(judge: JudgeOf, co
     missing = {item.metric: item.reason for item in verdict.not_applicable}
     assert {f"{name}_{D}" for name in ("fd", "kd", "precision", "class_share_min")} < set(missing)
     assert "metrics=inception" in missing[f"fd_{D}"]
-    assert verdict.headline is None and D not in verdict.protocol["extractors"]
+    assert verdict.headline is None and D not in verdict.protocol.extractors
     assert f"fd_{D}" in printed(verdict)
 
     grey = Digits(name="not handwritten", size=32)
@@ -173,7 +174,7 @@ def test_other_pictures_get_no_number_of_the_digits_extractor(judge: JudgeOf, co
 
 def test_a_quick_check_has_no_floor(judge: JudgeOf, digits: Digits, noisy: Mapping[str, Candidate]) -> None:
     verdict = judge().judge(digits, noisy, reference_split="val", heldout_split=None, num_samples=100)
-    assert verdict.protocol["n_reference"] == verdict.protocol["n_fake"] == 100
+    assert verdict.protocol.n_reference == verdict.protocol.n_fake == 100
     assert all(row.floor is None and row.ratio("ema") is None for row in verdict.rows)
     assert {"train_distance", "authenticity"} < {item.metric for item in verdict.not_applicable}
     assert f"fd_{D}" in verdict.scalars("raw")
@@ -183,7 +184,7 @@ def test_a_quick_check_has_no_floor(judge: JudgeOf, digits: Digits, noisy: Mappi
 def test_all_is_taken_at_the_number_of_the_smallest_candidate(judge: JudgeOf, digits: Digits) -> None:
     test = digits.split("test").content
     verdict = judge().judge(digits, {"few": given(test[:70]), "many": given(test)})
-    assert verdict.protocol["n_fake"] == 70
+    assert verdict.protocol.n_fake == 70
     assert any("70 pictures were there to judge; the protocol asks for 500" in text for text in verdict.warnings)
 
     tiny = judge().judge(digits, {"few": given(test[:5])})
@@ -294,9 +295,12 @@ def test_mnists_floor_is_low(judge: JudgeOf, mnist_root: Path, num: int) -> None
     assert near is not None and far is not None and near.value < 2 and far.value > 20
 
 
+NOTHING_COMPARED = Protocol({}, None, None, 0, 0, None, "cpu", {}, {})
+
+
 def test_the_ratio_stands_with_its_interval_for_each_candidate():
     row = Row("fd", Direction.LOWER, {"ema": Score(40.0, (38, 42)), "raw": Score(4.0)}, floor=Score(0.4, (0.05, 1.0)))
-    text = printed(Verdict([row], {"n_fake": 0, "measured": None}))
+    text = printed(Verdict([row], NOTHING_COMPARED))
     assert all(part in text for part in ("ema, raw", "100 ± 120", "10 ± 12", "0.4 ± 0.47"))
 
 
@@ -309,8 +313,7 @@ def test_a_floor_that_may_be_zero_gives_no_ratio():
 def test_a_column_that_is_empty_is_not_shown():
     without = Row("mse", Direction.LOWER, {"raw": Score(0.5)}, floor=None)
     beside = Row("fd", Direction.LOWER, {"raw": Score(2.0)}, floor=Score(1.0))
-    protocol = {"n_fake": 0, "measured": None}
-    shown = [printed(Verdict(rows, protocol)) for rows in ([without], [without, beside])]
+    shown = [printed(Verdict(rows, NOTHING_COMPARED)) for rows in ([without], [without, beside])]
     assert ["floor" in text for text in shown] == [False, True]
     assert all("mse" in text and "0.5" in text for text in shown)
 
@@ -327,7 +330,7 @@ def test_the_protocol_says_how_models_were_drawn_from(judge: JudgeOf, tiny_gan: 
             model.sampler = sampler
             candidates |= {str(place): candidates_of(model, ["raw"], seed=0, examples=no_examples)["raw"]}
         verdict = judge(Pixels(), metrics=[Memorisation()]).judge(tiny_data, candidates)
-        return verdict.protocol["sampler"]
+        return verdict.protocol.sampler
 
     plain = {"name": "Plain", "values": {}, "plain": True}
     assert protocol(None) == protocol(Plain()) == protocol(None, Plain()) == plain
@@ -337,7 +340,7 @@ def test_the_protocol_says_how_models_were_drawn_from(judge: JudgeOf, tiny_gan: 
     pictures = judge(Pixels(), metrics=[Memorisation()]).judge(
         tiny_data, {"some": given(tiny_data.split("val").content)}
     )
-    assert pictures.protocol["sampler"] is None  # nobody knows
+    assert pictures.protocol.sampler is None  # nobody knows
 
 
 def test_what_is_drawn_is_drawn_by_the_sampler(tiny_gan: Any) -> None:
@@ -354,7 +357,7 @@ def test_the_table_says_how_samples_were_drawn():
     row = Row("fd", Direction.LOWER, {"raw": Score(2.0)}, floor=None)
     for plain in (True, False):
         sampler = {"name": "Truncated", "values": {"psi": 0.7}, "plain": plain}
-        text = printed(Verdict([row], {"n_fake": 0, "measured": None, "sampler": sampler}))
+        text = printed(Verdict([row], replace(NOTHING_COMPARED, sampler=sampler)))
         assert ("drawn by Truncated psi=0.7" in " ".join(text.split())) != plain
 
 

@@ -219,7 +219,7 @@ def test_nothing_is_drawn_where_no_comparison_looks(data: Text, tmp_path: Path, 
     model = build(data)
     candidate = Candidate(refuse, None, model)
     verdict = judged(data, model, TextLikelihood(), tmp_path=tmp_path, raw=candidate)
-    assert verdict.protocol["reference"] is None and verdict.protocol["n_fake"] == verdict.protocol["n_reference"] == 0
+    assert verdict.protocol.reference is None and verdict.protocol.n_fake == verdict.protocol.n_reference == 0
 
     pictures = Judge({"pixels": Pixels(16)}, {"fd": FrechetDistance()}, cache_dir=tmp_path)
     verdict = pictures.judge(data, {"raw": candidate})

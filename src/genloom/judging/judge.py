@@ -11,6 +11,7 @@ and a folder of someone else's samples; what only a model can be asked is measur
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from genloom.judging.candidate import Candidate, Draw
 from genloom.judging.evidence import Evidence
 from genloom.judging.measuring import Held, Measurement, measure
 from genloom.judging.metric import Comparison, Metric, Score
+from genloom.judging.protocol import Protocol
 from genloom.judging.verdict import NotApplicable, Row, Verdict
 from genloom.limits import Count
 from genloom.models.abilities import Samples, offers, short_name
@@ -176,18 +178,17 @@ class Judge(Part):
                 cache=self.cache,
                 device=device,
             )
-            protocol = {
-                "data": {"name": data.name, "fingerprint": data.fingerprint, "content": content.facts()},
-                "reference": _named("whole training" if whole else reference_split, real.get("reference")),
-                "heldout": _named(floor_split, real.get("heldout")),
-                "n_reference": len(real.get("reference", ())),
-                "n_fake": num_fake,
-                "sampler": _sampler(candidates) if self._draws(num_fake) else None,
-                "device": torch.device(device).type,
-                "versions": library_versions(),
-                "extractors": {},
-                "metrics": {type(metric).__name__: metric.parameters for metric in comparisons},
-            }
+            protocol = Protocol(
+                data={"name": data.name, "fingerprint": data.fingerprint, "content": content.facts()},
+                reference=_named("whole training" if whole else reference_split, real.get("reference")),
+                heldout=_named(floor_split, real.get("heldout")),
+                n_reference=len(real.get("reference", ())),
+                n_fake=num_fake,
+                sampler=_sampler(candidates) if self._draws(num_fake) else None,
+                device=torch.device(device).type,
+                versions=library_versions(),
+                metrics={type(metric).__name__: metric.parameters for metric in comparisons},
+            )
             extractors = [extractor.for_data(data) for extractor in self.extractors]
             compared = self._compare(comparisons, extractors, evidence, protocol, wanted)
             measurements = [metric for metric in self.metrics if isinstance(metric, Measurement)]
@@ -196,7 +197,7 @@ class Judge(Part):
             models = {name: each for name, each in candidates.items() if each.model is not None}
             if not measurements or not models:
                 return compared
-            return compared.joined(measure(measurements, models, content, held))
+            return compared.joined(measure(measurements, models, content, held, compared.protocol))
 
     def _draws(self, num_fake: int) -> bool:
         """Whether any number is of what models draw: of samples that are compared, or that a measurement asks for."""
@@ -208,7 +209,7 @@ class Judge(Part):
         comparisons: Sequence[Comparison],
         extractors: Sequence[FeatureExtractor],
         evidence: Evidence,
-        protocol: dict[str, Any],
+        protocol: Protocol,
         wanted: int,
     ) -> Verdict:
         rows: list[Row] = []
@@ -217,7 +218,7 @@ class Judge(Part):
         headlines: dict[str, str] = {}
         for metric in comparisons:
             names = evidence.candidates(metric.compares)
-            if not names and protocol["reference"]:
+            if not names and protocol.reference:
                 missing += [
                     NotApplicable(name, f"it needs {short_name(metric.requires)}") for name in metric.quantities
                 ]
@@ -232,18 +233,18 @@ class Judge(Part):
                     headlines.setdefault(quantity, label)
                     by_candidate = {name: scores[name][quantity] for name in names}
                     rows.append(Row(label, direction, by_candidate, floor[quantity] if floor else None))
-        num_judged = protocol["n_fake"] or wanted
-        smallest = min(protocol["n_reference"], num_judged)
+        num_judged = protocol.n_fake or wanted
+        smallest = min(protocol.n_reference, num_judged)
         headline = headlines.get("kd" if smallest < FEW_IMAGES else "fd")
         warnings = [extractor.caution for extractor in used.values() if extractor.caution]
         if smallest < FEW_IMAGES and headline:
             warnings.append(
-                f"{protocol['n_reference']:,} real and {num_judged:,} judged images, below the {FEW_IMAGES:,} "
+                f"{protocol.n_reference:,} real and {num_judged:,} judged images, below the {FEW_IMAGES:,} "
                 f"from which a Fréchet distance is steady: read {headline} first"
             )
         if num_judged < wanted:
             warnings.append(f"{num_judged:,} pictures were there to judge; the protocol asks for {wanted:,}")
-        protocol |= {"extractors": {name: extractor.protocol for name, extractor in used.items()}}
+        protocol = replace(protocol, extractors={name: extractor.protocol for name, extractor in used.items()})
         return Verdict(rows, protocol, missing, warnings, headline)
 
     def _scores(

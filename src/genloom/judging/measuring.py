@@ -2,13 +2,14 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from genloom.contents.base import Content, why_not
 from genloom.examples import Examples
 from genloom.extractors.reference_cache import ReferenceCache
 from genloom.judging.candidate import Candidate
 from genloom.judging.metric import Metric, Score
+from genloom.judging.protocol import Protocol
 from genloom.judging.verdict import NotApplicable, Row, Verdict
 from genloom.models.abilities import Model, lack
 
@@ -71,9 +72,13 @@ class Measurement(Metric):
 
 
 def measure(
-    metrics: Sequence[Measurement], candidates: Mapping[str, Candidate], content: Content, held: Held
+    metrics: Sequence[Measurement],
+    candidates: Mapping[str, Candidate],
+    content: Content,
+    held: Held,
+    protocol: Protocol,
 ) -> Verdict:
-    """Return what was measured of each candidate that is a model; its protocol is the part that concerns this."""
+    """Return what was measured of each candidate that is a model; its protocol says so, too."""
     rows: list[Row] = []
     missing: list[NotApplicable] = []
     warnings: dict[str, None] = {}  # without repetitions, in their order
@@ -93,8 +98,9 @@ def measure(
             if found:
                 rows.append(Row(quantity, direction, found, floor.get(quantity)))
         missing += [NotApplicable(quantity, reason) for reason in reasons for quantity in metric.quantities]
-    protocol = {
-        "measured": {"split": held.split, "num": len(held.examples), "fingerprint": held.examples.content_fingerprint},
-        "metrics": {type(metric).__name__: metric.parameters for metric in metrics},
-    }
+    protocol = replace(
+        protocol,
+        measured={"split": held.split, "num": len(held.examples), "fingerprint": held.examples.content_fingerprint},
+        metrics={**protocol.metrics, **{type(metric).__name__: metric.parameters for metric in metrics}},
+    )
     return Verdict(rows, protocol, missing, list(warnings), rows[0].metric if rows else None)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from genloom.intervals import half_width, of_ratio
 from genloom.judging.metric import Direction, Score
+from genloom.judging.protocol import Protocol
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -70,14 +71,14 @@ class Verdict:
 
     Args:
         rows: one per quantity.
-        protocol: extractors and their weights' digests, sets and their sizes, parameters, versions: plain data.
+        protocol: what the numbers must be read with.
         not_applicable: what was not computed, and why.
         warnings: what to know before reading the numbers.
         headline: name of the row to read first, if any distance could be taken.
     """
 
     rows: list[Row]
-    protocol: dict[str, Any]
+    protocol: Protocol
     not_applicable: list[NotApplicable] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     headline: str | None = None
@@ -90,12 +91,10 @@ class Verdict:
         raise KeyError(f"{metric} is not among {', '.join(row.metric for row in self.rows)}")
 
     def joined(self, other: "Verdict") -> "Verdict":
-        """Return it with what ``other`` measured of the same candidates."""
-        protocol = self.protocol | {"measured": other.protocol["measured"]}
-        protocol["metrics"] = self.protocol["metrics"] | other.protocol["metrics"]
+        """Return it with what ``other`` measured of the same candidates, and ``other``'s protocol, which says both."""
         return replace(
             self,
-            protocol=protocol,
+            protocol=other.protocol,
             rows=self.rows + other.rows,
             not_applicable=self.not_applicable + other.not_applicable,
             warnings=self.warnings + other.warnings,
@@ -114,7 +113,7 @@ class Verdict:
             "metrics": {row.metric: row.to_dict() for row in self.rows},
             "not_applicable": [vars(item) for item in self.not_applicable],
             "warnings": self.warnings,
-            "protocol": self.protocol,
+            "protocol": self.protocol.to_dict(),
         }
 
     def table(self) -> "Table":
@@ -148,16 +147,15 @@ class Verdict:
         console.print(self.table())
 
     def _notes(self) -> list[str]:
-        sets: Mapping[str, Any] = self.protocol
-        measured = sets.get("measured")
+        sets, measured = self.protocol, self.protocol.measured
         of_model = f"measured on {measured['num']:,} of the {measured['split']} split" if measured else None
-        drawn = _drawn(sets.get("sampler"))
-        if not sets["n_fake"]:
+        drawn = _drawn(sets.sampler)
+        if not sets.n_fake or sets.reference is None:
             return [*filter(None, [of_model, drawn]), *self._reading()]
-        heldout = f", {sets['n_fake']:,} real of {sets['heldout']['split']} as floor" if sets["heldout"] else ""
-        reference = f"{sets['n_reference']:,} of {sets['data']['name']}'s {sets['reference']['split']} split"
+        heldout = f", {sets.n_fake:,} real of {sets.heldout['split']} as floor" if sets.heldout else ""
+        reference = f"{sets.n_reference:,} of {sets.data['name']}'s {sets.reference['split']} split"
         return [
-            f"{sets['n_fake']:,} pictures against {reference}{heldout}"
+            f"{sets.n_fake:,} pictures against {reference}{heldout}"
             + "".join(f"; {text}" for text in (of_model, drawn) if text),
             *self._reading(),
         ]
