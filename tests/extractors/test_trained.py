@@ -63,7 +63,7 @@ def test_one_file_holds_everything(file: Path) -> None:
     assert torch.equal(found.vectors, vectors) and torch.equal(found.logits, logits)
     assert extractor(images.repeat_interleave(2, 2).repeat_interleave(2, 3)).vectors.shape == (3, 5)
     assert extractor.protocol["trained_on"] == {"name": "digits", "fingerprint": "unlike any"}
-    assert extractor.protocol.weights_sha256 == extractor.weights_sha256
+    assert extractor.protocol["weights_sha256"] == extractor.weights_sha256
 
 
 def test_equal_extractors_are_equal_files(file: Path, tmp_path: Path) -> None:
