@@ -289,6 +289,13 @@ def test_processes_move_a_codebook_by_all_their_batches_and_put_unused_codes_whe
     torch.testing.assert_close(bottleneck.uses[0], torch.tensor([4.0, 2.0]))
 
 
+def test_a_codebook_follows_at_least_a_little():
+    quantised(decay=0.0)
+    for decay in (-0.1, 1.0):
+        with pytest.raises(ConfigError, match=rf"model\.bottleneck\.decay: {decay} is not within 0 and 1"):
+            quantised(decay=decay)
+
+
 def test_evaluation_leaves_the_codebook_alone():
     bottleneck = quantised()
     before = bottleneck.codebooks.clone()

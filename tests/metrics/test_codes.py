@@ -29,3 +29,10 @@ def test_perplexity_is_that_of_each_place_and_not_of_all_places_together(tiny_va
     assert measured(uniform, uniform)["codebook_use"].value == pytest.approx(1)
     assert measured(uniform, constant)["codebook_perplexity"].value == pytest.approx(2)  # √(4 · 1)
     assert measured(uniform, constant)["codebook_perplexity"].details == {"of": 4, "unused": 3}
+
+
+def test_it_is_of_models_that_encode_to_codes(tiny_vae, tiny_gan, tiny_data):
+    examples, metric = tiny_data.split("test"), CodebookUse()
+    assert metric.why_not(tiny_vae(), examples) == "the model has no codebook"
+    assert metric.why_not(tiny_vae(bottleneck=VectorQuantised), examples) is None
+    assert metric.why_not(tiny_gan(), examples) not in (None, "the model has no codebook")

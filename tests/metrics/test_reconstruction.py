@@ -65,3 +65,14 @@ def test_the_error_beside_is_that_of_as_many_principal_components_as_the_latent_
     assert scores["mse_of_pca"].value == pytest.approx((rest**2).mean(), rel=1e-3)
     assert pca_error(train, train, 39) == pytest.approx(0, abs=1e-6)
     assert "mse_of_pca" not in measured(pictures, torch.zeros(6, 1, 16, 16), train=train[:5], dim=5)
+
+
+@pytest.mark.parametrize(("side", "has"), [(10, False), (11, True)])
+def test_structural_similarity_is_of_pictures_that_its_window_fits_in(tiny_vae, monkeypatch, tmp_path, side, has):
+    model = tiny_vae(spec=Spec("any", ImageContent(1, side, 14)))
+    monkeypatch.setattr(model, "reconstruct", lambda batch: batch)
+    pictures = Images(torch.randint(0, 256, (6, 1, side, 14), dtype=torch.uint8))
+    scores = Reconstruction().measure(model, Held("test", pictures, lambda: pictures, ReferenceCache(tmp_path)))
+    assert ("ssim" in scores) is has
+    assert bool(Reconstruction().warnings(scores)) is not has
+    assert not has or scores["ssim"].value == pytest.approx(1)

@@ -150,6 +150,15 @@ def test_self_bleu_holds_a_text_against_the_shorter_of_two_that_are_equally_near
     assert self_bleu(words("a b c d e f g h", "a b c d e f", "a b c d"), longest) == pytest.approx(wanted, rel=1e-12)
 
 
+def test_self_bleu_of_texts_shorter_than_their_nearest_others_is_less() -> None:
+    """All words match; 20 words beside 24 of the references that are nearest in length: exp(1 − 24 / 20)."""
+    texts = words("a b c d", "a b c d a b c d", "a b c d a b c d")
+    assert self_bleu(texts, 1) == pytest.approx(math.exp(-0.2))
+    lines = [" ".join(each) for each in texts]
+    others = [lines[:i] + lines[i + 1 :] for i in range(3)]
+    assert self_bleu(texts, 1) == pytest.approx(bleu_score(lines, others, n_gram=1).item(), rel=1e-5)
+
+
 def test_copies_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     source = "".join(chr(ord("a") + (i * i) % 23) for i in range(500)) + "über alles"
     assert copied_share([source[100:130], "über alles"], source, 10) == 1

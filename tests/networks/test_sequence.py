@@ -427,6 +427,14 @@ def test_what_a_patch_looks_at_sums_to_one():
     torch.testing.assert_close(weights.sum(-1), torch.ones(weights.shape[:-1]))
 
 
+def test_what_is_looked_at_does_not_depend_on_the_level_that_is_subtracted():
+    network = lively(Patches(SERIES, 1, backbone=NOT_CAUSAL, normalise=LastValue(), patch_length=4, stride=3))
+    past = history(SERIES)
+    before = network.attention(past)
+    past.past = past.past + 5
+    torch.testing.assert_close(network.attention(past), before, atol=1e-4, rtol=1e-4)
+
+
 def test_channels_are_forecast_by_themselves_in_their_order():
     network = lively(Patches(SERIES, 1, backbone=NOT_CAUSAL, normalise=Unchanged(), patch_length=4, stride=3))
     past = history(SERIES)
