@@ -15,7 +15,7 @@ from torch import Tensor
 from genloom import cli
 from genloom.bottlenecks.gaussian import Gaussian
 from genloom.contents.image import ImageBatch, ImageContent
-from genloom.data.base import Split
+from genloom.data.base import InMemoryData, Split
 from genloom.data.images.base import ImageData, Images
 from genloom.data.images.digits import Digits
 from genloom.distributions.latents import StandardNormal
@@ -117,7 +117,8 @@ def fit(tmp_path: Any) -> Callable[..., pl.Trainer]:
     """Trains on the CPU, silently."""
 
     def train(model: Family, data: ImageData, **arguments: Any) -> pl.Trainer:
-        data.prepare_training(batches_per_iteration=model.batches_per_iteration)
+        if isinstance(data, InMemoryData):  # and no plain loader
+            data.prepare_training(batches_per_iteration=model.batches_per_iteration)
         chosen: dict[str, Any] = {
             "accelerator": "cpu",
             "max_epochs": -1,

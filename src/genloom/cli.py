@@ -10,6 +10,7 @@ through the environment variable ``GENLOOM_JOB``.
 import argparse
 import importlib
 import os
+import re
 import signal
 import sys
 import traceback
@@ -109,6 +110,7 @@ def _hydra(command: str, arguments: list[str]) -> int:
     if (key := positional(command)) is not None and not flags.shell_completion:
         flags.overrides = _keyed(key, flags.overrides)
     texts = literal(command)
+    flags.overrides = [each for override in flags.overrides for each in _one_by_one(override, texts)]
     if not flags.multirun:  # there a comma parts the jobs
         flags.overrides = [_as_text(override, texts) for override in flags.overrides]
     flags.overrides = [_with_null(override, texts) for override in flags.overrides]
@@ -179,6 +181,14 @@ def _is_override(argument: str) -> bool:
     if argument.startswith((".", "/", "~/")):  # as no key does: ./lr=1 is a path
         return False
     return not argument or "=" in argument or argument.startswith("~")  # ~KEY removes a key
+
+
+def _one_by_one(override: str, keys: Sequence[str]) -> list[str]:
+    """Return KEY=NAME=VALUE,NAME=VALUE, of a key whose names are free, as an override of each name."""
+    key, _, value = override.partition("=")
+    if f"{key}." not in keys or not re.match(r"\w+=", value):
+        return [override]
+    return [f"{key}.{each}" for each in re.split(r",(?=\w+=)", value)]
 
 
 def _as_text(override: str, keys: Sequence[str]) -> str:

@@ -358,7 +358,7 @@ def test_help_names_groups_options_and_examples(outcomes: dict[str, dict[str, An
 
 def test_a_key_without_a_value_is_unset(outcomes: dict[str, dict[str, Any]]) -> None:
     shown = outcomes["nothing for null"]["out"]
-    assert "  top_k: null" in shown and "weights: null" in shown and "prompt: ''" in shown
+    assert "  top_k: null" in shown and "weights: null" in shown and "  label: null" in shown
 
 
 def test_debug_brings_nothing_back(outcomes: dict[str, dict[str, Any]]) -> None:
