@@ -90,7 +90,7 @@ def test_written_columns_never_collide(tmp_path):
     present = read_present(path, Series(path=path, look_back=4, horizon=3).describe())
     mean = torch.zeros(1, 3, 2)
     assert present.table(Forecast(mean)).columns == ["time", "y", "y_0.1"]
-    with pytest.raises(DataError, match=r"two columns called 'y_0\.1'; choose other levels"):
+    with pytest.raises(DataError, match=r"two columns called 'y_0\.1'; choose others"):
         present.table(Forecast(mean, torch.tensor([0.1]), mean.unsqueeze(0)))
 
 

@@ -100,8 +100,8 @@ class Present:
                 add(f"{target}_{level:.4g}", quantile[..., place].flatten().numpy())
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise DataError(
-                f"levels: the written table would have two columns called {twice[0]!r}; choose other levels, or train "
-                "with that target renamed"
+                f"sampler.levels: the written table would have two columns called {twice[0]!r}; choose others, or "
+                "train with that target renamed"
             )
         return pl.DataFrame(dict(zip(names, columns, strict=True)))
 
