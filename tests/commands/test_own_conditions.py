@@ -99,6 +99,13 @@ def test_a_picture_and_a_text_are_told_in_training_and_in_every_command(run, out
         assert {f"{name}s" for name in given} < set(archive.files)
         assert archive["captions"].shape == (70, 5) and len(np.unique(archive["captions"], axis=0)) == 4
 
+    if told == "own embedder":  # an asked-for nothing needs no value of its own
+        code, _, err = run("train", *TRAIN, *TOLD[told], "model.drop_given.sketch=0.5", "metrics=none", "run.dir=two")
+        assert code == 0, err
+        code, _, err = run("sample", "checkpoint=two", trust, "num=6", "given.sketch=null", "out=untold")
+        assert code == 0, err
+        with np.load(outside / "untold" / "samples.npz") as archive:
+            assert "sketchs" not in archive.files and "captions" in archive.files
     if told == "vae":
         code, _, err = run("sample", "checkpoint=one", trust, "num=6", "given.caption=[above,right]", "out=asked")
         assert code == 0, err

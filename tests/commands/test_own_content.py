@@ -129,6 +129,7 @@ def test_own_content_is_trained_sampled_judged_and_reported(run, outside, model)
     code, out, err = run("train", *FIELDS, *MODELS[model], looks, "run.dir=runs/one")
     assert code == 0, err
     assert "neighbours: not drawn: made for pictures, and the data holds fields" in out
+    assert "final.ckpt trust=[outside_fields]" in out  # so that the line works when it is pasted
     drawn = {path.name for path in (outside / "runs" / "one" / "samples").iterdir()}
     assert drawn == {"samples-0000003.png", "interpolation-0000003.png", "strongest-0000003.txt"}
     plain = checkpoint.read(outside / "runs" / "one")["genloom"]["spec"]

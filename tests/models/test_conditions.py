@@ -129,6 +129,19 @@ def test_dropped_conditions_are_keyed_and_as_frequent_as_wanted(pairs, fit):
     model.iteration += 1
     assert not torch.equal(model.taken_from(batch).given.dropped["sketch"], first.given.dropped["sketch"])
     assert vae(pairs.describe()).taken_from(batch) is batch
-    for name, probability in (("sketch", 1.2), ("colour", 0.1)):
-        with pytest.raises(ConfigError, match=rf"^model\.drop_given\.{name}: {probability} is not within 0 and 1, or"):
-            vae(pairs.describe(), drop_given={name: probability})
+    assert vae(pairs.describe(), drop_given={"sketch": 0.0}).drop_given == {}  # it was never without
+    for build in (vae, gan):
+        with pytest.raises(ConfigError, match=r"^model\.drop_given\.sketch: 1\.2 is not within 0 and 1$"):
+            build(pairs.describe(), drop_given={"sketch": 1.2})
+        with pytest.raises(ConfigError, match=r"^model\.drop_given\.colour: the model is not told the colour"):
+            build(pairs.describe(), drop_given={"colour": 0.1})
+
+
+def test_what_was_not_told_is_not_written_beside_samples(pairs):
+    model = taking(vae(pairs.describe(), drop_given={"sketch": 0.5, "label": 0.5}), lambda: pairs.split("test"))
+    assert draw_examples(model, 4, seed=0, asked={"sketch": None}).given.keys() == {"label"}
+    assert draw_examples(model, 4, seed=0, asked={"sketch": None, "label": ["low"]}).given["label"].tolist() == [0] * 4
+    for name, reason in (("colour", "the model is not told a colour; it can be given label, sketch"), ("label", "")):
+        told = vae(pairs.describe()) if not reason else model
+        with pytest.raises(ConfigError, match=reason or r"train with model\.drop_given\.label=0\.1"):
+            draw_examples(told, 4, seed=0, asked={name: None})

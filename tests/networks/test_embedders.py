@@ -143,9 +143,11 @@ def test_what_cannot_be_told_is_refused_with_its_name():
     with pytest.raises(ConfigError, match=r"^given\.place: a network is told the place, and there is none; give one"):
         Told(SPEC, "head", names=["place"])(NOTHING)
     smelly = Spec("sea", SPEC.content, {"smell": Smell()})
-    with pytest.raises(ConfigError, match=r"^head\.embedders\.smell: no embedder of ours is made for smells; give one"):
+    with pytest.raises(ConfigError, match=r"^head: no embedder of genloom is made for smells; choose one as its"):
         Told(smelly, "head")
     assert Told(smelly, "head", embedders={"smell": partial(Nose, dim=2)})(Given(smell=torch.zeros(3))).shape == (3, 2)
-    wrong = r"^head\.embedders\.place: PictureEmbedder is made for pictures, and place of data\.name=any holds points"
+    wrong = r"^head: embedders\.place: PictureEmbedder is made for pictures, and place of data\.name=any holds points"
     with pytest.raises(ConfigError, match=wrong):
         Told(SPEC, "head", embedders={"place": PictureEmbedder})
+    with pytest.raises(ConfigError, match=r"^head: embedders has plaice, which is not among what is told: label"):
+        Told(SPEC, "head", embedders={"plaice": ValuesEmbedder})

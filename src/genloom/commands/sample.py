@@ -27,7 +27,8 @@ def run(config: DictConfig) -> None:
     model, file = load_model(config)
     drawing = require("genloom sample", Samples, model).using(config.weights)
     asked = {name: _texts(value) for name, value in config.given.items()}
-    drawing = taking(drawing, lambda: load_data_of(model, file, None, config.trust).split("test"), known=asked)
+    known = [name for name, texts in asked.items() if texts is not None]
+    drawing = taking(drawing, lambda: load_data_of(model, file, None, config.trust).split("test"), known=known)
     out = Path(config.out) if config.out else Path("samples") / f"{file.stem}-seed{config.seed}"
     try:
         out.mkdir(parents=True, exist_ok=True)

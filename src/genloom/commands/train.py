@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import warnings
 from collections.abc import Iterator
@@ -189,6 +190,7 @@ def _conclude(
     relative = Path(os.path.relpath(place))
     has_curves = "tensorboard" in (config.logger or {}) and (place / "tensorboard").is_dir()
     curves = f"tensorboard --logdir {pasted(str(relative.parent))}" if has_curves else None
+    trust = _trust(config)
     usable = {"sample": Samples, "reconstruct": Reconstructs, "forecast": Forecasts}
     lines = {
         "looks": os.path.relpath(pictures[-1]) if pictures else None,
@@ -196,6 +198,7 @@ def _conclude(
         **{
             command: f"genloom {command} {setting('checkpoint', relative / 'checkpoints' / 'final.ckpt')}"
             + (" data.path=NEW.csv" if needed is Forecasts else "")
+            + (f" trust=[{','.join(trust)}]" if trust else "")
             for command, needed in usable.items()
             if needed in abilities
         },
@@ -204,6 +207,12 @@ def _conclude(
     for name, text in lines.items():
         if text is not None:
             print(f"{name + ':':<13}{text}")
+
+
+def _trust(config: DictConfig) -> list[str]:
+    """Return the packages of the user's own that the checkpoint names, which whoever loads it must trust."""
+    named = OmegaConf.to_yaml(OmegaConf.create([config.model, config.data, config.metrics, config.sampler]))
+    return sorted(set(re.findall(r"_target_: (\w+)\.", named)) - {"genloom", "torch"})
 
 
 def _sweep_directory() -> Path | None:

@@ -67,6 +67,8 @@ class Turned(InMemoryData):
     def conditions(self) -> Mapping[str, Condition]:
         """Return the source's content under its name, and the source's other conditions."""
         others = {name: each for name, each in self.source.conditions().items() if name != self.models}
+        if self.gives in others:
+            raise ConfigError(f"data.gives: {self.gives} is what {self.source.name} gives already; choose another name")
         return {self.gives: self.source.content(), **others}
 
     def read(self, split: Split) -> Examples:

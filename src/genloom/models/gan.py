@@ -82,6 +82,12 @@ class GAN(FromLatents, Family):
         self.augmentation = augmentation(spec) if augmentation is not None else None
         self._real_signs: list[Tensor] = []
         check_parts(spec, latent, self.generator, self.discriminator, objective)
+        self.check_dropped(self.told)
+        if "label" in self.drop_given and "class" in self.discriminator.aux:
+            raise ConfigError(
+                "model.drop_given.label: a term of model.objective asks for the class of every example; leave it out, "
+                "or choose network/head@model.discriminator.head=projection"
+            )
         for player in spectral_norm:
             if player not in self.players():
                 raise ConfigError(f"model.spectral_norm: {player!r} is no player; they are {', '.join(self.players())}")
@@ -222,7 +228,7 @@ class GAN(FromLatents, Family):
     def drawn(self, num: int, rng: torch.Generator, given: Given | None) -> tuple[Latent, Given]:
         """Return latents and what they are given; the latent itself says which code it has, unless one is given."""
         latent = self.draw_latent(num, rng)
-        known = Given(given or {}, dropped=given.dropped if given is not None else None)
+        known = Given(given or {}, dropped=getattr(given, "dropped", None))
         if "category" in latent:
             known.setdefault("code", latent["category"])
         given = self.draw_given(num, rng, known)

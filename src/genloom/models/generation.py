@@ -67,14 +67,23 @@ def as_asked(model: Samples, num: int, asked: Asked) -> Given:
     return given
 
 
-def _asked(model: Samples, name: str, texts: Sequence[str], num: int) -> Tensor:
+def _check_told(model: Samples, name: str) -> None:
     if name not in model.conditions:
         known = ", ".join(model.conditions) or "nothing"
         raise ConfigError(f"given.{name}: the model is not told a {name}; it can be given {known}")
+
+
+def _asked(model: Samples, name: str, texts: Sequence[str], num: int) -> Tensor:
+    _check_told(model, name)
     return model.conditions[name].asked(texts, num, f"given.{name}")
 
 
+def _is_untold(batch: Batch, name: str) -> bool:
+    return name in batch.given.dropped and bool(batch.given.dropped[name].all())
+
+
 def _untold(model: Samples, name: str, num: int) -> Tensor:
+    _check_told(model, name)
     if name not in model.drop_given:
         raise ConfigError(
             f"given.{name}: null tells the model no {name}, which it was not trained for; train with "
@@ -114,6 +123,6 @@ def _stored(model: Samples, batches: list[Batch]) -> Examples:
     given = {
         name: condition.decode(torch.cat([batch.given[name] for batch in batches])).cpu()
         for name, condition in model.conditions.items()
-        if all(name in batch.given for batch in batches)
+        if all(name in batch.given and not _is_untold(batch, name) for batch in batches)
     }
     return model.spec.content.examples(content, given)

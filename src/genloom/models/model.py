@@ -89,7 +89,7 @@ class GenerativeModel(LightningModule, ABC):
         Raises:
             ConfigError: a condition cannot be drawn, and there are no real examples to take it from.
         """
-        drawn = Given(known or {}, dropped=known.dropped if known is not None else None)
+        drawn = Given(known or {}, dropped=getattr(known, "dropped", None))  # a plain dict has none
         missing = {name: each for name, each in self.conditions.items() if name not in drawn}
         index = None  # of the real examples, the same for all conditions, since they belong together
         for name, condition in missing.items():

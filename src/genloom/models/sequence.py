@@ -168,6 +168,7 @@ class SequenceModel(Predictor, Family):
     ) -> None:
         super().__init__(spec, **family)
         self.build(network, output)
+        self.check_dropped(())
         self.objective = objective
         needed = objective.needs
         if needed is not None and not getattr(self.output.prediction, needed, False):

@@ -76,6 +76,7 @@ class VAE(FromLatents, Family):
             conditioning=conditioning,
             latent_density=latent_density,
         )
+        self.check_dropped(self.told)
         self.objective = objective
         self.input_noise = input_noise
         if objective.needs_densities and not self.autoencoder.bottleneck.stochastic:

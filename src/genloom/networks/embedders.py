@@ -181,8 +181,8 @@ EMBEDDERS: Sequence[type[Embedder]] = (LabelEmbedder, PictureEmbedder, TextEmbed
 class Told(nn.Module):
     """What a network is told: some of the data's conditions, each made a vector by an embedder of its own.
 
-    An example whose condition is dropped, or that is given none, has zeros in that place, which is what a network that
-    learns from dropped conditions knows as "nothing was said"; Ho and Salimans, Classifier-Free Diffusion Guidance,
+    An example whose condition is dropped has zeros in that place, which is what a network that learns from dropped
+    conditions knows as "nothing was said"; Ho and Salimans, Classifier-Free Diffusion Guidance,
     2022.
 
     Args:
@@ -221,6 +221,11 @@ class Told(nn.Module):
                 f"{', '.join(spec.given) or 'nothing'}"
             )
         self.names = tuple(spec.given if names is None else names)
+        if unknown := [name for name in embedders or () if name not in self.names]:
+            raise ConfigError(
+                f"{who}: embedders has {', '.join(unknown)}, which is not among what is told: "
+                f"{', '.join(self.names) or 'nothing'}"
+            )
         wanted = {} if dim is None else {"dim": dim, "std": std}
         chosen = {name: _embedder(spec, name, who, (embedders or {}).get(name)) for name in self.names}
         built = [embedder(spec.given[name], **wanted) for name, embedder in chosen.items()]
@@ -255,9 +260,11 @@ def _embedder(spec: Spec, name: str, who: str, chosen: MakeEmbedder | None) -> M
     if chosen is None:
         fitting = [embedder for embedder in EMBEDDERS if why_not(embedder, condition) is None]
         if not fitting:
-            raise ConfigError(f"{who}.embedders.{name}: no embedder of ours is made for {condition.called}; give one")
+            raise ConfigError(
+                f"{who}: no embedder of genloom is made for {condition.called}; choose one as its embedders.{name}"
+            )
         return fitting[0]
     kind = chosen.func if isinstance(chosen, partial) else chosen
     if reason := why_not(kind, condition, data=f"{name} of data.name={spec.name}"):
-        raise ConfigError(f"{who}.embedders.{name}: {getattr(kind, '__name__', kind)} is {reason}; choose another")
+        raise ConfigError(f"{who}: embedders.{name}: {getattr(kind, '__name__', kind)} is {reason}; choose another")
     return chosen

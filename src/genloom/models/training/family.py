@@ -10,7 +10,7 @@ import math
 import os
 import warnings
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -77,11 +77,8 @@ class Family(GenerativeModel):
             if value < 1:
                 raise ConfigError(f"model.{name}: {value} is below the limit of 1")
         for name, probability in (drop_given or {}).items():
-            if name not in spec.given or not 0 <= probability <= 1:
-                raise ConfigError(
-                    f"model.drop_given.{name}: {probability} is not within 0 and 1, or not of a condition of "
-                    f"data.name={spec.name}, which gives {', '.join(spec.given) or 'nothing'}"
-                )
+            if not 0 <= probability <= 1:
+                raise ConfigError(f"model.drop_given.{name}: {probability} is not within 0 and 1")
         self._drop_given = dict(drop_given or {})
         self.seed = seed
         self.accumulation = accumulation
@@ -182,16 +179,31 @@ class Family(GenerativeModel):
 
     @property
     def drop_given(self) -> Mapping[str, float]:
-        """With what probability each condition is dropped in training."""
-        return self._drop_given
+        """With what probability each condition is dropped in training, of those that are at all."""
+        return {name: probability for name, probability in self._drop_given.items() if probability > 0}
+
+    def check_dropped(self, told: Collection[str]) -> None:
+        """Refuse to drop what no network is told.
+
+        Args:
+            told: names of the conditions that one is.
+
+        Raises:
+            ConfigError: naming what would be dropped, and what is told.
+        """
+        if untold := [name for name in self._drop_given if name not in told]:
+            raise ConfigError(
+                f"model.drop_given.{untold[0]}: the model is not told the {untold[0]}, so it cannot be dropped; it is "
+                f"told {', '.join(told) or 'nothing'} that it could do without"
+            )
 
     def taken_from(self, loaded: Loaded) -> Batch:
         """Return what a loader yields as a batch; some examples are not told a condition, if that is wanted."""
         batch = as_batch(loaded)
-        if not self._drop_given:
+        if not self.drop_given:
             return batch
         dropped = {}
-        for name, probability in self._drop_given.items():
+        for name, probability in self.drop_given.items():
             rng = self.rng("drop", name, self.global_rank)
             dropped[name] = torch.rand(len(batch), generator=rng, device=rng.device) < probability
         return replace(batch, given=Given(batch.given, dropped=dropped))
