@@ -1,4 +1,9 @@
-"""What content may be given under a name: every kind of content, and what is only ever given."""
+"""Conditions: what a model may be told. Every kind of content is one; some things are only ever conditions.
+
+A condition of your own is a frozen dataclass with ``called``, ``encode`` and ``decode``; ``draw`` if it can be drawn
+without data, and ``asked`` if the command line can name it. A data set names it in ``conditions()``, and an embedder
+(:mod:`genloom.networks.embedders`) makes vectors of it.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -20,7 +25,7 @@ class Condition(Part, ABC):
 
     Attributes:
         called: what a person calls its examples, in the plural.
-        is_drawn: whether :meth:`draw` is there. Conditions of which it is not are taken from real examples.
+        is_drawn: whether :meth:`draw` is there; others are taken from real examples.
     """
 
     called: ClassVar[str]

@@ -1,6 +1,7 @@
 """From conditions to vectors: an embedder for each kind, and all that a network is told as one.
 
-An embedder gives vectors of a wanted length, which are learned; or of the length that is natural for its condition.
+Asked for vectors of some length, an embedder learns them. Without a length, labels become ones and zeros (one-hot),
+values of one shape stay as they are, and pictures and texts become 64 learned numbers.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -193,6 +194,9 @@ class Told(nn.Module):
         embedders: by a condition's name; others are embedded by the first of :data:`EMBEDDERS` that is made for them.
         dim: of each vector; None is what is natural for each condition.
         std: standard deviation of learned vectors at first.
+
+    Zeros are also what an unmapped zero of :class:`ValuesEmbedder` looks like: to be told apart from "nothing was
+    said", such values want a length, or a range without 0.
 
     Raises:
         NeedsLabelsError: the data has no condition.
