@@ -25,7 +25,7 @@ from genloom.examples import Examples
 from genloom.inspections.base import Look
 from genloom.inspections.throughput import Progress, Throughput
 from genloom.judging.judge import Judge
-from genloom.models.abilities import Model
+from genloom.models.abilities import Model, lack
 from genloom.models.training.family import Family
 from genloom.runs import checkpoint, loading, stranger
 from genloom.runs.logs import careful
@@ -157,8 +157,8 @@ def load_model(config: DictConfig) -> tuple[Family, Path]:
     """Return the model of a checkpoint, drawn from as the command line says, and the checkpoint's file.
 
     Args:
-        config: ``checkpoint``, ``device``, ``trust``; and ``sampler``: one to draw by, or values that change the
-            checkpoint's; empty leaves that as it is.
+        config: ``checkpoint``, ``device``, ``trust``; of commands that draw also ``sampler``: one to draw by, or values
+            that change the checkpoint's; empty leaves that as it is.
 
     Raises:
         CheckpointError: it cannot be used.
@@ -167,7 +167,7 @@ def load_model(config: DictConfig) -> tuple[Family, Path]:
     """
     file = checkpoint.find(config.checkpoint)
     model = loading.load(file, trust=list(config.trust), device=device(config.device))
-    if config.sampler:
+    if config.get("sampler"):
         node = config.sampler if "_target_" in config.sampler else _changed(model, file, config.sampler)
         sampler = instantiate(node, "sampler")
         check(sampler, model)
@@ -181,7 +181,8 @@ def _changed(model: Family, file: Path, changes: DictConfig) -> DictConfig:
     known = [field.name for field in fields(kind)]  # pyright: ignore[reportArgumentType]
     for name in map(str, changes):
         if name not in known:
-            others = [each for each in SAMPLERS if name in (field.name for field in fields(each))]
+            fitting = [each for each in SAMPLERS if lack(model, each.needs) is None]
+            others = [each for each in fitting if name in (field.name for field in fields(each))]
             chosen = "".join(f"; sampler={each.__name__.lower()} has it" for each in others)
             hint = did_you_mean(name, known) or chosen or f"; it has {', '.join(known) or 'none'}"
             raise ConfigError(f"sampler.{name}: {kind.__name__}, the sampler of {file}, has no value {name}{hint}")

@@ -7,11 +7,9 @@ import numpy as np
 import torch
 from omegaconf import DictConfig
 
-from genloom.commands.assembly import examples_for
-from genloom.devices import device
+from genloom.commands.assembly import examples_for, load_model
 from genloom.errors import ConfigError
 from genloom.models.abilities import Encodes, require
-from genloom.runs import checkpoint, loading
 
 
 def run(config: DictConfig) -> None:
@@ -20,8 +18,7 @@ def run(config: DictConfig) -> None:
     Raises:
         GenloomError: the checkpoint or the examples cannot be used, or its model does not encode.
     """
-    file = checkpoint.find(config.checkpoint)
-    model = loading.load(file, trust=list(config.trust), device=device(config.device))
+    model, file = load_model(config)
     encoding = require("genloom encode", Encodes, model).using(config.weights)
     examples = examples_for(model, file, config)
     batches = model.spec.batches(examples, config.batch_size)

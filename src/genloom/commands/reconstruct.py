@@ -5,13 +5,11 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from genloom.commands.assembly import examples_for
-from genloom.devices import device
+from genloom.commands.assembly import examples_for, load_model
 from genloom.errors import ConfigError
 from genloom.examples import Examples
 from genloom.models.abilities import Reconstructs, require
 from genloom.models.generation import reconstruct_examples
-from genloom.runs import checkpoint, loading
 
 
 def run(config: DictConfig) -> None:
@@ -20,8 +18,7 @@ def run(config: DictConfig) -> None:
     Raises:
         GenloomError: the checkpoint or the examples cannot be used, or its model does not reconstruct.
     """
-    file = checkpoint.find(config.checkpoint)
-    model = loading.load(file, trust=list(config.trust), device=device(config.device))
+    model, file = load_model(config)
     reconstructing = require("genloom reconstruct", Reconstructs, model).using(config.weights)
     content = model.spec.content
     examples = examples_for(model, file, config)

@@ -6,7 +6,7 @@ here before Hydra applies it. This is the one module that uses Hydra's internals
 
 import copy
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_origin
@@ -53,7 +53,7 @@ class _Loader(ConfigLoaderImpl):
             amendment = super()._compose_config_from_defaults_list([default], repo)
             _leave_out_absent(amendment, config)
             config.merge_with(amendment)
-        _open_empty(config)
+        _open_empty(config, {name for name in config if repo.group_exists(str(name))})
         return config
 
     def get_group_options(
@@ -329,7 +329,7 @@ class Composer:
             name, parent = str(cause.full_key or key), cause.parent_node
             siblings = [str(sibling) for sibling in parent or ()]
             if isinstance(cause, ConfigKeyError | ConfigAttributeError):
-                hint = did_you_mean(str(cause.key), siblings) or f"; there is {', '.join(siblings)}"
+                hint = did_you_mean(str(cause.key), siblings) or f"; there is {', '.join(siblings) or 'none to set'}"
                 return ConfigError(f"{name}: unknown key{where}{hint}")
             wanted = _type(parent, str(cause.key))
             return ConfigError(f"{name}: {_first_line(cause)}{where}{wanted}")
@@ -360,14 +360,14 @@ class Composer:
         return ConfigError(f"{missing}: there is no such file{where}{did_you_mean(option, self.options(group))}")
 
 
-def _open_empty(node: DictConfig, is_group: bool = True) -> None:
-    """Let mappings that stand empty, but for groups of which nothing is chosen, take keys of the user's own."""
+def _open_empty(node: DictConfig, groups: Collection[Any] = ()) -> None:
+    """Let mappings that stand empty, but for ``groups`` of which nothing is chosen, take keys of the user's own."""
     for name in node:
         child = node._get_node(name)
         if isinstance(child, DictConfig) and not child._is_none() and not child._is_missing():
-            if len(child) == 0 and not is_group and not is_dataclass(OmegaConf.get_type(child)):
+            if len(child) == 0 and name not in groups and not is_dataclass(OmegaConf.get_type(child)):
                 child._set_flag("struct", False)
-            _open_empty(child, is_group=False)
+            _open_empty(child)
 
 
 def _type(parent: Any, name: str) -> str:

@@ -9,7 +9,7 @@ and whether a text is ``literal``: taken as it is, without a grammar.
 """
 
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, get_origin
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
@@ -21,7 +21,6 @@ _OBJECT = {"holds": "object"}
 _OBJECTS = {"holds": "objects"}
 _OBJECT_OR_OBJECTS = {"holds": "object or objects"}  # one for all, or some by name
 _OBJECT_OR_CHANGES = {"holds": "object or changes"}  # or values that change the checkpoint's
-_ASKED = {"holds": "changes", "literal": True}  # texts, or lists of them, by the names of a checkpoint's conditions
 _POSITIONAL = {"positional": True}
 _LITERAL = {"literal": True}
 
@@ -87,7 +86,7 @@ class Sample:
     seed: int = field(default=MISSING, metadata=_SEED)
     weights: str | None = field(default=None, metadata=_WEIGHTS)
     out: str | None = None
-    given: dict[str, Any] = field(default_factory=dict, metadata=_ASKED)
+    given: dict[str, Any] = field(default_factory=dict, metadata=_LITERAL)
     length: int = field(default=MISSING, metadata=_COUNT)
     sampler: dict[str, Any] = field(default_factory=dict, metadata=_OBJECT_OR_CHANGES)
     device: str = MISSING
@@ -221,7 +220,7 @@ def literal(command: str) -> list[str]:
     """Return the keys whose values are texts to be taken as they are; one that ends in a dot is of all keys below."""
     known = fields(SCHEMAS[command]) if command in SCHEMAS else ()
     return [
-        f"{field.name}." if "holds" in field.metadata else field.name
+        f"{field.name}." if get_origin(field.type) is dict else field.name
         for field in known
         if field.metadata.get("literal")
     ]

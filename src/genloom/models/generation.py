@@ -32,9 +32,7 @@ def draw(model: Samples, num: int, *, rng: torch.Generator, given: Given | None 
     return model.sampler.draw(model, num, rng=rng, given=given)
 
 
-def draw_examples(
-    model: Samples, num: int, *, seed: int, asked: Mapping[str, Sequence[str] | None] | None = None
-) -> Examples:
+def draw_examples(model: Samples, num: int, *, seed: int, asked: Asked | None = None) -> Examples:
     """Return ``num`` examples as the model's sampler draws them, on the CPU, with what they were given.
 
     The same seed, number and weights give the same examples, whoever asks: the judge and ``genloom sample`` alike.

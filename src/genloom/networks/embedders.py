@@ -183,8 +183,8 @@ class Told(nn.Module):
     """What a network is told: some of the data's conditions, each made a vector by an embedder of its own.
 
     An example whose condition is dropped has zeros in that place, which is what a network that learns from dropped
-    conditions knows as "nothing was said"; Ho and Salimans, Classifier-Free Diffusion Guidance,
-    2022.
+    conditions knows as "nothing was said"; Ho and Salimans, Classifier-Free Diffusion Guidance, 2022. (Values that are
+    kept as they are may be zero themselves: where that matters, a length is wanted.)
 
     Args:
         spec: the data's.
@@ -194,9 +194,6 @@ class Told(nn.Module):
         embedders: by a condition's name; others are embedded by the first of :data:`EMBEDDERS` that is made for them.
         dim: of each vector; None is what is natural for each condition.
         std: standard deviation of learned vectors at first.
-
-    Zeros are also what an unmapped zero of :class:`ValuesEmbedder` looks like: to be told apart from "nothing was
-    said", such values want a length, or a range without 0.
 
     Raises:
         NeedsLabelsError: the data has no condition.

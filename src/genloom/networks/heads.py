@@ -117,7 +117,11 @@ class Classifier(Head):
 
     def __init__(self, spec: Spec, num_features: int) -> None:
         super().__init__()
-        self.aux = {"class": num_classes(spec, "head: classifier")}
+        if spec.labels is None:
+            raise NeedsLabelsError(
+                f"head: classifier needs labels, and data.name={spec.name} has none; choose labelled data or another"
+            )
+        self.aux = {"class": len(spec.labels.classes)}
         self.score = nn.Linear(num_features, 1)
         self.classify = nn.Linear(num_features, self.aux["class"])
 
@@ -153,16 +157,3 @@ class Codes(Head):
         """Return scores, and aux of shapes (batch, categories) and (batch, continuous)."""
         codes = self.recognise(features).split(list(self.aux.values()), dim=1)
         return Critique(self.score(features).squeeze(1), dict(zip(self.aux, codes, strict=True)))
-
-
-def num_classes(spec: Spec, who: str) -> int:
-    """Return the number of the data's classes.
-
-    Raises:
-        NeedsLabelsError: the data has none; ``who`` names the key that needs them.
-    """
-    if spec.labels is None:
-        raise NeedsLabelsError(
-            f"{who} needs labels, and data.name={spec.name} has none; choose labelled data or another"
-        )
-    return len(spec.labels.classes)
