@@ -7,10 +7,11 @@ import pytest
 import torch
 from pytorch_lightning import Callback
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from genloom.errors import TrainingError
 from genloom.inspections.sample_grid import SampleGrid
-from genloom.models.training.finite import largest_weight, not_finite
+from genloom.models.training.finite import Watch, largest_weight, not_finite
 from genloom.objectives.gan import GanTerm, NonSaturating
 from genloom.objectives.loss import Loss
 
@@ -25,6 +26,15 @@ def wild(rate: float, player: str):
 PLAYERS = ("generator", "discriminator")
 
 
+@pytest.fixture(params=["cpu", "behind"])
+def device(request, monkeypatch):
+    """The CPU, or as if it worked behind the program, as a GPU does: losses are read now and then."""
+    if request.param == "behind":
+        start = Watch.start
+        monkeypatch.setattr(Watch, "start", lambda watch, players, device: start(watch, players, torch.device("cuda")))
+    return request.param
+
+
 @pytest.mark.parametrize(
     ("player", "rate", "what"),
     [
@@ -33,12 +43,12 @@ PLAYERS = ("generator", "discriminator")
         ("generator", 1e38, "the update of the generator overflows"),
     ],
 )
-def test_the_player_whose_update_did_it_is_named(player, rate, what, tiny_gan, tiny_data, fit):
+def test_the_player_whose_update_did_it_is_named(player, rate, what, device, tiny_gan, tiny_data, fit):
     with pytest.raises(TrainingError, match=rf"iteration 0: {what}.* lower optimizer\.{player}\.lr"):
-        fit(tiny_gan(optimizer=wild(rate, player)), tiny_data, max_steps=20)
+        fit(tiny_gan(optimizer=wild(rate, player)), tiny_data, max_steps=20, log_every_n_steps=7)
 
 
-def test_weights_that_grew_outweigh_the_last_update(tiny_gan, tiny_data, fit):
+def test_weights_that_grew_outweigh_the_last_update(device, tiny_gan, tiny_data, fit):
     class Breaks(GanTerm):
         """Not finite in the generator's turn, after an update of the discriminator."""
 
@@ -50,10 +60,105 @@ def test_weights_that_grew_outweigh_the_last_update(tiny_gan, tiny_data, fit):
         fit(tiny_gan(objective=terms), tiny_data, max_steps=5)
     fast = {"generator": partial(torch.optim.Adam, lr=1e4), "discriminator": calm}
     with pytest.raises(TrainingError, match=r"after an update of the generator, whose weights reach \S+e\+04"):
-        fit(tiny_gan(objective=terms, optimizer=fast), tiny_data, max_steps=5)
+        fit(
+            tiny_gan(objective=terms, optimizer=fast),
+            tiny_data,
+            max_steps=5,
+            log_every_n_steps=3 if device == "cpu" else 50,
+        )
 
 
-def test_a_loss_before_any_update_blames_nobody(tiny_gan, tiny_data, fit):
+class Breaks(GanTerm):
+    """Not finite once, in the discriminator's turn."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__()
+        self.at = at
+
+    def discriminator(self, game):
+        return Loss(game.real_critique.score.mean() * (float("nan") if game.iteration == self.at else 1.0))
+
+
+@pytest.mark.parametrize("device", ["behind"], indirect=True)
+@pytest.mark.parametrize(
+    ("steps", "arguments"),
+    [
+        (6, {}),  # at the end
+        (200, {"log_every_n_steps": 20}),
+        (200, {}),  # now and then, whatever is logged
+    ],
+)
+def test_the_first_loss_that_was_not_finite_is_named_whenever_it_is_found(
+    steps, arguments, device, tiny_gan, tiny_data, fit
+):
+    fast = {"generator": calm, "discriminator": partial(torch.optim.Adam, lr=10.0)}  # whose weights are NaN when found
+    model = tiny_gan(objective={"non_saturating": NonSaturating(), "breaks": Breaks(3)}, optimizer=fast)
+    message = r"iteration 3: the discriminator's loss is not finite \(breaks is nan\) after an update of the generator;"
+    with pytest.raises(TrainingError, match=message):
+        fit(model, tiny_data, **{"log_every_n_steps": 10**6, **arguments}, max_steps=steps)
+    assert model.global_step < 102 and not next(model.discriminator.parameters()).isfinite().all()
+
+
+@pytest.mark.parametrize("device", ["behind"], indirect=True)
+def test_nothing_is_saved_of_a_run_whose_loss_was_not_finite(device, tiny_gan, tiny_data, fit, tmp_path):
+    class Harmless(GanTerm):
+        """Infinite, and no weight hears of it."""
+
+        def discriminator(self, game):
+            return Loss(torch.tensor(float("inf")))
+
+    keep = ModelCheckpoint(tmp_path, every_n_train_steps=3)
+    with pytest.raises(TrainingError, match=r"iteration 0: .*\(harmless is inf\)"):
+        model = tiny_gan(objective={"non_saturating": NonSaturating(), "harmless": Harmless()})
+        fit(model, tiny_data, max_steps=9, log_every_n_steps=100, callbacks=[keep], enable_checkpointing=True)
+    assert list(tmp_path.rglob("*.ckpt")) == []
+
+
+@pytest.mark.parametrize("device", ["behind"], indirect=True)
+def test_what_fails_because_of_a_loss_that_was_not_finite_says_so(device, tiny_gan, tiny_data, fit):
+    class Falls(Breaks):
+        def generator(self, game):
+            if game.iteration > self.at:
+                raise RuntimeError("a sampler of a library does not like NaN")
+
+    with pytest.raises(TrainingError, match=r"iteration 3: .*breaks is nan"):
+        terms = {"non_saturating": NonSaturating(), "breaks": Falls(3)}
+        fit(tiny_gan(objective=terms), tiny_data, max_steps=20, log_every_n_steps=100)
+
+
+class Reads(TorchDispatchMode):
+    """Counts numbers that the program reads of tensors, for which a GPU would be waited."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.num = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.num += func in (torch.ops.aten._local_scalar_dense.default, torch.ops.aten.equal.default)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("device", ["behind"], indirect=True)
+@pytest.mark.parametrize("kind", ["gan", "vae"])
+def test_between_two_logs_no_number_is_read(kind, device, tiny_gan, tiny_vae, tiny_data, fit, monkeypatch):
+    build = {"gan": tiny_gan, "vae": tiny_vae}[kind]
+    model = build(ema_half_life_examples=50, gradient_clip_norm=1.0)
+    reads, training_step = [], model.training_step
+
+    def counted(batch, batch_idx):
+        with Reads() as mode:
+            training_step(batch, batch_idx)
+        reads.append(mode.num)
+
+    monkeypatch.setattr(model, "training_step", counted)
+    sgd = partial(torch.optim.SGD, lr=1e-3)  # Adam counts its steps on the CPU, and reads them there
+    monkeypatch.setattr(model, "_optimizer_factories", dict.fromkeys(model.players(), sgd))
+    fit(model, tiny_data, max_steps=9, log_every_n_steps=4)
+    assert [reads[each] for each in (0, 1, 2, 4, 5, 6, 8)] == [0] * 7
+    assert reads[3] > 0 and reads[7] > 0  # so the count counts
+
+
+def test_a_loss_before_any_update_blames_nobody(device, tiny_gan, tiny_data, fit):
     class Broken(GanTerm):
         def discriminator(self, game):
             return Loss(game.real_critique.score.mean() * float("inf"))
@@ -132,8 +237,8 @@ def test_the_largest_weight():
     layer = torch.nn.Linear(2, 2)
     with torch.no_grad():
         layer.weight.fill_(-3.0), layer.bias.zero_()
-    assert largest_weight(layer) == 3.0
+    assert largest_weight(layer).item() == 3.0
     with torch.no_grad():
         layer.bias[0] = float("nan")
-    assert largest_weight(layer) == float("inf")
-    assert largest_weight(torch.nn.Identity()) == 0.0
+    assert largest_weight(layer).isnan()
+    assert largest_weight(torch.nn.Identity()).item() == 0.0

@@ -6,7 +6,6 @@ A family is one LightningModule. It owns the training step, so clipping, gradien
 
 import copy
 import functools
-import math
 import os
 import warnings
 from abc import abstractmethod
@@ -113,8 +112,9 @@ class Family(GenerativeModel):
         """Add what is needed to rebuild the model; refuse what is not worth keeping.
 
         Raises:
-            TrainingError: a weight, a statistic, an average or a state is NaN or infinite.
+            TrainingError: a loss was, or a weight, a statistic, an average or a state is, NaN or infinite.
         """
+        self._look()
         states = {key: value for key, value in checkpoint.items() if key != "callbacks"}
         # a callback's best value so far is infinite before there is one
         self._check_finite(states, also=not_finite(checkpoint.get("callbacks"), "callbacks", infinite_is_well=True))
@@ -160,7 +160,7 @@ class Family(GenerativeModel):
             self._optimizer_factories, self.trainer.optimizers, self._configured, strict=True
         ):
             follow(player, optimizer, settings, schedules.get(optimizer))
-        self._watch.start(self.players())
+        self._watch.start(self.players(), self.device)
 
     def on_train_end(self) -> None:
         """Look at what the last updates made, before anything is drawn or saved of it.
@@ -168,6 +168,7 @@ class Family(GenerativeModel):
         Raises:
             TrainingError: see :meth:`on_save_checkpoint`.
         """
+        self._look()
         states = [optimizer.state_dict() for optimizer in self.trainer.optimizers]
         self._check_finite({"state_dict": self.state_dict(), "optimizer_states": states})
 
@@ -242,25 +243,33 @@ class Family(GenerativeModel):
             What is worth logging; empty in an iteration that is not logged.
 
         Raises:
-            TrainingError: a loss is NaN or infinite; raised before the update.
+            TrainingError: a loss is NaN or infinite. On a CPU it is raised before the update. Other devices would have
+                to be waited for, so there losses are read in an iteration that is logged, in every 100th, and
+                before anything is saved; the first that was not finite is named.
         """
         optimizers = {name: self._optimizer(name) for name in (player, *also)}
         for optimizer in optimizers.values():
             optimizer.zero_grad()
         logged: dict[str, Tensor] = {}
-        for named in losses:
-            total = functools.reduce(torch.add, [loss.total for loss in named.values()])
-            if not math.isfinite(total.item()):
-                self._stop_at(player, named)
-            self.manual_backward(total / self.accumulation)
-            if self.logs_now:
-                logged[f"{player}/loss"] = total.detach()
-                for name, loss in named.items():
-                    logged[f"{player}/{name}"] = loss.total.detach()
-                    logged.update({f"{player}/{term}": value.detach() for term, value in loss.terms().items()})
-        for name, optimizer in optimizers.items():
-            self._update(name, optimizer)
-        self._watch.updated = (player, *also)
+        try:
+            for named in losses:
+                total = functools.reduce(torch.add, [loss.total for loss in named.values()])
+                parts = {name: loss.total.detach() for name, loss in named.items()}
+                self._watch.see(self.iteration, player, total.detach(), parts)
+                if not self._watch.is_behind or self.logs_now or self.iteration % 100 == 99:
+                    self._look(player, named)
+                self.manual_backward(total / self.accumulation)
+                if self.logs_now:
+                    logged[f"{player}/loss"] = total.detach()
+                    for name, loss in named.items():
+                        logged[f"{player}/{name}"] = loss.total.detach()
+                        logged.update({f"{player}/{term}": value.detach() for term, value in loss.terms().items()})
+            for name, optimizer in optimizers.items():
+                self._update(name, optimizer)
+        except Exception:
+            self._look()  # what fails may do so because a loss before it was not finite
+            raise
+        self._watch.update((player, *also), self.players)
         return logged
 
     def _update(self, player: str, optimizer: Any) -> None:
@@ -277,13 +286,23 @@ class Family(GenerativeModel):
                 f"iteration {self.iteration}: the update of the {player} overflows; lower optimizer.{player}.lr"
             ) from error
 
-    def _stop_at(self, player: str, losses: Mapping[str, Loss]) -> None:
-        terms = {name: loss.total for name, loss in losses.items()}
-        for loss in losses.values():
-            terms |= loss.terms()
+    def _look(self, player: str = "", losses: Mapping[str, Loss] | None = None) -> None:
+        """Stop at the first loss that is not finite among those that were not read yet.
+
+        Args:
+            player: whose loss is the last of them, if its terms can still be told.
+            losses: of this player.
+        """
+        seen = self._watch.first_bad()
+        if seen is None:
+            return
+        terms = dict(seen.parts)
+        if losses and (seen.iteration, seen.player) == (self.iteration, player):
+            for loss in losses.values():
+                terms |= loss.terms()
         bad = ", ".join(f"{name} is {value.item()}" for name, value in terms.items() if not value.isfinite().all())
-        blame = self._watch.blame(self.players())
-        raise TrainingError(f"iteration {self.iteration}: the {player}'s loss is not finite ({bad}){blame}")
+        blame = self._watch.blame(self.players(), seen=seen)
+        raise TrainingError(f"iteration {seen.iteration}: the {seen.player}'s loss is not finite ({bad}){blame}")
 
     def _check_finite(self, content: Mapping[str, Any], also: Iterable[str] = ()) -> None:
         bad = [name for key, value in content.items() for name in not_finite(value, key)] + list(also)
@@ -296,7 +315,7 @@ class Family(GenerativeModel):
         more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
         raise TrainingError(
             f"iteration {self.trainer.global_step}: {first}{more} is not finite and not saved"
-            + self._watch.blame(self.players(), owner)
+            + self._watch.blame(self.players(), known=owner)
         )
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:

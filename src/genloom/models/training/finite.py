@@ -1,7 +1,8 @@
 """Values that are not finite: which they are, and which player's weights went astray."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -32,37 +33,104 @@ def not_finite(node: Any, name: str, *, infinite_is_well: bool = False) -> Itera
 
 
 @torch.no_grad()
-def largest_weight(module: nn.Module) -> float:
-    """Return the largest magnitude among a module's parameters; infinity if one is NaN, 0 if it has none."""
-    sizes = [parameter.abs().max() for parameter in module.parameters() if parameter.numel()]
-    return torch.stack([size.float() for size in sizes]).nan_to_num(math.inf).max().item() if sizes else 0.0
+def largest_weight(module: nn.Module) -> Tensor:
+    """Return the largest magnitude among a module's parameters, where they are; NaN if one is, 0 if it has none."""
+    parameters = [parameter for parameter in module.parameters() if parameter.numel()]
+    if not parameters:
+        return torch.zeros(())
+    return torch.stack([size.float() for size in torch._foreach_norm(parameters, math.inf)]).max()  # pyright: ignore
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The loss of one update.
+
+    Args:
+        iteration: when.
+        player: whose loss it is.
+        total: the loss, a scalar that may still be under way on its device, like all that follow.
+        parts: what it is the sum of, by name.
+        updated: the players of the update before it; none before the first.
+        sizes: by player, the largest weight when the loss was computed; none where they were not kept.
+    """
+
+    iteration: int
+    player: str
+    total: Tensor
+    parts: Mapping[str, Tensor]
+    updated: Sequence[str]
+    sizes: Mapping[str, Tensor]
 
 
 class Watch:
-    """Knows whose update came last and how large weights were at the start, and so whom to blame."""
+    """Remembers losses without waiting for them, whose update came last, and how large weights were: whom to blame.
+
+    A GPU works behind the program that drives it, and whoever reads a number of it waits until it has caught up. So
+    there losses are kept as they are, and read now and then, all at once; a CPU is never behind.
+    """
 
     astray = 100.0  # times what the largest weight was at the start, or times one: no training needs such weights
 
     def __init__(self) -> None:
         self.updated: Sequence[str] = ()  # the players of this process's last update
+        self.is_behind = False  # the device, behind this program
         self._at_start: dict[str, float] = {}
+        self._sizes: dict[str, Tensor] = {}
+        self._seen: list[Seen] = []  # since losses were read last
 
-    def start(self, players: Mapping[str, nn.Module]) -> None:
-        """Measure the weights."""
-        self._at_start = {name: largest_weight(player) for name, player in players.items()}
+    def start(self, players: Mapping[str, nn.Module], device: torch.device) -> None:
+        """Measure the weights.
 
-    def blame(self, players: Mapping[str, nn.Module], known: str | None = None) -> str:
+        Args:
+            players: by name.
+            device: where they are trained.
+        """
+        self.is_behind = device.type != "cpu"
+        self._seen = []
+        sizes = {name: largest_weight(player) for name, player in players.items()}
+        self._at_start = {name: size.item() for name, size in sizes.items()}
+        self._sizes = sizes if self.is_behind else {}
+
+    def see(self, iteration: int, player: str, total: Tensor, parts: Mapping[str, Tensor]) -> None:
+        """Remember a player's loss, detached, and what it is the sum of."""
+        self._seen.append(Seen(iteration, player, total, parts, self.updated, dict(self._sizes)))
+
+    def update(self, updated: Sequence[str], players: Callable[[], Mapping[str, nn.Module]]) -> None:
+        """Remember who was just updated, and how large their weights are if the next updates could come before a look.
+
+        Args:
+            updated: names of players.
+            players: returns all of them, by name.
+        """
+        self.updated = updated
+        if self.is_behind:
+            modules = players()
+            self._sizes |= {name: largest_weight(modules[name]) for name in updated}
+
+    def first_bad(self) -> Seen | None:
+        """Return the first loss that is NaN or infinite among those that were not read yet; waits for all of them."""
+        seen, self._seen = self._seen, []
+        if not seen:
+            return None
+        good = torch.stack([each.total.isfinite() for each in seen])
+        return None if good.all() else seen[good.tolist().index(False)]
+
+    def blame(self, players: Mapping[str, nn.Module], *, known: str | None = None, seen: Seen | None = None) -> str:
         """Return whose update did it and the remedy, as the end of a sentence.
 
         Args:
             players: by name.
             known: who did it; else the one whose weights went astray most, else the last to be updated.
+            seen: the loss that was not finite; None to judge by the weights as they are now.
         """
-        if not self.updated:
+        updated = self.updated if seen is None else seen.updated
+        if not updated:
             return "; no update came before it: look at the data and at the terms of model.objective"
-        sizes = {name: largest_weight(player) for name, player in players.items()}
+        kept = {} if seen is None else seen.sizes
+        found = {name: kept[name] if name in kept else largest_weight(player) for name, player in players.items()}
+        sizes = {name: size.nan_to_num(math.inf).item() for name, size in found.items()}
         growth = {name: size / max(1.0, self._at_start.get(name, 1.0)) for name, size in sizes.items()}
         worst = max(growth, key=growth.__getitem__)
-        culprit = known or (worst if growth[worst] > self.astray else self.updated[0])
+        culprit = known or (worst if growth[worst] > self.astray else updated[0])
         size = f", whose weights reach {sizes[culprit]:.2g}" if growth[culprit] > self.astray else ""
         return f" after an update of the {culprit}{size}; lower optimizer.{culprit}.lr or set model.gradient_clip_norm"
