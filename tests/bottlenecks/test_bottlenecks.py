@@ -103,6 +103,15 @@ def test_a_vamp_prior_is_the_mixture_of_posteriors():
     torch.testing.assert_close(bottleneck.prior.log_prob(z, bottleneck._posterior_of), mixture.log_prob(z))
 
 
+def test_a_vamp_prior_of_one_component_is_a_posterior_and_of_none_is_refused():
+    normal = Normal(torch.randn(1, 2, generator=rng()), torch.randn(1, 2, generator=rng()))
+    z = torch.randn(7, 2, generator=rng())
+    exact = torch.distributions.Normal(normal.mean, (0.5 * normal.log_variance).exp()).log_prob(z).sum(1)
+    torch.testing.assert_close(VampPrior(2, (1,), components=1).log_prob(z, lambda content: normal), exact)
+    with pytest.raises(ConfigError, match=r"prior\.components: 0 is below the limit of 1"):
+        VampPrior(2, (1,), components=0)
+
+
 @pytest.mark.parametrize("log_variance", [-14.0, -8.0, 0.0, 8.0, 14.0])
 def test_a_vamp_prior_is_right_however_narrow_its_posteriors_are(log_variance):
     """In single precision, against the sum over components in double."""

@@ -12,7 +12,7 @@ from genloom.contents.series import SeriesContent
 from genloom.contents.text import TextContent
 from genloom.contents.vector import VectorContent
 from genloom.contents.vocabulary import Bytes, Characters, Pieces
-from genloom.errors import DataError
+from genloom.errors import ConfigError, DataError
 from genloom.examples import Examples
 
 POINTS = VectorContent(2)
@@ -104,6 +104,10 @@ def test_characters_are_counted_whatever_they_are_written_as(text: str) -> None:
     assert Bytes().encode(text).tolist() == list(text.encode())
 
 
+def test_pieces_may_be_line_s_ends() -> None:
+    assert len(Pieces.train("ab\r\n" * 50, 258).encode("\r\n")) == 1
+
+
 def test_before_a_text_stands_a_line_s_end_or_where_there_is_none_the_first_symbol() -> None:
     assert (Characters("ab").beginning, Characters("ab\n").beginning, Bytes().beginning) == ("a", "\n", "\n")
 
@@ -124,3 +128,17 @@ def test_texts_are_saved_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert sorted(file.name for file in tmp_path.iterdir()) == [f"{number:02d}.txt" for number in range(11)]
     assert (tmp_path / "10.txt").read_text() == "\na" and (tmp_path / "09.txt").read_text() == "ab"
     assert content.show(tokens[9:]).text == "--- 1 ---\nab\n--- 2 ---\n\na\n"
+
+
+def test_texts_that_are_asked_for_are_dealt_in_turn_and_others_are_named() -> None:
+    content = TextContent(2, Characters("ab\n"))
+    asked = content.asked(["ab", "\na"], 3, "given.text")
+    assert [content.vocabulary.decode(tokens) for tokens in asked] == ["ab", "\na", "ab"]
+    assert asked.dtype == torch.long
+    for texts, message in (
+        (["aba"], "given.text: 'aba' is 3 tokens long; give texts of 2"),
+        ([], "given.text: no text is given"),
+        (["ax"], "given.text: .*x"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            content.asked(texts, 3, "given.text")

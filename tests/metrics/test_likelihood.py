@@ -8,6 +8,7 @@ import pytest
 import scipy.stats
 import torch
 
+from genloom.bottlenecks.vector_quantised import VectorQuantised
 from genloom.distributions.likelihoods.logistic_mixture import DiscretisedLogisticMixture
 from genloom.errors import ConfigError
 from genloom.extractors.reference_cache import ReferenceCache
@@ -86,3 +87,10 @@ def test_a_latent_that_says_nothing_is_warned_of(active: int, said: str | None) 
     warnings = LatentActivity().warnings({"active_units": Score(active, details={"of": 11})})
     assert len(warnings) == (said is not None)
     assert said is None or said in warnings[0]
+
+
+def test_activity_is_of_latents_that_vary(tiny_vae, tiny_gan, tiny_data) -> None:
+    examples, metric = tiny_data.split("test"), LatentActivity()
+    assert metric.why_not(tiny_vae(), examples) is None
+    assert metric.why_not(tiny_vae(bottleneck=VectorQuantised), examples) == "codes have no variance"
+    assert metric.why_not(tiny_gan(), examples) == "the model has no latent"

@@ -13,7 +13,15 @@ from genloom.contents.text import TextContent
 from genloom.contents.vocabulary import Characters
 from genloom.distributions.outputs.real import Gaussian, Point, Quantiles
 from genloom.errors import ConfigError
-from genloom.networks.sequence.forecasting import LastValue, Linear, MeanStd, Patches, Unchanged, moving_average
+from genloom.networks.sequence.forecasting import (
+    LastValue,
+    Linear,
+    LookBackMap,
+    MeanStd,
+    Patches,
+    Unchanged,
+    moving_average,
+)
 from genloom.networks.sequence.language import Language
 from genloom.networks.sequence.recurrent import GRU, LSTM, RNN
 from genloom.networks.sequence.transformer import Transformer, normalise, rotate, rotation
@@ -345,6 +353,14 @@ def test_every_covariate_has_a_say(build):
     assert past.past_covariates.grad.abs().sum((0, 2)).min() > 0
     assert past.future_covariates.grad.abs().sum((0, 2)).min() > 0  # at every step, the horizon's too
     assert past.static_covariates.grad.abs().min() > 0
+
+
+@pytest.mark.parametrize("maps", [1, 3])
+def test_a_linear_map_starts_as_the_mean_of_the_look_back_and_as_no_distance(maps: int) -> None:
+    past = torch.randn(2, 7, 3)
+    first, log_distance = LookBackMap(7, 5, 2, maps)(past).unflatten(2, (5, 2)).unbind(-1)
+    torch.testing.assert_close(first, past.mean(1).unsqueeze(2).expand(2, 3, 5))
+    assert log_distance.count_nonzero() == 0
 
 
 def test_the_summands_of_a_look_back_sum_to_it():

@@ -33,10 +33,14 @@ def test_auxiliary_classification_against_the_formula():
 
 
 def test_code_information_against_the_formula_and_its_bound():
-    latent = {"z": torch.zeros(2, 5), "category": torch.tensor([0, 2]), "continuous": torch.tensor([[0.5], [-1.0]])}
-    seen = {"category": LOGITS, "continuous": torch.tensor([[0.0], [1.0]])}
+    latent = {
+        "z": torch.zeros(2, 5),
+        "category": torch.tensor([0, 2]),
+        "continuous": torch.tensor([[0.5, 3.0], [-1.0, 0.0]]),
+    }
+    seen = {"category": LOGITS, "continuous": torch.tensor([[0.0, 0.0], [1.0, 1.0]])}
     played = game(says(seen), images(0, 0), images(0, 0), latent=latent)
     loss = CodeInformation(weight=1.0, continuous_weight=0.1).generator(played)
     entropy = cross_entropy(LOGITS, [0, 2])
-    assert loss.total.item() == pytest.approx(entropy + 0.1 * 0.5 * (0.25 + 4) / 2, rel=1e-5)
+    assert loss.total.item() == pytest.approx(entropy + 0.1 * 0.5 * (0.25 + 9 + 4 + 1) / 2, rel=1e-5)
     assert loss.terms()["code_information_bound"].item() == pytest.approx(math.log(3) - entropy, rel=1e-5)

@@ -146,6 +146,21 @@ def test_path_length_of_a_linear_generator():
     assert length**2 + variance == pytest.approx((matrix.square().sum() / 16).item(), rel=0.02)
 
 
+def test_path_length_of_styles_is_the_root_of_the_mean_square_over_their_layers():
+    """Karras et al., Analyzing and Improving the Image Quality of StyleGAN, 2020, as its authors' code has it."""
+    rng = torch.Generator().manual_seed(3)
+    matrices = torch.randn(3, 16, 5, generator=rng)  # one for each of three layers
+    w = torch.randn(20_000, 3, 5, generator=rng, requires_grad=True)
+
+    def render(latent):
+        return torch.einsum("lpd,nld->np", matrices, latent["w"]).unflatten(1, (1, 4, 4))
+
+    term = PathLength(weight=1.0, decay=0.0, batch_share=1.0)
+    loss = term.generator(game(first_pixel, REAL, render({"w": w}), latent={"w": w}, rerun=render))
+    length, variance = term.mean.item(), loss.total.item()
+    assert length**2 + variance == pytest.approx((matrices.square().sum() / 16 / 3).item(), rel=0.02)
+
+
 def test_path_length_moves_the_generator_towards_equal_lengths():
     matrix = torch.nn.Parameter(torch.diag_embed(torch.tensor([4.0, 0.1, 0.1, 0.1])).repeat(4, 1))
     w = torch.randn(256, 4, generator=torch.Generator().manual_seed(4), requires_grad=True)

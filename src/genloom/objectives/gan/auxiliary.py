@@ -92,4 +92,4 @@ class CodeInformation(GanTerm):
 
 
 def _accuracy(logits: Tensor, index: Tensor) -> Tensor:
-    return (logits.detach().argmax(1) == index).float().mean()
+    return (logits.argmax(1) == index).float().mean()
