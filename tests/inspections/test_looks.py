@@ -32,11 +32,13 @@ from genloom.inspections.interpolation import Interpolation
 from genloom.inspections.manifold import Manifold
 from genloom.inspections.neighbours import Neighbours
 from genloom.inspections.projector import Projector
+from genloom.inspections.reconstructions import Reconstructions
 from genloom.inspections.sample_grid import SampleGrid
+from genloom.inspections.traversal import Traversal
 from genloom.inspections.truncation import TruncationSweep
 from genloom.judging.judge import Judge
 from genloom.models.gan import GAN
-from genloom.networks.base import Generator, LatentProjection
+from genloom.networks.base import Generator, LatentProjection, Truncating
 from genloom.networks.conditioning import Concatenation
 from genloom.networks.dense import DenseDiscriminator, DenseGenerator
 from genloom.networks.heads import Projection
@@ -48,7 +50,7 @@ PADDING = 2  # of a grid
 
 def holding(examples: Examples) -> Callable[[], Any]:
     """Data whose every split is ``examples``."""
-    return lambda: SimpleNamespace(split=lambda name: examples)
+    return lambda: SimpleNamespace(split=lambda name: examples, modelled=lambda name: examples)
 
 
 def no_data() -> Any:
@@ -67,10 +69,9 @@ def pixels(model: GAN, content: torch.Tensor) -> torch.Tensor:
     return model.spec.content.decode(content).squeeze(1)
 
 
-class Styled(Generator):
+class Styled(Truncating):
     """w = z + 2 for each of two styles, whose mean is 2; the picture is a dense layer's of both."""
 
-    truncates = True
     latent_names = frozenset({"w"})
 
     def __init__(self, spec: Spec, latent_dim: int) -> None:
@@ -305,13 +306,27 @@ def test_points_are_scattered_or_said_not_to_be_drawn(tiny_gan, judge, capsys):
     model.generator = DenseGenerator(model.spec, 3, widths=[8])
     train = Examples(torch.randn(20, 2, generator=torch.Generator().manual_seed(0)))
     trainer = pl.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
-    for look in (SampleGrid(num=8), Interpolation(rows=2, steps=4)):
+    for look in (SampleGrid(num=8), Interpolation(rows=2, steps=4), LatentDirections()):
         assert look.why_not(model.spec.content) is None
         assert look.picture(model, holding(train)).pixels.shape[0] == 1
-    for look in (Neighbours(judge), LatentDirections()):
+    for look in (Neighbours(judge), Reconstructions()):
         look.setup(trainer, model, "fit")
         assert f"{look.name}: not drawn: made for pictures, and the data holds points" in (capsys.readouterr().out)
         look.look(trainer, model)  # nothing
+
+
+def test_what_is_arranged_in_rows_is_shown_of_any_content(tiny_gan, tiny_vae, tiny_labelled):
+    points = Spec("ring", VectorContent(2), {"label": LabelContent(("a", "b"), (1, 1))})
+    network = partial(DenseGenerator, widths=[8], conditioning=Concatenation)
+    told = tiny_gan(
+        spec=points, generator=network, discriminator=partial(DenseDiscriminator, widths=[8], head=Projection)
+    )
+    plane = tiny_vae(spec=points, bottleneck=partial(Gaussian, dim=2))
+    real = Examples(torch.randn(20, 2, generator=torch.Generator().manual_seed(0)))
+    for model, look in ((told, Classes()), (plane, Manifold(rows=4)), (plane, Traversal(rows=2, num_examples=20))):
+        assert look.why_not(points.content) is None
+        look.check(model)
+        assert look.picture(model, holding(real)).pixels.shape[0] == 1
 
 
 def test_data_that_is_not_there_is_said_by_the_looks_that_show_it(tiny_gan, judge):

@@ -25,14 +25,14 @@ from genloom.distributions.outputs.real import Gaussian, Point
 from genloom.errors import CapabilityError, ConfigError
 from genloom.models.generation import draw, draw_examples
 from genloom.models.sequence import SequenceModel
-from genloom.networks.base import Generator
+from genloom.networks.base import Truncating
 from genloom.networks.sequence.forecasting import LastValue, Linear
 from genloom.networks.sequence.language import Language
 from genloom.networks.sequence.recurrent import LSTM
 from genloom.objectives.sequence import MeanSquaredError, NegativeLogLikelihood
 from genloom.outlook import LEVELS
 from genloom.samplers.base import Sampler
-from genloom.samplers.fitting import check, usual
+from genloom.samplers.fitting import SAMPLERS, check, give, usual
 from genloom.samplers.paths import Paths, paths_of
 from genloom.samplers.plain import Plain
 from genloom.samplers.tokens import TextSampler, Tokens, stream
@@ -42,10 +42,9 @@ from genloom.spec import Spec
 MEAN = 2.0  # of w
 
 
-class Styled(Generator):
+class Styled(Truncating):
     """w = z + 2, whose mean is 2; the picture shows w."""
 
-    truncates = True
     latent_names = frozenset({"w"})
 
     def __init__(self, spec: Spec, latent_dim: int) -> None:
@@ -206,7 +205,7 @@ def test_the_future_is_told_as_the_model_s_sampler_says():
     model.sampler = Paths(levels=[0.5])
     assert paths_of(model) is model.sampler
     model.sampler = Doubled()
-    with pytest.raises(CapabilityError, match=r"^sampler: Doubled tells no future of a series; .*sampler=paths$"):
+    with pytest.raises(CapabilityError, match=r"^sampler: Doubled does not tell the future .*sampler=paths$"):
         paths_of(model)
 
 
@@ -317,8 +316,32 @@ def test_a_sampler_is_plain_if_it_leaves_the_distribution_as_it_is(sampler, plai
 CASES = {Paths: Paths(num_paths=3), Plain: Plain(), Tokens: Tokens(temperature=0.5), Truncated: Truncated(psi=0.7)}
 
 
-def test_every_sampler_has_a_case():
-    assert missing(classes(Sampler, genloom.samplers), CASES) == []
+def test_every_sampler_has_a_case_and_is_advised_by_the_name_of_its_file():
+    found = classes(Sampler, genloom.samplers)
+    assert missing(found, CASES) == [] and missing(found, SAMPLERS) == []
+    folder = Path(__file__).parents[2] / "conf" / "sampler"
+    assert {kind.__name__.lower() for kind in SAMPLERS} == {path.stem for path in folder.glob("*.yaml")}
+
+
+def test_a_model_is_refused_by_a_sampler_that_draws_by_what_it_lacks(tiny_gan, text):
+    for model, sampler, needed in (
+        (tiny_gan(), Truncated(), "Truncate"),
+        (text, Paths(), "Forecast"),
+        (series(), Tokens(), "Continue"),
+        (series(), Plain(), "Sample"),
+    ):
+        name = type(sampler).__name__
+        with pytest.raises(CapabilityError, match=rf"^sampler: {name} needs {needed}; this model offers \w+"):
+            sampler.draw(model, 2, rng=rng())
+
+
+def test_a_sampler_that_does_not_fit_is_not_given(tiny_gan):
+    model = tiny_gan()
+    with pytest.raises(CapabilityError):
+        give(model, Truncated())
+    assert model.sampler is None
+    give(model, Plain())
+    assert model.sampler == Plain()
 
 
 @pytest.mark.parametrize("kind", CASES)

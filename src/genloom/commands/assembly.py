@@ -29,7 +29,7 @@ from genloom.models.abilities import Model, lack
 from genloom.models.training.family import Family
 from genloom.runs import checkpoint, loading, stranger
 from genloom.runs.logs import careful
-from genloom.samplers.fitting import SAMPLERS, check, usual
+from genloom.samplers.fitting import SAMPLERS, give, usual
 from genloom.spec import Spec
 
 
@@ -82,9 +82,7 @@ def build(config: DictConfig, continues: Path | None = None) -> Run:
         )
     except NeedsLabelsError as error:
         raise NeedsLabelsError(f"{error}" + (f" ({data.why_unlabelled})" if data.why_unlabelled else "")) from error
-    sampler = instantiate(config.sampler, "sampler")
-    check(sampler, model)
-    model.sampler = sampler
+    give(model, instantiate(config.sampler, "sampler"))
     if model.is_continuation and not (config.init_from or continues):
         raise ConfigError(
             f"init_from: {config.init_from} gives no weights, which model.freeze_discriminator_layers would keep; "
@@ -169,9 +167,7 @@ def load_model(config: DictConfig) -> tuple[Family, Path]:
     model = loading.load(file, trust=list(config.trust), device=device(config.device))
     if config.get("sampler"):
         node = config.sampler if "_target_" in config.sampler else _changed(model, file, config.sampler)
-        sampler = instantiate(node, "sampler")
-        check(sampler, model)
-        model.sampler = sampler
+        give(model, instantiate(node, "sampler"))
     return model, file
 
 

@@ -5,7 +5,6 @@ from collections.abc import Callable
 import torch
 
 from genloom import figures
-from genloom.contents.base import Content
 from genloom.contents.shown import Shown
 from genloom.data.base import InMemoryData
 from genloom.inspections.base import PictureLook
@@ -23,7 +22,6 @@ class Attention(PictureLook):
 
     name = "attention"
     requires = Attends
-    kind = Content
 
     def __init__(self, *, positions: Count = 48, every_iterations: Count | None = None) -> None:
         super().__init__(every_iterations=every_iterations)

@@ -7,10 +7,10 @@ from typing import Any, ClassVar, cast
 
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
+from torch import Tensor
 
 from genloom import randomness
 from genloom.contents.base import Content, why_not
-from genloom.contents.image import ImageContent
 from genloom.contents.shown import Shown
 from genloom.data.base import InMemoryData
 from genloom.errors import reason
@@ -92,7 +92,7 @@ class PictureLook(Look):
 
     name: str
     requires: type | None = Samples
-    kind: ClassVar[type[Content]] = ImageContent
+    kind: ClassVar[type[Content]] = Content
 
     def picture(self, model: Model, data: Callable[[], InMemoryData]) -> Shown:
         """Draw it; the same for the same weights and seed.
@@ -124,6 +124,17 @@ class PictureLook(Look):
         if self.why_not(model.spec.content) is None:
             data: Any = trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue]
             show(trainer, self.name, self.drawn(model, lambda: data))
+
+
+def arranged(model: Model, content: Tensor, *, columns: int) -> Shown:
+    """Return what a model generated as its kind of content is shown, in rows where it has some.
+
+    Args:
+        model: of the content.
+        content: as the model sees it, a row after another.
+        columns: of a row.
+    """
+    return model.spec.content.show(model.spec.content.decode(content).cpu(), columns=columns)
 
 
 def show(trainer: Trainer, name: str, shown: Shown) -> None:

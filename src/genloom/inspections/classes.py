@@ -6,10 +6,10 @@ import torch
 
 from genloom import randomness
 from genloom.batch import Given
-from genloom.contents.shown import Shown, grid
+from genloom.contents.shown import Shown
 from genloom.data.base import InMemoryData
 from genloom.errors import CapabilityError
-from genloom.inspections.base import PictureLook
+from genloom.inspections.base import PictureLook, arranged
 from genloom.limits import Count
 from genloom.models.abilities import Conditions, Model, require
 from genloom.models.generation import draw
@@ -52,4 +52,4 @@ class Classes(PictureLook):
             asked = condition.asked([name], self.per_class, known).to(model.device)
             columns.append(draw(model, self.per_class, rng=rng, given=Given({known: asked})).content)
         rows = torch.stack(columns, dim=1).flatten(0, 1)
-        return grid(model.spec.content.decode(rows), columns=len(columns))
+        return arranged(model, rows, columns=len(columns))

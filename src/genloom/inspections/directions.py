@@ -5,9 +5,9 @@ from collections.abc import Callable
 import torch
 
 from genloom import randomness
-from genloom.contents.shown import Shown, grid
+from genloom.contents.shown import Shown
 from genloom.data.base import InMemoryData
-from genloom.inspections.base import PictureLook
+from genloom.inspections.base import PictureLook, arranged
 from genloom.limits import Count, Positive
 from genloom.models.abilities import HasDirections
 
@@ -54,4 +54,4 @@ class LatentDirections(PictureLook):
         for direction in directions:  # (dim): the same for each of a latent's styles, which lie between batch and dim
             shift = (offsets.unsqueeze(1) * direction).view(self.steps, *[1] * (still[name].ndim - 2), -1)
             rows.append(model.decode({**still, name: still[name] + shift}, given).content)
-        return grid(model.spec.content.decode(torch.cat(rows)), columns=self.steps)
+        return arranged(model, torch.cat(rows), columns=self.steps)

@@ -5,10 +5,9 @@ from collections.abc import Callable
 import torch
 
 from genloom import randomness
-from genloom.contents.base import Content
 from genloom.contents.shown import Shown
 from genloom.data.base import InMemoryData
-from genloom.inspections.base import PictureLook
+from genloom.inspections.base import PictureLook, arranged
 from genloom.limits import Count
 from genloom.models.abilities import HasLatents
 
@@ -24,7 +23,6 @@ class Interpolation(PictureLook):
 
     name = "interpolation"
     requires = HasLatents
-    kind = Content
 
     def __init__(self, *, rows: Count = 6, steps: Count = 10, every_iterations: Count | None = None) -> None:
         super().__init__(every_iterations=every_iterations)
@@ -43,4 +41,4 @@ class Interpolation(PictureLook):
         latent = {name: torch.stack([walk[name] for walk in walks], dim=1).flatten(0, 1) for name in start}
         given = given.map(lambda values: values.repeat_interleave(self.steps, dim=0))
         content = model.decode(latent, given).content
-        return model.spec.content.show(model.spec.content.decode(content).cpu(), columns=self.steps)
+        return arranged(model, content, columns=self.steps)

@@ -9,7 +9,7 @@ from genloom.batch import Given
 from genloom.contents.shown import Shown
 from genloom.data.base import InMemoryData
 from genloom.errors import CapabilityError
-from genloom.inspections.base import PictureLook
+from genloom.inspections.base import PictureLook, arranged
 from genloom.limits import Count
 from genloom.models.abilities import HasLatents, Model, require
 
@@ -60,8 +60,7 @@ class Manifold(PictureLook):
         content = []
         for part in z.split(100):
             content.append(model.decode({name: part}, _first(model, len(part))).content)
-        stored = model.spec.content.decode(torch.cat(content)).cpu()
-        return model.spec.content.show(stored, columns=self.rows)
+        return arranged(model, torch.cat(content), columns=self.rows)
 
 
 def _first(model: HasLatents, num: int) -> Given:

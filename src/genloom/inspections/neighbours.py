@@ -7,6 +7,7 @@ from jaxtyping import Float32, Int64
 from torch import Tensor
 
 from genloom.contents.base import Content
+from genloom.contents.image import ImageContent
 from genloom.contents.shown import Shown, grid
 from genloom.data.base import InMemoryData
 from genloom.extractors.features import FeatureExtractor
@@ -31,6 +32,7 @@ class Neighbours(PictureLook):
     """
 
     name = "neighbours"
+    kind = ImageContent
 
     def __init__(self, judge: Judge, *, num: Count = 8, k: Count = 3, every_iterations: Count | None = None) -> None:
         super().__init__(every_iterations=every_iterations)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import torch
 
+from genloom.contents.image import ImageContent
 from genloom.contents.shown import Shown, grid
 from genloom.data.base import InMemoryData
 from genloom.inspections.base import PictureLook
@@ -22,6 +23,7 @@ class Reconstructions(PictureLook):
 
     name = "reconstructions"
     requires = Reconstructs
+    kind = ImageContent
 
     def __init__(self, *, num: Count = 32, columns: Count = 8, every_iterations: Count | None = None) -> None:
         super().__init__(every_iterations=every_iterations)

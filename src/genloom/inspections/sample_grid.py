@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-from genloom.contents.base import Content
 from genloom.contents.shown import Shown
 from genloom.data.base import InMemoryData
 from genloom.inspections.base import PictureLook
@@ -20,7 +19,6 @@ class SampleGrid(PictureLook):
     """
 
     name = "samples"
-    kind = Content
 
     def __init__(self, *, num: Count = 64, every_iterations: Count | None = 500) -> None:
         super().__init__(every_iterations=every_iterations)

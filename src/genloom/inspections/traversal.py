@@ -6,7 +6,7 @@ import torch
 
 from genloom.contents.shown import Shown
 from genloom.data.base import InMemoryData
-from genloom.inspections.base import PictureLook
+from genloom.inspections.base import PictureLook, arranged
 from genloom.limits import Count, Positive
 from genloom.models.abilities import Encodes
 
@@ -63,4 +63,4 @@ class Traversal(PictureLook):
         start[name][row, moved] = mean[moved] + offsets.repeat(len(units)) * deviation[moved]
         given = batch.given.map(lambda values: values[:1].expand(len(row), *values.shape[1:]).to(codes.device))
         content = model.decode(start, given).content
-        return model.spec.content.show(model.spec.content.decode(content).cpu(), columns=self.steps)
+        return arranged(model, content, columns=self.steps)

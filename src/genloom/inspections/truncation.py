@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 import torch
 
 from genloom import randomness
-from genloom.contents.shown import Shown, grid
+from genloom.contents.shown import Shown
 from genloom.data.base import InMemoryData
-from genloom.inspections.base import PictureLook
+from genloom.inspections.base import PictureLook, arranged
 from genloom.limits import Count
 from genloom.models.abilities import Truncates
 
@@ -45,4 +45,4 @@ class TruncationSweep(PictureLook):
         latent, given = model.draw_latent(self.columns, rng), model.draw_given(self.columns, rng)
         embedded = model.embed(latent, given)
         rows = [model.decode(model.truncate(embedded, psi), given).content for psi in self.psis]
-        return grid(model.spec.content.decode(torch.cat(rows)), columns=self.columns)
+        return arranged(model, torch.cat(rows), columns=self.columns)

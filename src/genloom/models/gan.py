@@ -22,7 +22,7 @@ from genloom.models.from_latents import FromLatents
 from genloom.models.gan_parts import check_parts
 from genloom.models.training.family import Family, frozen
 from genloom.models.training.passes import Loaded
-from genloom.networks.base import Critique, Discriminator, Generator
+from genloom.networks.base import Critique, Discriminator, Generator, Truncating
 from genloom.networks.gan.augmentation import Augmentation
 from genloom.networks.gan.spectral import normalise_spectrally
 from genloom.objectives.gan import Draw, Game, GanTerm
@@ -128,7 +128,7 @@ class GAN(FromLatents, Family):
         offered: set[type] = {Samples, HasLatents}
         if self.conditions:
             offered.add(Conditions)
-        if self.generator.truncates:
+        if isinstance(self.generator, Truncating):
             offered.add(Truncates)
         with self.evaluating(self.generator) as network:  # else spectral normalisation would go on learning
             offered |= {HasDirections} if network.latent_projection() is not None else set()
@@ -256,6 +256,7 @@ class GAN(FromLatents, Family):
     def truncate(self, latent: Latent, psi: float) -> Latent:
         """Return an embedded latent with a share ``psi`` of its distance from the mean."""
         with self.evaluating(self.generator) as network:
+            assert isinstance(network, Truncating)
             return network.truncate(latent, psi)
 
     def latent_directions(self, num: int) -> tuple[str, Tensor]:

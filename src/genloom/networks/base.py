@@ -35,12 +35,10 @@ class Generator(nn.Module):
     Attributes:
         conditions: names of those that it uses.
         latent_names: names that an embedded latent has.
-        truncates: whether :meth:`truncate` is there.
     """
 
     conditions: tuple[str, ...] = ()
     latent_names: frozenset[str] = frozenset({"z"})
-    truncates: bool = False
 
     def embed(self, latent: Latent, given: Given, rng: torch.Generator | None) -> Latent:
         """Complete a drawn latent: a style network maps z to w, mixes styles and draws its noise here, so that
@@ -49,16 +47,20 @@ class Generator(nn.Module):
         """
         return latent
 
-    def truncate(self, latent: Latent, psi: float) -> Latent:
-        """Move an embedded latent towards the mean: a share ``psi`` of its distance from it remains."""
-        raise NotImplementedError
-
     def latent_projection(self) -> LatentProjection | None:
         """Return the first linear map, whose singular vectors are the directions that change the content most."""
         return None
 
     def forward(self, latent: Latent, given: Given = NOTHING) -> Float[Tensor, "batch ..."]:
         """Return content for an embedded latent."""
+        raise NotImplementedError
+
+
+class Truncating(Generator):
+    """A generator whose embedded latents have a mean to move towards."""
+
+    def truncate(self, latent: Latent, psi: float) -> Latent:
+        """Move an embedded latent towards the mean: a share ``psi`` of its distance from it remains."""
         raise NotImplementedError
 
 

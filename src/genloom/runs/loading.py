@@ -19,7 +19,7 @@ from genloom.models.training.family import Family
 from genloom.runs import stranger
 from genloom.runs.checkpoint import find, read
 from genloom.samplers.base import Sampler
-from genloom.samplers.fitting import check
+from genloom.samplers.fitting import give
 from genloom.spec import Spec
 
 
@@ -73,11 +73,10 @@ def load(path: str | os.PathLike[str], *, trust: list[str] | None = None, device
         node = stranger.checked(node, Sampler, "sampler", trust=trust or [], file=file)
         try:
             with _no_larger_than(weights):
-                sampler: Sampler = instantiate(node, "sampler")
-            check(sampler, model)
+                sampler = instantiate(node, "sampler")
+            give(model, sampler)
         except GenloomError as error:
             raise CheckpointError(f"{file}: {error}") from error
-        model.sampler = sampler
     return model.to(device).eval()
 
 

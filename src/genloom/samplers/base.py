@@ -2,13 +2,16 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import asdict
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 
 from genloom.batch import Batch, Given
-from genloom.models.abilities import Samples
+from genloom.errors import CapabilityError
+from genloom.models.abilities import Model, Samples, require
 from genloom.part import Part
+
+_Kind = TypeVar("_Kind", bound="Sampler")
 
 
 class Sampler(Part, ABC):
@@ -33,6 +36,14 @@ class Sampler(Part, ABC):
             given: what each of them is given; what is missing is as it is in the data.
         """
 
+    def checked(self, model: Any) -> Any:
+        """Return the model, which offers what is needed.
+
+        Raises:
+            CapabilityError: it does not; names both sides.
+        """
+        return require(f"sampler: {type(self).__name__}", self.needs, model)
+
     @property
     def is_plain(self) -> bool:
         """Whether its draws have the model's own distribution, and so compare with those of every such sampler."""
@@ -45,3 +56,26 @@ class Sampler(Part, ABC):
         name = kind.__name__ if kind.__module__.startswith("genloom.") else f"{kind.__module__}.{kind.__qualname__}"
         values = asdict(self)  # pyright: ignore[reportArgumentType, reportCallIssue]
         return {"name": name, "values": values, "plain": self.is_plain}
+
+
+def sampler_of(model: Model, kind: type[_Kind], usual: _Kind, *, does: str) -> _Kind:
+    """Return the sampler of a model, as one of a kind that does more than draw examples.
+
+    Args:
+        model: draws by it.
+        kind: what has to be done is a method of it.
+        usual: what draws from the model's own distribution, if that is wanted.
+        does: what has to be done, for the message.
+
+    Raises:
+        CapabilityError: the model's sampler is of another kind.
+    """
+    sampler = model.sampler
+    if isinstance(sampler, kind):
+        return sampler
+    if sampler is None or sampler.protocol["plain"]:
+        return usual
+    raise CapabilityError(
+        f"sampler: {type(sampler).__name__} does not {does}; derive it from {kind.__module__}.{kind.__qualname__}, or "
+        f"choose sampler={type(usual).__name__.lower()}"
+    )

@@ -35,6 +35,17 @@ def check(sampler: object, model: Model) -> None:
         raise CapabilityError(f"sampler: {type(sampler).__name__} {reason}; {remedy}")
 
 
+def give(model: Model, sampler: object) -> None:
+    """Let commands, looks and judges draw from a model by ``sampler``; the one place that sets it.
+
+    Raises:
+        CapabilityError, ConfigError: see :func:`check`.
+    """
+    check(sampler, model)
+    assert isinstance(sampler, Sampler)
+    model.sampler = sampler
+
+
 def usual(model: Model) -> Sampler:
     """Return how a model is drawn from that does not say so: from its own distribution, with the values that its kind
     of content has.

@@ -13,7 +13,7 @@ from genloom.errors import CapabilityError, ConfigError
 from genloom.limits import InsideShare, Whole
 from genloom.models.abilities import Forecasts
 from genloom.outlook import LEVELS, Forecast
-from genloom.samplers.base import Sampler
+from genloom.samplers.base import Sampler, sampler_of
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,7 @@ class Paths(Sampler):
         Raises:
             CapabilityError: there is no history, or the model gives points only.
         """
+        model = self.checked(model)
         if given is None or "history" not in given:
             raise CapabilityError("sampler: Paths draws what comes after a history, and none is given")
         prediction = model.forecast(given["history"])
@@ -87,11 +88,4 @@ def paths_of(model: Forecasts) -> Paths:
     Raises:
         CapabilityError: the sampler tells none.
     """
-    if model.sampler is None:
-        return Paths()
-    if isinstance(model.sampler, Paths):
-        return model.sampler
-    raise CapabilityError(
-        f"sampler: {type(model.sampler).__name__} tells no future of a series; derive it from "
-        "genloom.samplers.paths.Paths, or choose sampler=paths"
-    )
+    return sampler_of(model, Paths, Paths(), does="tell the future of a series")

@@ -22,4 +22,4 @@ class Plain(Sampler):
 
     def draw(self, model: Samples, num: int, *, rng: torch.Generator, given: Given | None = None) -> Batch:
         """Return ``num`` examples."""
-        return model.sample(num, rng=rng, given=given)
+        return self.checked(model).sample(num, rng=rng, given=given)

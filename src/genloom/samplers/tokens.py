@@ -12,11 +12,10 @@ from torch import Tensor
 from genloom.batch import Batch, Given
 from genloom.contents.text import TextContent
 from genloom.distributions.outputs import categorical
-from genloom.errors import CapabilityError, ConfigError
+from genloom.errors import ConfigError
 from genloom.limits import Count, Gt, Le, NonNegative
 from genloom.models.abilities import Continues
-from genloom.samplers.base import Sampler
-from genloom.samplers.plain import Plain
+from genloom.samplers.base import Sampler, sampler_of
 
 
 class TextSampler(Sampler):
@@ -39,6 +38,7 @@ class TextSampler(Sampler):
 
     def draw(self, model: Continues, num: int, *, rng: torch.Generator, given: Given | None = None) -> Batch:
         """Return ``num`` texts as long as an example; without a prompt each begins after a line's end."""
+        model = self.checked(model)
         given = model.draw_given(num, rng, given)
         length = TextContent.of(model.spec.content).length
         drawn = list(self.stream(model, given["prompt"], length, rng=rng))
@@ -120,11 +120,5 @@ def stream(
     Raises:
         CapabilityError: the sampler knows no prompts.
     """
-    if isinstance(model.sampler, TextSampler):
-        return model.sampler.stream(model, tokens, num_tokens, rng=rng)
-    if model.sampler is None or type(model.sampler) is Plain:
-        return model.generate(tokens, num_tokens, rng=rng)
-    raise CapabilityError(
-        f"sampler: {type(model.sampler).__name__} does not go on after a prompt; derive it from "
-        "genloom.samplers.tokens.TextSampler, or choose sampler=tokens"
-    )
+    sampler = sampler_of(model, TextSampler, Tokens(), does="go on after a prompt")
+    return sampler.stream(model, tokens, num_tokens, rng=rng)

@@ -38,6 +38,11 @@ class Truncated(Sampler):
         return type(self) is Truncated and self.psi == 1
 
     def draw(self, model: Truncates, num: int, *, rng: torch.Generator, given: Given | None = None) -> Batch:
-        """Return ``num`` examples."""
+        """Return ``num`` examples.
+
+        Raises:
+            CapabilityError: the model has no mean to move towards.
+        """
+        model = self.checked(model)
         latent, given = model.drawn(num, rng, given)
         return model.decode(model.truncate(model.embed(latent, given), self.psi), given)

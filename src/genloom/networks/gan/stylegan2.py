@@ -17,7 +17,7 @@ from genloom import randomness
 from genloom.batch import NOTHING, Given, Latent
 from genloom.errors import ConfigError
 from genloom.limits import Count, Positive, Share, Whole
-from genloom.networks.base import Discriminator, Generator, Head, LatentProjection, OfImages, Pyramid
+from genloom.networks.base import Discriminator, Head, LatentProjection, OfImages, Pyramid, Truncating
 from genloom.networks.embedders import Told
 from genloom.networks.gan.stylegan2_layers import (
     ACTIVATION_GAIN,
@@ -105,7 +105,7 @@ class _Resolution(nn.Module):
         return x, added
 
 
-class StyleGAN2Generator(OfImages, Generator):
+class StyleGAN2Generator(OfImages, Truncating):
     """Maps z to styles w, which modulate the convolutions that grow a learned constant into an image.
 
     At each map size the layers add to the image, which is upsampled from size to size (the "skip" generator); it is not
@@ -129,7 +129,6 @@ class StyleGAN2Generator(OfImages, Generator):
         conditional: tell the mapping the class, by a learned vector beside z.
     """
 
-    truncates = True
     w_mean: Tensor
     w_examples: Tensor
 
