@@ -10,9 +10,12 @@ import torch
 import zuko
 from torch import nn
 
+import genloom.bottlenecks
+from discovery import classes, missing
 from encoders import encoder
 from genloom.batch import Batch
-from genloom.bottlenecks.gaussian import Gaussian
+from genloom.bottlenecks.base import Bottleneck
+from genloom.bottlenecks.gaussian import Deterministic, Gaussian
 from genloom.bottlenecks.ladder import Ladder, _weighted
 from genloom.bottlenecks.vector_quantised import VectorQuantised
 from genloom.distributions.normal import Normal
@@ -46,6 +49,63 @@ STOCHASTIC = {
     "ladder": partial(Ladder, dims=(2, 1), hidden=5),
     "three levels": partial(Ladder, dims=(1, 1, 1), hidden=5),
 }
+
+
+EVERY = {
+    Deterministic: partial(Deterministic, dim=2),
+    Gaussian: partial(Gaussian, dim=2),
+    Ladder: partial(Ladder, dims=(2, 1), hidden=5),
+    VectorQuantised: partial(VectorQuantised, stages=3, num_codes=4, code_dim=2),
+}
+
+
+def test_every_bottleneck_has_a_case():
+    assert missing(classes(Bottleneck, genloom.bottlenecks), EVERY) == []
+
+
+@pytest.mark.parametrize("kind", EVERY, ids=lambda kind: kind.__name__)
+def test_a_bottleneck_infers_as_many_latents_as_are_asked_for_and_the_decoder_can_read_them(kind):
+    bottleneck = EVERY[kind](encoder()).eval()
+    inference = bottleneck.infer(batch(), 3, rng())
+    assert all(drawn.shape[:2] == (3, 5) for drawn in inference.latent.values())
+    assert bottleneck.decoder_input(inference.latent).shape == (3, 5, bottleneck.dim)
+    assert all(each.shape[0] == 5 for each in inference.kl.values())
+    if bottleneck.stochastic:
+        assert inference.log_ratio.shape == (3, 5) and set(inference.kl) == set(inference.latent)
+    draws = inference.latent.values()
+    assert bottleneck.certain == all(torch.equal(drawn[0], drawn[1]) for drawn in draws)
+    assert bottleneck.one_vector == (
+        list(inference.latent) == ["z"] and bottleneck.dim == inference.latent["z"].shape[2]
+    )
+
+
+@pytest.mark.parametrize("kind", EVERY, ids=lambda kind: kind.__name__)
+def test_a_bottleneck_repeats_itself_by_its_generator_and_is_still_without_one(kind):
+    bottleneck = EVERY[kind](encoder()).eval()
+
+    def latents(each):
+        return list(bottleneck.infer(batch(), 2, each).latent.values())
+
+    assert all(torch.equal(*pair) for pair in zip(latents(rng()), latents(rng()), strict=True))
+    for drawn in latents(None):
+        torch.testing.assert_close(drawn[0], drawn[1])
+    if bottleneck.samples:
+        drawn, again = bottleneck.draw(6, rng()), bottleneck.draw(6, rng())
+        assert bottleneck.decoder_input(drawn).shape == (6, bottleneck.dim)
+        assert all(torch.equal(drawn[name], again[name]) for name in drawn)
+        assert set(drawn) == set(bottleneck.infer(batch(), 1, rng()).latent)
+
+
+@pytest.mark.parametrize("kind", EVERY, ids=lambda kind: kind.__name__)
+def test_a_gradient_reaches_every_parameter_through_a_bottleneck(kind):
+    bottleneck = EVERY[kind](encoder()).train()
+    inference = bottleneck.infer(batch(), 2, rng())
+    read = inference.decoder_input
+    read = bottleneck.decoder_input(inference.latent) if read is None else read
+    others = [*inference.kl.values(), *inference.penalties.values()]
+    sum((each * torch.randn_like(each)).sum() for each in (read, *others)).backward()
+    cut_off = [name for name, each in bottleneck.named_parameters() if each.grad is None or not each.grad.any()]
+    assert cut_off == []
 
 
 @pytest.mark.parametrize("kind", STOCHASTIC)

@@ -10,6 +10,8 @@ import torch
 from omegaconf import OmegaConf
 from torch import Tensor
 
+import genloom.networks
+from discovery import classes, missing
 from genloom.contents.image import ImageContent
 from genloom.contents.vector import VectorContent
 from genloom.errors import ConfigError
@@ -36,7 +38,8 @@ NO_ADA: dict[str, Any] = {
 }
 NO_DIFF = dict.fromkeys(("brightness", "saturation", "contrast", "translation", "cutout"), 0.0)
 everything = partial(AdaptiveAugment, initial_probability=0.8, flip=True, rotate_90=True)
-BOTH = pytest.mark.parametrize("build", [DiffAugment, everything], ids=["diffaugment", "ada"])
+BUILDS = {DiffAugment: DiffAugment, AdaptiveAugment: everything}
+BOTH = pytest.mark.parametrize("build", BUILDS.values(), ids=["diffaugment", "ada"])
 SHAPES = pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (3, 20, 36)], ids=str)
 
 
@@ -61,6 +64,10 @@ def only_diff(channels: int = 3, size: int = 32, **chosen: Any) -> DiffAugment:
 
 
 # Any augmentation
+
+
+def test_every_augmentation_has_a_case():
+    assert missing(classes(Augmentation, genloom.networks), BUILDS) == []
 
 
 @SHAPES

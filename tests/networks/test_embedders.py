@@ -7,7 +7,10 @@ import pytest
 import torch
 from torch import nn
 
+import genloom.networks
+from discovery import classes, missing
 from genloom.batch import NOTHING, Given
+from genloom.contents.base import why_not
 from genloom.contents.condition import Condition
 from genloom.contents.image import ImageContent
 from genloom.contents.label import LabelContent
@@ -16,7 +19,15 @@ from genloom.contents.vector import VectorContent
 from genloom.contents.vocabulary import Characters
 from genloom.errors import ConfigError, NeedsLabelsError
 from genloom.networks import conditioning
-from genloom.networks.embedders import EMBEDDERS, LabelEmbedder, PictureEmbedder, TextEmbedder, Told, ValuesEmbedder
+from genloom.networks.embedders import (
+    EMBEDDERS,
+    Embedder,
+    LabelEmbedder,
+    PictureEmbedder,
+    TextEmbedder,
+    Told,
+    ValuesEmbedder,
+)
 from genloom.networks.heads import Concatenation, Projection
 from genloom.spec import Spec
 
@@ -59,6 +70,12 @@ class Nose(nn.Module):
 
     def forward(self, values):
         return values.new_ones(len(values), self.dim)
+
+
+def test_every_embedder_is_chosen_for_some_condition_and_stands_in_one_list():
+    assert missing(classes(Embedder, genloom.networks), EMBEDDERS) == []
+    chosen = {next(each for each in EMBEDDERS if why_not(each, condition) is None) for condition in CONDITIONS.values()}
+    assert chosen == set(EMBEDDERS)
 
 
 @pytest.mark.parametrize("dim", [None, 7])

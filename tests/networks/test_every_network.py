@@ -10,18 +10,28 @@ from torch import Tensor, nn
 
 import genloom.networks
 from discovery import classes, missing
-from genloom.batch import Given
+from genloom.batch import Given, History
 from genloom.contents.image import ImageContent
 from genloom.contents.label import LabelContent
+from genloom.contents.series import HistoryCondition, SeriesContent
+from genloom.contents.text import PromptCondition, TextContent
+from genloom.contents.vocabulary import Characters
 from genloom.networks.autoencoder.convolutional import ConvolutionalDecoder, ConvolutionalEncoder
 from genloom.networks.autoencoder.residual import ResidualDiscriminator
 from genloom.networks.base import Critique, Decoder, Discriminator, Encoder, Generator, Head
+from genloom.networks.baselines.closed_form import RepeatLast, Ridge, SeasonalNaive, SeriesBaseline
+from genloom.networks.baselines.ngram import NGram
+from genloom.networks.conditioning import Concatenation as Concatenated
+from genloom.networks.conditioning import ConditionalBatchNorm, Conditioning, Layers
 from genloom.networks.dense import DenseDecoder, DenseDiscriminator, DenseEncoder, DenseGenerator
 from genloom.networks.gan.dcgan import DCGANDiscriminator, DCGANGenerator
 from genloom.networks.gan.resnet import ResNetDiscriminator, ResNetGenerator
 from genloom.networks.gan.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator
 from genloom.networks.heads import Classifier, Codes, Concatenation, Projection, Score
-from genloom.networks.sequence.base import Backbone
+from genloom.networks.sequence.base import Backbone, ClosedFormNetwork, SeriesNetwork, TextNetwork
+from genloom.networks.sequence.forecasting import Forecaster, LastValue, Linear, Patches
+from genloom.networks.sequence.language import Language
+from genloom.networks.sequence.periodic import Periodic
 from genloom.networks.sequence.recurrent import GRU, LSTM, RNN, Recurrent
 from genloom.networks.sequence.transformer import Transformer
 from genloom.spec import Spec
@@ -29,6 +39,26 @@ from genloom.spec import Spec
 LATENT_DIM, NUM = 5, 4
 SIZES = [(1, 16, 16), (3, 20, 28)]
 GIVEN = Given(label=torch.tensor([0, 2, 1, 2]))
+LETTERS = Characters("\nabcd")
+TEXT = Spec("text", TextContent(6, LETTERS), {"prompt": PromptCondition(LETTERS)})
+SERIES = Spec("series", SeriesContent(5, ("x", "y"), season=4), {"history": HistoryCondition(look_back=12)})
+
+
+class Conditioned(nn.Module):
+    """What a network makes of a conditioning: one layer and its normalisation, both told."""
+
+    def __init__(self, kind: type[Conditioning]) -> None:
+        super().__init__()
+        self.conditioning = kind(spec_of(SIZES[0]))
+        norm = self.conditioning.norm(8, nn.BatchNorm1d)
+        self.layers = Layers(nn.Linear(LATENT_DIM + self.conditioning.extra_dim, 8), norm)
+        for parameter in norm.parameters():
+            nn.init.normal_(parameter)  # those that tell are zero at first
+
+    def forward(self, z: Tensor, given: Given) -> Tensor:
+        told = self.conditioning(given)
+        return self.layers(self.conditioning.input(z, told), told)
+
 
 #: By the base, each class with what makes it small; None for one that is only a base.
 CASES: dict[type, Mapping[type, Callable | None]] = {
@@ -60,6 +90,26 @@ CASES: dict[type, Mapping[type, Callable | None]] = {
         Projection: Projection,
         Score: Score,
     },
+    Conditioning: {
+        Concatenated: partial(Conditioned, Concatenated),
+        ConditionalBatchNorm: partial(Conditioned, ConditionalBatchNorm),
+    },
+    TextNetwork: {
+        Language: partial(Language, outputs=LETTERS.size, backbone=partial(LSTM, width=8)),
+        NGram: partial(NGram, outputs=LETTERS.size, order=2),
+    },
+    SeriesNetwork: {
+        Forecaster: None,
+        Linear: partial(Linear, outputs=2, normalise=LastValue()),
+        Patches: partial(
+            Patches, outputs=2, normalise=LastValue(), patch_length=4, stride=3, backbone=partial(GRU, width=8)
+        ),
+        Periodic: partial(Periodic, outputs=2, normalise=LastValue()),
+        RepeatLast: partial(RepeatLast, outputs=2),
+        Ridge: partial(Ridge, outputs=2),
+        SeasonalNaive: partial(SeasonalNaive, outputs=2),
+        SeriesBaseline: None,
+    },
     Backbone: {
         GRU: partial(GRU, width=8),
         LSTM: partial(LSTM, width=8, layer_norm=True),
@@ -69,6 +119,8 @@ CASES: dict[type, Mapping[type, Callable | None]] = {
     },
 }
 ALL = [(base, kind) for base, cases in CASES.items() for kind, build in cases.items() if build is not None]
+#: Those whose parameters are not solved for.
+LEARNED = [(base, kind) for base, kind in ALL if not issubclass(kind, ClosedFormNetwork)]
 BY_NAME = [f"{base.__name__}-{kind.__name__}" for base, kind in ALL]
 
 
@@ -92,6 +144,15 @@ def case(base: type, kind: type, shape: tuple[int, int, int] = SIZES[0]) -> tupl
         return build(spec, LATENT_DIM, 2), (torch.randn(NUM, LATENT_DIM),), (NUM, 2, *shape)
     if base is Head:
         return build(spec, 8), (torch.randn(NUM, 8), GIVEN), (NUM,)
+    if base is Conditioning:
+        return build(), (torch.randn(NUM, LATENT_DIM), GIVEN), (NUM, 8)
+    if base is TextNetwork:
+        prompt, content = torch.randint(LETTERS.size, (NUM, 9)).split((3, 6), dim=1)
+        return build(TEXT), (prompt, content), (NUM, 6, LETTERS.size)
+    if base is SeriesNetwork:
+        one = torch.ones(NUM, 2)
+        history = History(torch.randn(NUM, 12, 2), scale=one, offset=one, naive_error=one)
+        return build(SERIES), (history,), (NUM, 5, 2, 2)
     network = build()
     return network, (torch.randn(NUM, 9, network.width_in),), (NUM, 9, network.width)
 
@@ -110,6 +171,31 @@ def test_every_network_has_a_case(base):
     assert missing(classes(base, genloom.networks), CASES[base]) == []
 
 
+@pytest.mark.parametrize("kind", CASES[Conditioning], ids=lambda kind: kind.__name__)
+def test_a_conditioning_tells_what_it_is_given_and_nothing_of_what_is_dropped(kind):
+    network, (z, given), _ = case(Conditioning, kind)
+    network.eval()
+    other = Given(label=(given["label"] + 1) % 3)
+    assert (network(z, given) - network(z, other)).abs().amax(1).min() > 1e-4
+    dropped = {"label": torch.ones(NUM, dtype=torch.bool)}
+    untold = [network(z, Given(each, dropped=dropped)) for each in (given, other)]
+    assert torch.equal(*untold)
+
+
+@pytest.mark.parametrize("kind", CASES[TextNetwork], ids=lambda kind: kind.__name__)
+def test_a_network_of_text_sees_no_later_token_and_goes_on_token_by_token(kind):
+    network, (prompt, content), _ = case(TextNetwork, kind)
+    network.eval()
+    changed = content.clone()
+    changed[:, 4] = (changed[:, 4] + 1) % LETTERS.size
+    whole = network(prompt, content)
+    assert torch.equal(whole[:, :5], network(prompt, changed)[:, :5])
+    outputs, state = network.start(prompt, 9)
+    for place in range(content.shape[1]):
+        torch.testing.assert_close(outputs, whole[:, place], atol=1e-5, rtol=0)
+        outputs, state = network.step(content[:, place], state)
+
+
 @pytest.mark.parametrize("shape", SIZES, ids=str)
 @pytest.mark.parametrize(("base", "kind"), ALL, ids=BY_NAME)
 def test_it_returns_what_its_base_says_for_any_size(base, kind, shape):
@@ -119,7 +205,7 @@ def test_it_returns_what_its_base_says_for_any_size(base, kind, shape):
     assert all(value.isfinite().all() for value in found)
 
 
-@pytest.mark.parametrize(("base", "kind"), ALL, ids=BY_NAME)
+@pytest.mark.parametrize(("base", "kind"), LEARNED, ids=lambda kind: kind.__name__)
 def test_a_gradient_reaches_every_parameter(base, kind):
     network, arguments, _ = case(base, kind)
     sum((value * torch.randn_like(value)).sum() for value in call(network, arguments)).backward()

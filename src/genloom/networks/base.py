@@ -1,5 +1,6 @@
 """What a family expects of its networks: the shapes that go in and come out, and the facts about image sizes."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -56,12 +57,12 @@ class Generator(nn.Module):
         raise NotImplementedError
 
 
-class Truncating(Generator):
+class Truncating(Generator, ABC):
     """A generator whose embedded latents have a mean to move towards."""
 
+    @abstractmethod
     def truncate(self, latent: Latent, psi: float) -> Latent:
         """Move an embedded latent towards the mean: a share ``psi`` of its distance from it remains."""
-        raise NotImplementedError
 
 
 @dataclass
