@@ -81,6 +81,8 @@ def test_what_is_logged_holds_no_graph(objective):
 def test_weights_of_the_divergence():
     assert [Constant(3.0)(i) for i in (0, 9)] == [3.0, 3.0]
     assert [LinearWarmup(10, 2.0)(i) for i in (0, 5, 10, 99)] == [0.0, 1.0, 2.0, 2.0]
+    assert [LinearWarmup(0, 2.0)(i) for i in (0, 1)] == [0.0, 2.0]
+    assert [CyclicalWarmup(2, rising_share=0.0, value=4.0)(i) for i in (0, 1, 2, 3)] == [0.0, 4.0, 0.0, 4.0]
     cycle = CyclicalWarmup(10, rising_share=0.5, value=4.0)
     assert [cycle(i) for i in (0, 2, 5, 9, 10, 12)] == pytest.approx([0.0, 1.6, 4.0, 4.0, 0.0, 1.6])
 
