@@ -219,6 +219,29 @@ def test_levels_have_the_lengths_they_were_given_whether_drawn_or_inferred():
     assert {name: z.shape[-1] for name, z in bottleneck.infer(batch(), 2, rng()).latent.items()} == wanted
 
 
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (partial(Ladder, dims=(4,)), "dims: 1 level is below the limit of 2"),
+        (partial(Ladder, dims=(4, 0)), "dims: 0 is below the limit of 1"),
+        (partial(Ladder, hidden=0), "hidden: 0 is below the limit of 1"),
+        (partial(Gaussian, dim=0), "dim: 0 is below the limit of 1"),
+        (partial(VectorQuantised, num_codes=0), "num_codes: 0 is below the limit of 1"),
+        (partial(VectorQuantised, code_dim=0), "code_dim: 0 is below the limit of 1"),
+        (partial(VectorQuantised, stages=0), "stages: 0 is below the limit of 1"),
+    ],
+)
+def test_lengths_below_one_are_refused(build, message):
+    with pytest.raises(ConfigError, match=message):
+        build(encoder())
+
+
+def test_the_top_level_is_drawn_standard_normal():
+    z = Ladder(encoder(), dims=(4, 3, 2), hidden=5).draw(20_000, rng())["z3"]
+    torch.testing.assert_close(z.mean(0), torch.zeros(2), atol=0.03, rtol=0)
+    torch.testing.assert_close(z.T.cov(), torch.eye(2), atol=0.03, rtol=0)
+
+
 def test_a_variance_stays_what_a_float_can_hold():
     posterior = Gaussian(encoder(), dim=2).posterior
     with torch.no_grad():

@@ -23,7 +23,7 @@ def test_what_is_saved_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(tmp_path)
     content = stored(11)
     (tmp_path / "out").mkdir()
-    lines = COLOUR.save(Images(content, {"label": torch.arange(11)}), tmp_path / "out", columns=4)
+    lines = COLOUR.save(Images(content, {"label": torch.arange(11)}), tmp_path / "out", columns=3)
     assert lines == [
         "grid:     out/grid.png",
         "single:   out/*.png",
@@ -32,7 +32,7 @@ def test_what_is_saved_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyP
     names = sorted(file.name for file in (tmp_path / "out").iterdir())
     assert names == [f"{number:02d}.png" for number in range(11)] + ["grid.png", "samples.npz"]
     with Image.open(tmp_path / "out" / "grid.png") as image:
-        assert image.size == (2 * (2 + 4 * 7), 2 * (2 + 3 * 6))
+        assert image.size == (2 * (2 + 3 * 7), 2 * (2 + 4 * 6))
     assert torch.equal(COLOUR.read(tmp_path / "out", "samples").content, content)
     assert torch.equal(COLOUR.read(tmp_path / "out" / "samples.npz", "samples").content, content)
     assert torch.equal(COLOUR.read(tmp_path / "out" / "03.png", "samples").content, content[3:4])

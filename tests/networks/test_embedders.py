@@ -118,6 +118,8 @@ def test_first_vectors_spread_as_wanted_and_no_initialisation_of_a_network_chang
     assert 0.02 < spread < 0.35, spread  # pictures and texts: no more than wanted
     if embedder in (LabelEmbedder, ValuesEmbedder):
         assert spread == pytest.approx(0.3, rel=0.1)
+    for name, bias in built.named_parameters():
+        assert not name.startswith(("project", "linear")) or not name.endswith("bias") or not bias.any()
     before = {name: value.clone() for name, value in built.state_dict().items()}
     nn.Sequential(built).apply(lambda module: nn.init.zeros_(module.weight) if hasattr(module, "weight") else None)
     assert all(torch.equal(before[name], value) for name, value in built.state_dict().items())

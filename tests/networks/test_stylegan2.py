@@ -14,7 +14,7 @@ from genloom.contents.label import LabelContent
 from genloom.contents.vector import VectorContent
 from genloom.errors import ConfigError
 from genloom.networks.base import Pyramid
-from genloom.networks.gan.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator, _Halving
+from genloom.networks.gan.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator, _Halving, _ToImage
 from genloom.networks.gan.stylegan2_layers import (
     Blur,
     Downsample,
@@ -522,3 +522,9 @@ def test_mistakes_are_named(build, options, message):
         build(spec(), *latent, **options)
     with pytest.raises(ConfigError, match=r"made for pictures, and data\.name=ring holds points"):
         build(Spec("ring", VectorContent(2)), *latent)
+
+
+def test_the_last_convolution_starts_standard_normal_too():
+    layer = _ToImage(64, 32, 5)
+    assert layer.weight.mean().item() == pytest.approx(0, abs=0.1)
+    assert layer.weight.std().item() == pytest.approx(1, rel=0.05)

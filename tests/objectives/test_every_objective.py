@@ -108,7 +108,8 @@ def test_a_term_is_finite_and_teaches_its_player(kind, player):
     if loss is None:
         return
     assert loss.total.shape == () and loss.total.isfinite()
-    assert all(torch.as_tensor(value).isfinite() for value in loss.terms().values())
+    logged = [torch.as_tensor(value) for value in loss.terms().values()]
+    assert all(value.isfinite() and value.shape == () and not value.requires_grad for value in logged)
     loss.total.backward()
     learned = [weight] if player == "generator" else list(critic.parameters())
     assert all(value.grad is not None and value.grad.isfinite().all() and value.grad.any() for value in learned)

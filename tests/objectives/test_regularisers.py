@@ -161,6 +161,18 @@ def test_path_length_of_styles_is_the_root_of_the_mean_square_over_their_layers(
     assert length**2 + variance == pytest.approx((matrices.square().sum() / 16 / 3).item(), rel=0.02)
 
 
+def test_path_length_teaches_what_w_is_made_by_too():
+    mapping = torch.randn(5, 5, requires_grad=True)
+
+    def render(latent):
+        return (latent["w"].square() @ torch.ones(5, 16)).unflatten(1, (1, 4, 4))
+
+    w = torch.randn(8, 5) @ mapping
+    term = PathLength(batch_share=1.0)
+    term.generator(game(first_pixel, REAL, render({"w": w}), latent={"w": w}, rerun=render)).total.backward()
+    assert mapping.grad is not None and mapping.grad.any()
+
+
 def test_path_length_moves_the_generator_towards_equal_lengths():
     matrix = torch.nn.Parameter(torch.diag_embed(torch.tensor([4.0, 0.1, 0.1, 0.1])).repeat(4, 1))
     w = torch.randn(256, 4, generator=torch.Generator().manual_seed(4), requires_grad=True)

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-_SERIES_BELOW = 0.5  # there e⁻ᵃ − 1 and the slope of its logarithm would lose digits; the series is right to 1e-12
+_SERIES_BELOW = 0.5  # there e⁻ᵃ − 1 and the slope of its logarithm would lose digits; the series is right to 2e-12
 
 
 def log_mean_decay(rate: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
