@@ -222,7 +222,8 @@ def test_nobody_asks_which_kind_of_content_there_is(path):
 )
 def test_whoever_asks_is_seen(line):
     assert kinds_asked_for(line)
-    assert {"ImageContent", "VectorContent", "TextContent", "SeriesContent", "LabelContent", "Values"} == KINDS
+    others = {"TextContent", "SeriesContent", "LabelContent", "Values", "TableContent", "CellCondition"}
+    assert {"ImageContent", "VectorContent", *others} == KINDS
     assert not kinds_asked_for("class A:\n    kind = ImageContent\n    def f(self, c): return ImageContent.of(c)")
 
 

@@ -1,5 +1,6 @@
 """Figures with axes, drawn by matplotlib into pictures."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -102,6 +103,47 @@ def curves(values: Mapping[str, Sequence[float]], *, xlabel: str, ylabel: str) -
     axes.set_ylim(bottom=0)
     axes.legend()
     return drawn(figure)
+
+
+def marginals(
+    cells_of: Mapping[str, Sequence[float] | Sequence[str]], *, num: int, note: str | None = None, columns: int = 4
+) -> Picture:
+    """Draw how the cells of each column are distributed: numbers as a histogram, texts as bars of the most frequent.
+
+    Args:
+        cells_of: by a column's name, those that are there.
+        num: rows; where fewer cells are there, the share of the missing ones is said.
+        note: written below.
+        columns: of panels.
+    """
+    columns = min(columns, len(cells_of))
+    rows = -(-len(cells_of) // columns)
+    figure = new(3 * columns, 2.2 * rows + (0.3 if note else 0))
+    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for axes in panels[len(cells_of) :]:
+        axes.set_visible(False)
+    for axes, (name, cells) in zip(panels, cells_of.items(), strict=False):
+        if cells and isinstance(cells[0], str):
+            frequent = Counter(cells).most_common(_BARS)
+            axes.barh([_short(str(text)) for text, _ in frequent], [count / num for _, count in frequent])
+            axes.invert_yaxis()
+        elif cells:
+            axes.hist(cells, bins=min(30, max(5, int(len(cells) ** 0.5))), weights=[1 / num] * len(cells))
+            axes.locator_params(axis="x", nbins=4)
+        missing = f" ({1 - len(cells) / num:.0%} missing)" if len(cells) < num else ""
+        axes.set_title(f"{_short(name, 28)}{missing}", fontsize=9)
+        axes.tick_params(labelsize=7)
+    if note:
+        figure.supxlabel(note, fontsize=8)
+    return drawn(figure)
+
+
+_BARS = 8  # texts of a panel
+
+
+def _short(text: str, most: int = 14) -> str:
+    text = text.replace("$", r"\$")  # else matplotlib reads formulas
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def attention(

@@ -484,7 +484,7 @@ def test_numbers_as_people_write_them_are_read_when_told_and_named_when_not(seri
         series(lines).describe()
     assert series(lines, decimal=".").content().channels == ("a", "b")
     table = written(tmp_path, "t;v\n1;1.234,5\n2;7,25 €\n3;1.5\n", separator=";", decimal=",")
-    numbers, other = table._numbers("v")
+    numbers, other = table.as_numbers("v")
     assert numbers.to_list() == [1234.5, 7.25, None] and other.to_list() == [False, False, True]
 
 

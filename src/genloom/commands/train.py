@@ -83,7 +83,9 @@ def _train(built: Run, config: DictConfig, record: Record) -> None:
     record.environment(str(device), data.fingerprint)
     record.skipped(data.skipped)
     parameters = ModelSummary(model, max_depth=1)
-    print(f"{model.spec.name}: {len(data.split('train'))} examples of {model.spec.content.shape}{_classes(data)}")
+    print(
+        f"{model.spec.name}: {len(data.split('train'))} examples of {model.spec.content.stored_shape}{_classes(data)}"
+    )
     print(
         f"{config.model._target_.split('.')[-1]} on {device}: {parameters.trainable_parameters:,} trainable parameters"
     )

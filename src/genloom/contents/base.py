@@ -54,7 +54,12 @@ class Content(Condition, ABC):
     @property
     @abstractmethod
     def shape(self) -> tuple[int, ...]:
-        """Of one example."""
+        """Of one example as a model sees it."""
+
+    @property
+    def stored_shape(self) -> tuple[int, ...]:
+        """Of one example as it is stored; that of what a model sees, unless a kind says otherwise."""
+        return self.shape
 
     def batch(self, examples: Examples, index: Int[Tensor, " chosen"], conditions: Mapping[str, Condition]) -> Batch:
         """Return the examples at ``index`` as a model sees them, with what they are given.
@@ -169,9 +174,10 @@ class Content(Condition, ABC):
         Raises:
             DataError: another shape.
         """
-        if tuple(drawn.shape[1:]) != self.shape or drawn.ndim != len(self.shape) + 1:
+        shape = self.stored_shape
+        if tuple(drawn.shape[1:]) != shape or drawn.ndim != len(shape) + 1:
             raise DataError(
-                f"{name}: examples of {_sides(drawn.shape[1:])} cannot be judged against data of {_sides(self.shape)}"
+                f"{name}: examples of {_sides(drawn.shape[1:])} cannot be judged against data of {_sides(shape)}"
                 f"{self.resized}"
             )
 
@@ -209,10 +215,9 @@ class Values(Content):
             DataError: it holds fewer, or others than finite numbers in the shape of an example; names the file.
         """
         array = first_array(path, key)
-        if array.dtype.kind not in "fiu" or array.shape[1:] != self.shape or len(array) < at_least:
-            raise DataError(
-                f"{key}: {path} holds {array.dtype} of {array.shape}; at least {at_least} of {self.shape} are needed"
-            )
+        if array.dtype.kind not in "fiu" or array.shape[1:] != self.stored_shape or len(array) < at_least:
+            needed = f"at least {at_least} of {self.stored_shape} are needed"
+            raise DataError(f"{key}: {path} holds {array.dtype} of {array.shape}; {needed}")
         values = torch.from_numpy(array.astype(np.float32))
         if not values.isfinite().all():
             raise DataError(f"{key}: {path} holds values that are not finite; leave those examples out")

@@ -44,11 +44,11 @@ class Condition(Part, ABC):
 
     @abstractmethod
     def encode(self, stored: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
-        """Return what a model sees of stored examples; the shape stays."""
+        """Return what a model sees of stored examples; leading axes stay, and so does the shape of a mere condition."""
 
     @abstractmethod
     def decode(self, content: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
-        """Return what is stored, without gradients; the shape stays."""
+        """Return what is stored, without gradients; the way back of :meth:`encode`."""
 
     def draw(self, num: int, rng: torch.Generator) -> Any:
         """Return ``num`` conditions as a model sees them, as frequent as in the training data, by a CPU generator."""

@@ -256,7 +256,8 @@ class Series(InMemoryData):
         free = [name for name in table.columns if name not in uses]
         indices = [name for name in free if table.counts_rows(name)]
         for name in free:
-            if name not in indices and (refusal := table.almost_numeric(name)):
+            otherwise = "name the columns to forecast in data.targets"
+            if name not in indices and (refusal := table.almost_numeric(name, otherwise)):
                 raise DataError(refusal)
         if indices:
             _log.warning(

@@ -60,6 +60,18 @@ class Table:
         if not len(self.frame):
             raise DataError(f"{self.path}: it holds no rows below the header")
 
+    @classmethod
+    def made(cls, frame: "pl.DataFrame", name: str) -> "Table":
+        """Return a table that comes from no file.
+
+        Args:
+            frame: at least one row of typed columns.
+            name: what messages call it.
+        """
+        table = object.__new__(cls)
+        table.path, table.frame, table.is_csv, table.decimal = Path(name), frame, False, None
+        return table
+
     def _read(self) -> "pl.DataFrame":
         import polars as pl
 
@@ -97,8 +109,12 @@ class Table:
             if name not in self.columns:
                 raise DataError(f"{key}: {self.path} has no column {name!r}; it has {', '.join(self.columns)}")
 
-    def _texts(self, column: str) -> "pl.Series":
-        """Return a column's cells as texts; None where they are empty."""
+    def as_texts(self, column: str) -> "pl.Series":
+        """Return a column's cells as texts; None where they are empty.
+
+        Raises:
+            DataError: they are lists, bytes or the like.
+        """
         import polars as pl
 
         cells = self.frame[column]
@@ -107,7 +123,7 @@ class Table:
         texts = cells.cast(pl.String, strict=False).str.strip_chars()
         return texts.set(texts == "", None)
 
-    def _numbers(self, column: str) -> tuple["pl.Series", "pl.Series"]:
+    def as_numbers(self, column: str) -> tuple["pl.Series", "pl.Series"]:
         """Return numbers, None where there is none, and whether a cell holds something else."""
         import polars as pl
 
@@ -116,7 +132,7 @@ class Table:
             return cells.cast(pl.Float64), pl.repeat(False, len(cells), eager=True)
         if cells.dtype not in (pl.String, pl.Categorical, pl.Enum, pl.Null):
             return pl.repeat(None, len(cells), dtype=pl.Float64, eager=True), cells.is_not_null()
-        texts = self._texts(column)
+        texts = self.as_texts(column)
         texts = texts.set(texts.str.to_lowercase().is_in(["nan", "na", "null", "none"]), None)
         plain = texts
         if self.decimal is not None:
@@ -136,26 +152,31 @@ class Table:
         """The columns that hold numbers: more than half of their filled cells do."""
 
         def holds_numbers(column: str) -> bool:
-            numbers, other = self._numbers(column)
+            numbers, other = self.as_numbers(column)
             return numbers.is_not_null().sum() > other.sum()
 
         return tuple(column for column in self.columns if holds_numbers(column))
 
-    def almost_numeric(self, column: str) -> str | None:
-        """Return the refusal of a column most of whose cells are numbers as people write them; None of another."""
+    def almost_numeric(self, column: str, otherwise: str) -> str | None:
+        """Return the refusal of a column most of whose cells are numbers as people write them; None of another.
+
+        Args:
+            column: its name.
+            otherwise: what there is to do but saying how decimals are written.
+        """
         import polars as pl
 
         cells = self.frame[column]
         if cells.dtype != pl.String or column in self.numeric:
             return None
-        texts = self._texts(column).drop_nulls()
+        texts = self.as_texts(column).drop_nulls()
         like = texts.str.contains(_WRITTEN) & ~texts.str.contains(r"^\d{1,2}\.\d{1,2}\.\d{2,4}$")  # no day.month.year
         if not like.sum() * 2 > len(texts):
             return None
-        row = int(self._texts(column).str.contains(_WRITTEN).fill_null(False).to_numpy().argmax())
+        row = int(self.as_texts(column).str.contains(_WRITTEN).fill_null(False).to_numpy().argmax())
         return (
             f"{self.place(row)}, column {column!r}: {_shown(cells[row])} is no number{_cause(cells[row])}; {_DECIMAL}, "
-            "or name the columns to forecast in data.targets"
+            f"or {otherwise}"
         )
 
     def counts_rows(self, column: str) -> bool:
@@ -164,7 +185,7 @@ class Table:
             return False
         if column.startswith(csv_file.UNNAMED):
             return True
-        values = self._numbers(column)[0].fill_null(np.nan).to_numpy()
+        values = self.as_numbers(column)[0].fill_null(np.nan).to_numpy()
         return bool((np.diff(values) == 1).all())
 
     def numbers(self, column: str) -> Float64[np.ndarray, " rows"]:
@@ -173,7 +194,7 @@ class Table:
         Raises:
             DataError: a cell holds a text, or an infinite number.
         """
-        numbers, other = self._numbers(column)
+        numbers, other = self.as_numbers(column)
         values = numbers.fill_null(np.nan).to_numpy()
         wrong = other.to_numpy() | np.isinf(values)
         if wrong.any():
@@ -193,7 +214,7 @@ class Table:
         Raises:
             DataError: a cell is empty.
         """
-        texts = self._texts(column)
+        texts = self.as_texts(column)
         if texts.null_count():
             row = int(texts.is_null().to_numpy().argmax())
             raise DataError(f"{self.place(row)}, column {column!r}: the cell is empty; {key} needs a value in each row")
@@ -225,7 +246,7 @@ class Table:
             return True
         if cells.dtype != pl.String or column in self.numeric:
             return False
-        first = self._texts(column).drop_nulls()
+        first = self.as_texts(column).drop_nulls()
         return len(first) > 0 and stamps.parsed(first[0], None) is not None
 
     def times(self, column: str, form: str | None = None) -> Times:
@@ -255,7 +276,7 @@ class Table:
                 ahead = cells.dt.base_utc_offset() + cells.dt.dst_offset()
                 offsets = ahead.dt.total_microseconds().to_numpy()
             return Times(cells.dt.epoch("us").to_numpy(), offsets)
-        texts = self._texts(column).fill_null("").to_list()
+        texts = self.as_texts(column).fill_null("").to_list()
         whole = form in (None, "steps", *stamps.EPOCHS) and stamps.are_whole(texts)
         if whole and form in stamps.EPOCHS:
             return Times(np.array([int(text) * stamps.EPOCHS[form] for text in texts], dtype=np.int64))

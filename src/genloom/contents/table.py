@@ -1,0 +1,204 @@
+"""Tables: rows of mixed columns."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor
+
+from genloom import figures
+from genloom.contents.base import Values
+from genloom.contents.columns import Column, Place
+from genloom.contents.files import first_array
+from genloom.contents.shown import Picture
+from genloom.errors import DataError, reason
+from genloom.examples import Examples
+from genloom.part import Part
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True)
+class GivenColumn(Part):
+    """A column that rows are given, rather than content.
+
+    Args:
+        condition: its name among the conditions.
+        column: how its cells are written.
+        place: among all columns of a file.
+    """
+
+    condition: str
+    column: Column
+    place: int
+
+
+@dataclass(frozen=True)
+class TableContent(Values):
+    """Rows of mixed columns, as :mod:`genloom.contents.columns` stores and encodes them.
+
+    Args:
+        columns: in their order, without those that are given.
+        given: columns that rows are given.
+        target: name of the column that others would be used to predict; None if nobody said.
+    """
+
+    called = "rows of tables"
+    array = "rows"
+    layout = " float64: categories by their place, dates as seconds since 1970, NaN where nothing is"
+    units = "encoded values"
+    resized = "; give rows of the same columns"
+
+    columns: tuple[Column, ...]
+    given: tuple[GivenColumn, ...] = ()
+    target: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.columns:
+            raise DataError("a table without a column to model: name some in data.columns, or fewer in data.given")
+
+    @property
+    def shape(self) -> tuple[int]:
+        """Encoded: ``(width,)``, the sum over all columns."""
+        return (sum(column.width for column in self.columns),)
+
+    @property
+    def stored_shape(self) -> tuple[int]:
+        """``(columns,)``."""
+        return (len(self.columns),)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the columns."""
+        return tuple(column.name for column in self.columns)
+
+    def split(self, encoded: Tensor) -> Iterator[tuple[Column, Tensor]]:
+        """Yield each column with its encoded values, of shape (…, width), out of those of all columns."""
+        yield from zip(self.columns, encoded.split([column.width for column in self.columns], dim=-1), strict=True)
+
+    def encode(self, stored: Float64[Tensor, "*batch columns"]) -> Float[Tensor, "*batch width"]:
+        """Return the encoded values of all columns, one column after the other."""
+        flat = stored.reshape(-1, len(self.columns))
+        parts = [column.encode(flat[:, place]) for place, column in enumerate(self.columns)]
+        return torch.cat(parts, dim=1).view(*stored.shape[:-1], -1).to(torch.get_default_dtype())
+
+    def decode(self, content: Float[Tensor, "*batch width"]) -> Float64[Tensor, "*batch columns"]:
+        """Return stored rows, on the CPU: not every device has double precision."""
+        flat = content.detach().cpu().double().reshape(-1, content.shape[-1])
+        parts = [column.decode(encoded) for column, encoded in self.split(flat)]
+        return torch.stack(parts, dim=1).view(*content.shape[:-1], -1)
+
+    # What a person sees
+
+    def show(self, stored: Float64[Tensor, "num columns"], *, columns: int | None = None) -> Picture:
+        """Draw how the cells of each of the first twelve columns are distributed."""
+        first = self.columns[:_SHOWN]
+        more = f"the first {_SHOWN} of {len(self.columns)} columns" if len(self.columns) > _SHOWN else None
+        drawn = {column.name: column.drawn(stored[:, place]) for place, column in enumerate(first)}
+        return figures.marginals(drawn, num=len(stored), note=more)
+
+    # Files
+
+    def save(self, examples: Examples, out: Path, *, columns: int | None = None) -> list[str]:
+        """Write ``samples.csv`` with the columns' own names and order, ``marginals.png`` and ``samples.npz``."""
+        frame = self.frame(examples)
+        frame.write_csv(out / "samples.csv")
+        picture = self.show(examples.content).save(out / "marginals")
+        return [
+            f"rows:     {os.path.relpath(out / 'samples.csv')} ({len(frame)} rows of {len(frame.columns)} columns)",
+            f"shown:    {os.path.relpath(picture)}",
+            self.save_arrays(examples, out / "samples.npz"),
+        ]
+
+    def frame(self, examples: Examples) -> "pl.DataFrame":
+        """Return rows as a table: all columns in their own order, those that are given among them."""
+        import polars as pl
+
+        stored = examples.content
+        frame = pl.DataFrame([column.cells(stored[:, place]) for place, column in enumerate(self.columns)])
+        for each in sorted(self.given, key=lambda each: each.place):
+            if each.condition in examples.given:
+                cells = each.column.cells(each.column.from_given(examples.given[each.condition]))
+                frame.insert_column(min(each.place, len(frame.columns)), cells)
+        return frame
+
+    def rows(self, frame: "pl.DataFrame", place: Place) -> Float64[Tensor, "rows columns"]:
+        """Return the stored rows of a table that holds the columns, in any order, and maybe others.
+
+        Args:
+            frame: the table; texts, or the columns' own types.
+            place: names a row.
+
+        Raises:
+            DataError: naming row and column.
+        """
+        stored = torch.empty(len(frame), len(self.columns), dtype=torch.float64)
+        for index, column in enumerate(self.columns):
+            stored[:, index] = torch.from_numpy(column.read(frame[column.name], place))
+        return stored
+
+    def read(self, path: Path, key: str, *, at_least: int = 1) -> Examples:
+        """Read a CSV or Parquet with these columns, in any order, or the first array of an npz, as it is saved.
+
+        Raises:
+            DataError: it cannot be read, lacks a column, has fewer rows, or a cell that the column never has; names
+                the file.
+        """
+        if path.suffix.lower() == ".npz":
+            rows = self._read_array(path, key)
+        else:
+            frame = _read_frame(path, key)
+            if absent := [name for name in self.names if name not in frame.columns]:
+                raise DataError(
+                    f"{key}: {path} has no column {absent[0]!r}; it has {', '.join(frame.columns)}; rename it as in "
+                    "the data, or write all columns"
+                )
+            rows = self.rows(frame, lambda row: f"{key}: {path}, row {row + 1}")
+        if len(rows) < at_least:
+            raise DataError(f"{key}: {path} holds {len(rows)} rows; at least {at_least} are needed")
+        return self.examples(rows)
+
+    def _read_array(self, path: Path, key: str) -> Float64[Tensor, "rows columns"]:
+        array = first_array(path, key)
+        if array.dtype.kind not in "fiu" or array.shape[1:] != self.stored_shape:
+            raise DataError(
+                f"{key}: {path} holds {array.dtype} of {array.shape}; rows of {self.stored_shape} are needed"
+            )
+        rows = torch.from_numpy(array.astype(np.float64))
+        for index, column in enumerate(self.columns):
+            column.check(rows[:, index], lambda row: f"{key}: {path}, row {row + 1}")
+        return rows
+
+    # What is said of numbers
+
+    def squared_error(self, ours: Float64[Tensor, "num columns"], real: Float64[Tensor, "num columns"]) -> float:
+        """Return that of encoded values."""
+        return (self.encode(ours) - self.encode(real)).square().mean().item()
+
+    def facts(self) -> dict[str, Any]:
+        """Return the columns' names and what they are, and the target."""
+        return {"columns": {column.name: column.called for column in self.columns}, "target": self.target}
+
+
+_SHOWN = 12  # columns of a picture
+
+
+def _read_frame(path: Path, key: str) -> "pl.DataFrame":
+    import polars as pl
+
+    try:
+        if path.suffix.lower() in (".parquet", ".pq"):
+            return pl.read_parquet(path)
+        if path.suffix.lower() in (".csv", ".tsv", ".txt"):
+            return pl.read_csv(path, infer_schema=False, separator="\t" if path.suffix.lower() == ".tsv" else ",")
+    except FileNotFoundError as error:
+        raise DataError(f"{key}: {path} does not exist") from error
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise DataError(f"{key}: {path} cannot be read as a table ({reason(error)})") from error
+    raise DataError(f"{key}: {path} is no .csv, .parquet or .npz; write rows as one of these")
