@@ -75,6 +75,9 @@ def test_labels_are_drawn_as_often_as_in_the_data_and_asked_for_by_name() -> Non
 def test_a_labelled_spec_needs_a_class() -> None:
     with pytest.raises(DataError, match="at least one class"):
         LabelContent(())
+    for counts in ((3,), (3, -1), (1, 2, 3)):
+        with pytest.raises(DataError, match=rf"counts of {len(counts)} classes, .* the 2 named"):
+            LabelContent(("a", "b"), counts=counts)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ through the environment variable ``GENLOOM_JOB``.
 import argparse
 import importlib
 import os
-import re
 import signal
 import sys
 import traceback
@@ -22,7 +21,6 @@ from typing import Any, NoReturn
 from omegaconf import DictConfig, OmegaConf
 
 import genloom
-from genloom.config.advice import quoted
 from genloom.config.directory import commands, config_directory
 from genloom.config.near import did_you_mean
 from genloom.errors import CheckpointError, ConfigError, GenloomError, reason
@@ -102,19 +100,14 @@ def _hydra(command: str, arguments: list[str]) -> int:
     from hydra.types import RunMode
 
     from genloom.config.composition import Composer
-    from genloom.config.schema import changeable, literal, positional
+    from genloom.config.overrides import overrides
     from genloom.config.sweep import check_all
 
     parser = get_args_parser()
     flags = _flags(parser, command, arguments)
-    if (key := positional(command)) is not None and not flags.shell_completion:
-        flags.overrides = _keyed(key, flags.overrides)
-    texts = literal(command)
-    flags.overrides = [each for override in flags.overrides for each in _one_by_one(override, texts)]
-    if not flags.multirun:  # there a comma parts the jobs
-        flags.overrides = [_as_text(override, texts) for override in flags.overrides]
-    flags.overrides = [_with_null(override, texts) for override in flags.overrides]
-    flags.overrides = _with_changes(flags.overrides, changeable(command))
+    flags.overrides = overrides(
+        command, flags.overrides, multirun=flags.multirun, positional=not flags.shell_completion
+    )
     directory = Path(flags.config_path).expanduser().resolve() if flags.config_path else config_directory()
     composer = Composer(flags.config_name or command, directory, flags.config_dir)
     hydra, root = composer.hydra, composer.command
@@ -160,64 +153,6 @@ def _flags(parser: argparse.ArgumentParser, command: str, arguments: Sequence[st
     if flags.resolve and not (flags.cfg or flags.help):
         raise ConfigError("--resolve: goes with --cfg")
     return flags
-
-
-def _keyed(key: str, arguments: Sequence[str]) -> list[str]:
-    """Return the overrides among ``arguments``, and one more that sets ``key`` to the list of the others.
-
-    Raises:
-        ConfigError: the key is set by name as well.
-    """
-    values = [argument for argument in arguments if not _is_override(argument)]
-    overrides = [argument for argument in arguments if _is_override(argument)]
-    if not values:
-        return overrides
-    if any(override.lstrip("+").startswith(f"{key}=") for override in overrides):
-        raise ConfigError(f"{key}: {values[0]} and {key}=… both set it; write all of them without {key}=")
-    return [*overrides, f"{key}=[{','.join(map(quoted, values))}]"]
-
-
-def _is_override(argument: str) -> bool:
-    if argument.startswith((".", "/", "~/")):  # as no key does: ./lr=1 is a path
-        return False
-    return not argument or "=" in argument or argument.startswith("~")  # ~KEY removes a key
-
-
-def _one_by_one(override: str, keys: Sequence[str]) -> list[str]:
-    """Return KEY=NAME=VALUE,NAME=VALUE, of a key whose names are free, as an override of each name."""
-    key, _, value = override.partition("=")
-    if f"{key}." not in keys or not re.match(r"\w+=", value):
-        return [override]
-    return [f"{key}.{each}" for each in re.split(r",(?=\w+=)", value)]
-
-
-def _as_text(override: str, keys: Sequence[str]) -> str:
-    """Return an override of one of ``keys`` with its value in quotes, so that nothing in it is grammar."""
-    key, _, value = override.partition("=")
-    below = tuple(known for known in keys if known.endswith("."))
-    is_text = key in keys or (key.startswith(below) and value and value[:1] != "[")
-    if not is_text or value == "null" or value[:1] in ("'", '"'):
-        return override
-    return f"{key}={quoted(value)}"
-
-
-def _with_null(override: str, texts: Sequence[str]) -> str:
-    """Return an override without a value as one that sets null: ``KEY=`` unsets, but for ``texts``, that may be empty.
-
-    Hydra reads an empty text there, which no key but such a text takes.
-    """
-    key, equals, value = override.partition("=")
-    return f"{override}null" if equals and not value and key not in texts else override
-
-
-def _with_changes(overrides: Sequence[str], keys: Sequence[str]) -> list[str]:
-    """Return overrides of which those of single values below ``keys`` add them, where nothing is chosen for the key.
-
-    Nobody knows yet which values there are: what they change is in a checkpoint.
-    """
-    chosen = {override.partition("=")[0] for override in overrides}
-    changed = tuple(f"{key}." for key in keys if key not in chosen)
-    return [f"++{override}" if override.startswith(changed) else override for override in overrides]
 
 
 # Jobs

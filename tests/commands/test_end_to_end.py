@@ -133,7 +133,7 @@ def test_a_vae_samples_encodes_and_reconstructs_from_a_checkpoint_alone(run, tmp
     assert code == 0, err
     with np.load(tmp_path / "codes.npz") as archive:
         assert archive["z"].shape == (5, 3)
-        assert archive["labels"].shape == (5,)
+        assert archive["given.label"].shape == (5,)
     code, _, err = run("encode", "checkpoint=run", "data=digits", "num=5", "out=named.npz")
     assert code == 0, err
     with np.load(tmp_path / "named.npz") as archive, np.load(tmp_path / "codes.npz") as recorded:
@@ -194,10 +194,10 @@ def test_sampling_by_class(run, tmp_path):
     assert code == 0, err
     code, out, err = run("sample", "checkpoint=run", "num=6", "given.label=[3,7]", "out=asked")
     assert code == 0, err
-    assert "labels" in out
+    assert "given.label" in out
     with np.load(tmp_path / "asked" / "samples.npz") as archive:
-        assert archive.files == ["images", "labels"]
-        assert archive["labels"].tolist() == [3, 7] * 3
+        assert archive.files == ["images", "given.label"]
+        assert archive["given.label"].tolist() == [3, 7] * 3
         images = archive["images"]
     with Image.open(tmp_path / "asked" / "grid.png") as image:  # one column per class: 3 rows of 2
         assert image.size == (2 * (2 * 10 + 2), 2 * (3 * 10 + 2))
@@ -205,7 +205,7 @@ def test_sampling_by_class(run, tmp_path):
     assert np.array_equal(grid[2:10, 12:20], images[1, :, :, 0])
     assert run("sample", "checkpoint=run", "num=6", "out=any")[0] == 0
     with np.load(tmp_path / "any" / "samples.npz") as archive:
-        assert set(archive["labels"].tolist()) != {3, 7}
+        assert set(archive["given.label"].tolist()) != {3, 7}
     code, _, err = run("sample", "checkpoint=run", "given.label=[3,cat]")
     assert (code, "given.label: cat is not among 0, 1" in err) == (2, True), err
     asked = (tmp_path / "asked" / "grid.png").read_bytes()
@@ -220,6 +220,16 @@ def test_sampling_by_class(run, tmp_path):
     assert run("train", *SMALL, *QUIET, *dropping)[0] == 0
     code, _, err = run("sample", "checkpoint=dropping", "given.label=null", "out=untold")
     assert code == 0, err
+    for wrong, said in (("given.label=[1,2,3]", "given.label: 3 are asked for"), ("length=9", "length: 9 tokens")):
+        code, _, err = run("sample", "checkpoint=run", "num=2", wrong)
+        assert (code, said in err) == (2, True), err
+    assert not list(Path("samples").iterdir())  # nothing is left of what was refused
+    code, out, err = run("sample", "-m", "checkpoint=run", "num=1", "given.label=0,1", "seed=3")
+    assert code == 0, err
+    drawn = [np.load(f"samples/final-{name}/samples.npz")["given.label"].tolist() for name in ("seed3", "seed3_2")]
+    assert drawn == [[0], [1]]
+    code, _, err = run("sample", "checkpoint=run", "num=1", "out=any")
+    assert (code, "out: any is not empty" in err) == (2, True), err
     code, _, err = run("sample", "checkpoint=run", "sampler=truncated")
     assert (code, "sampler: Truncated needs Truncate" in err) == (2, True), err
 
@@ -346,6 +356,17 @@ def test_a_failed_run_says_so(run, tmp_path):
     status = read_json(tmp_path / "run" / "status.json")
     assert status["status"] == "failed"
     assert "not finite" in status["why"]
+
+
+def test_a_start_that_is_refused_leaves_the_directory_free(run, tmp_path):
+    Path("empty.ckpt").touch()
+    for wrong in (["data=series", "model=series/ridge", "data.path=gone.csv"], [*SMALL, "init_from=empty.ckpt"]):
+        code, _, err = run("train", *QUIET, *wrong, "run.dir=run")
+        assert code in (2, 3), err
+        assert wrong[-1].partition("=")[2] in err
+        assert not Path("run").exists()
+    code, _, err = run("train", *SMALL, *QUIET, "trainer.max_steps=1", "run.dir=run")
+    assert code == 0, err
 
 
 def test_a_taken_directory_is_refused(run, tmp_path):

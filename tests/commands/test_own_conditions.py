@@ -96,8 +96,8 @@ def test_a_picture_and_a_text_are_told_in_training_and_in_every_command(run, out
     code, out, err = run("sample", "checkpoint=one", trust, "num=70", "out=drawn")
     assert code == 0, err
     with np.load(outside / "drawn" / "samples.npz") as archive:
-        assert {f"{name}s" for name in given} < set(archive.files)
-        assert archive["captions"].shape == (70, 5) and len(np.unique(archive["captions"], axis=0)) == 4
+        assert {f"given.{name}" for name in given} < set(archive.files)
+        assert archive["given.caption"].shape == (70, 5) and len(np.unique(archive["given.caption"], axis=0)) == 4
 
     if told == "own embedder":  # an asked-for nothing needs no value of its own
         code, _, err = run("train", *TRAIN, *TOLD[told], "model.drop_given.sketch=0.5", "metrics=none", "run.dir=two")
@@ -105,13 +105,13 @@ def test_a_picture_and_a_text_are_told_in_training_and_in_every_command(run, out
         code, _, err = run("sample", "checkpoint=two", trust, "num=6", "given.sketch=null", "out=untold")
         assert code == 0, err
         with np.load(outside / "untold" / "samples.npz") as archive:
-            assert "sketchs" not in archive.files and "captions" in archive.files
+            assert "given.sketch" not in archive.files and "given.caption" in archive.files
     if told == "vae":
         code, _, err = run("sample", "checkpoint=one", trust, "num=6", "given.caption=[above,right]", "out=asked")
         assert code == 0, err
         with np.load(outside / "asked" / "samples.npz") as archive:
             letters = sorted(set("left rightabovebelow"))
-            texts = ["".join(letters[token] for token in tokens) for tokens in archive["captions"]]
+            texts = ["".join(letters[token] for token in tokens) for tokens in archive["given.caption"]]
         assert texts == 3 * ["above", "right"]
         code, _, err = run("sample", "checkpoint=one", trust, "given.caption=left", "out=asked")
         assert (code, "given.caption: 'left' is 4 tokens long; give texts of 5" in err) == (2, True), err
@@ -141,7 +141,7 @@ def test_the_weights_of_what_is_told_are_used(run, outside):
     code, _, err = run("sample", "checkpoint=one", "trust=[outside_pairs]", "num=100", "out=drawn")
     assert code == 0, err
     with np.load(outside / "drawn" / "samples.npz") as archive:
-        drawn, sketches = (torch.from_numpy(archive[name]).float() for name in ("images", "sketchs"))
+        drawn, sketches = (torch.from_numpy(archive[name]).float() for name in ("images", "given.sketch"))
     distance = (drawn.flatten(1) - sketches.reshape(len(drawn), -1)).abs().mean()
     others = (drawn.flatten(1) - sketches.roll(1, 0).reshape(len(drawn), -1)).abs().mean()
     assert distance < 0.6 * others

@@ -105,6 +105,35 @@ MISTAKES: dict[str, tuple[list[str], list[str]]] = {
     "word for a number": (["train", "seed=abc"], ["seed:", "abc", "int"]),
     "fraction for a whole number": (["train", "seed=1.5"], ["seed:", "1.5", "int"]),
     "null for a number": (["train", "seed=null"], ["seed:", "int"]),
+    "infinite learning rate": (
+        ["train", "optimizer.generator.lr=inf"],
+        ["optimizer.generator.lr:", "no finite number"],
+    ),
+    "learning rate that is no number": (
+        ["train", "optimizer.generator.lr=nan"],
+        ["optimizer.generator.lr:", "nan is no"],
+    ),
+    "count written as a float": (
+        ["train", "trainer.max_steps=1e4"],
+        ["trainer.max_steps:", "did you mean trainer.max_steps=10000?"],
+    ),
+    "number for a path": (["train", "data=series", "data.path=2023"], ["data.path:", "text: \"data.path='2023'\""]),
+    "numbers for names": (
+        ["train", "data=series", "data.targets=[2020,2021]"],
+        ["data.targets:", "texts: \"data.targets=['2020','2021']\""],
+    ),
+    "several texts": (["train", "data=series", "data.path=a,b"], ["data.path:", "\"data.path='a,b'\" one text"]),
+    "share within a mapping": (["train", "model.drop_given.label=2"], ["model.drop_given.label:", "limit of 1"]),
+    "key of another command that nothing is like": (
+        ["evaluate", "given.label=3"],
+        ["given:", "not a key of this command, but of genloom sample"],
+    ),
+    "mapping with an unknown key": (
+        ["train", "sampler={psi: 1}"],
+        ["sampler.psi:", "psi is a key of sampler=truncated"],
+    ),
+    "mapping that the shell parted": (["train", "sampler={psi:"], ["sampler:", "stands in quotes: 'sampler={psi: …}'"]),
+    "several values of a sampler": (["sample", "checkpoint=a", "sampler.psi=1,2"], ["sampler.psi:", "several values"]),
     "negative seed": (["train", "seed=-1"], ["seed:", "-1", "limit of 0"]),
     "no samples": (["sample", "checkpoint=a", "num=0"], ["num:", "0", "limit of 1"]),
     "unknown weights": (["sample", "checkpoint=a", "weights=emma"], ["weights:", "did you mean ema?"]),

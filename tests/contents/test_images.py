@@ -27,7 +27,7 @@ def test_what_is_saved_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert lines == [
         "grid:     out/grid.png",
         "single:   out/*.png",
-        "array:    out/samples.npz (images, 11x4x5x3 as NHWC uint8; labels)",
+        "array:    out/samples.npz (images, 11x4x5x3 as NHWC uint8; given.label)",
     ]
     names = sorted(file.name for file in (tmp_path / "out").iterdir())
     assert names == [f"{number:02d}.png" for number in range(11)] + ["grid.png", "samples.npz"]
@@ -37,7 +37,7 @@ def test_what_is_saved_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert torch.equal(COLOUR.read(tmp_path / "out" / "samples.npz", "samples").content, content)
     assert torch.equal(COLOUR.read(tmp_path / "out" / "03.png", "samples").content, content[3:4])
     with np.load(tmp_path / "out" / "samples.npz") as arrays:
-        assert arrays.files == ["images", "labels"] and arrays["labels"].tolist() == list(range(11))
+        assert arrays.files == ["images", "given.label"] and arrays["given.label"].tolist() == list(range(11))
     few = tmp_path / "few"
     few.mkdir()
     COLOUR.save(Images(content[:10]), few)

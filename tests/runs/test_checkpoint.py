@@ -132,9 +132,39 @@ def test_a_failed_save_leaves_the_old_file_and_no_remains(saved, monkeypatch):
 
     monkeypatch.setattr(torch, "save", fail)
     with pytest.raises(CheckpointError, match=r"final\.ckpt: cannot be written \(no space left"):
-        checkpoint.SafeCheckpointIO().save_checkpoint({}, path)
+        checkpoint.SafeCheckpointIO().save_checkpoint({}, path, checkpoint.REQUIRED)
     assert path.read_bytes() == before
     assert os.listdir(path.parent) == ["final.ckpt"]
+
+
+def test_one_that_cannot_be_written_during_training_is_one_warning_and_costs_no_earlier_one(
+    tiny_gan, tiny_data, fit, tmp_path, monkeypatch, capsys
+):
+    from pytorch_lightning.callbacks import ModelCheckpoint
+
+    written, save = [], torch.save
+
+    def full_after_two(content: object, file: Any) -> None:
+        if len(written) == 2:
+            raise OSError("No space left on device")
+        written.append(file.name)
+        save(content, file)
+
+    monkeypatch.setattr(torch, "save", full_after_two)
+    kept = ModelCheckpoint(tmp_path, "{step}", monitor="step", mode="max", save_top_k=2, every_n_train_steps=1)
+    trainer = fit(
+        tiny_gan(),
+        tiny_data,
+        max_steps=6,
+        callbacks=[kept],
+        plugins=[checkpoint.SafeCheckpointIO()],
+        enable_checkpointing=True,
+    )
+    assert trainer.global_step == 6
+    assert sorted(file.name for file in tmp_path.glob("*.ckpt")) == ["step=1.ckpt", "step=2.ckpt"]
+    assert capsys.readouterr().out.count("warning: ") == 1
+    with pytest.raises(CheckpointError, match=r"final\.ckpt: cannot be written \(No space left on device\)"):
+        trainer.save_checkpoint(tmp_path / "final.ckpt", storage_options=checkpoint.REQUIRED)
 
 
 def test_starting_from_other_weights_lists_what_did_not_match(saved, tiny_gan):

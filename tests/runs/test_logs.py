@@ -39,6 +39,23 @@ def test_a_lost_folder_is_one_warning(kind, harm, tmp_path, tiny_gan, tiny_data,
     assert "Traceback" not in said.out + said.err
 
 
+def test_curves_that_are_lost_are_said(tmp_path, capsys):
+    logger = of(TensorBoardLogger, tmp_path)
+    logger.log_metrics({"a": 1.0}, step=0)
+    logger.save()
+    logger.log_metrics({"a": 2.0}, step=1)
+    assert capsys.readouterr().out == ""
+    deleted(tmp_path / "log")
+    (tmp_path / "log").mkdir()  # as by whatever is written there next
+    for step in range(2, 5):
+        logger.log_metrics({"a": 3.0}, step=step)
+        logger.save()
+    logger.finalize("success")
+    assert capsys.readouterr().out == (
+        f"warning: logger.mine: files in {tmp_path}/log were removed, and with them what was logged so far\n"
+    )
+
+
 @pytest.mark.parametrize("kind", [CSVLogger, TensorBoardLogger])
 def test_a_file_in_the_folder_s_place_is_one_warning(kind, tmp_path, tiny_gan, tiny_data, fit, capsys):
     (tmp_path / "log").touch()

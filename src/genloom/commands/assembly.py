@@ -250,6 +250,8 @@ def examples_for(model: Family, file: Path, config: DictConfig) -> Examples:
         GenloomError: they cannot be read, or are not of the model's shape.
     """
     content = model.spec.content
+    if config.images is not None and config.data:
+        raise ConfigError("images, data: both name the examples; leave one of them out")
     if config.images is None:
         examples = load_data_of(model, file, config.data, config.trust).modelled(config.split)
     elif model.conditions:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from omegaconf import DictConfig
 
+from genloom.commands import output
 from genloom.commands.assembly import examples_for, load_model
 from genloom.errors import ConfigError
 from genloom.models.abilities import Encodes, require
@@ -25,10 +26,9 @@ def run(config: DictConfig) -> None:
     codes = [encoding.encode(batch) for batch in batches]
     arrays = {name: torch.cat([code[name] for code in codes]).cpu().numpy() for name in codes[0]}
     if examples.labels is not None:
-        arrays["labels"] = examples.labels.numpy()
-    out = Path(config.out) if config.out else Path("samples") / f"{file.stem}-latents.npz"
+        arrays["given.label"] = examples.labels.numpy()
+    out = output.file(config.out, Path("samples") / f"{file.stem}-latents.npz")
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
         np.savez_compressed(out, **arrays)  # pyright: ignore[reportArgumentType]
     except OSError as error:
         raise ConfigError(f"out: {out} cannot be written ({error.strerror}); set out") from error

@@ -8,6 +8,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from genloom import randomness
+from genloom.commands import output
 from genloom.commands.assembly import load_data, load_data_of, load_model
 from genloom.config.instantiate import instantiate
 from genloom.devices import device
@@ -29,15 +30,11 @@ def run(config: DictConfig) -> None:
     with randomness.untouched():
         verdict, out = _of_checkpoint(config) if config.checkpoint else _of_samples(config)
     verdict.show()
-    path = Path(config.out or out)
-    if not config.out and (path.is_symlink() or (path / "metrics.json").is_symlink()):
-        raise ConfigError(f"out: {path} leads elsewhere by a link, which came with the checkpoint, perhaps; set out")
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"out: {path} cannot be written ({error.strerror}); set out") from error
-    write_json(path / "metrics.json", {"evaluation": verdict.to_dict()})
-    print(f"metrics: {path / 'metrics.json'}")
+    if not config.out and out.is_symlink():
+        raise ConfigError(f"out: {out} leads elsewhere by a link, which came with the checkpoint, perhaps; set out")
+    path = output.file(config.out and str(Path(config.out, "metrics.json")), out / "metrics.json")
+    write_json(path, {"evaluation": verdict.to_dict()})
+    print(f"metrics: {path}")
 
 
 def _judge(node: Any) -> Judge:
@@ -69,6 +66,10 @@ def _of_checkpoint(config: DictConfig) -> tuple[Verdict, Path]:
 def _of_samples(config: DictConfig) -> tuple[Verdict, Path]:
     if config.sampler:
         raise ConfigError("sampler: samples=… were drawn already; leave it out")
+    if config.weights:
+        raise ConfigError(
+            f"weights: {config.weights} chooses those of a checkpoint, and samples=… have none; leave it out"
+        )
     if not config.data:
         raise ConfigError("data: judging samples needs the real data to hold them against, as in data=mnist")
     judge = _judge(config.metrics)

@@ -2,13 +2,14 @@
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from omegaconf import DictConfig
 from pytorch_lightning import Callback
 
 from genloom import randomness
+from genloom.commands import output
 from genloom.commands.assembly import build_callbacks, load_data_of, load_model
 from genloom.config.instantiate import instantiate
 from genloom.contents.shown import Shown
@@ -36,7 +37,18 @@ def run(config: DictConfig) -> None:
     data = functools.cache(
         lambda: load_data_of(model, file, config.data, config.trust)
     )  # read by the first look that needs it
-    out = Path(config.out) if config.out else Path("samples") / f"{file.stem}-looks"
+    with output.folder(config.out, Path("samples") / f"{file.stem}-looks") as out:
+        skipped = _write(config, looks, model, data, out)
+    for name, reason in skipped.items():
+        print(f"{name + ':':<17}left out: {reason}")
+    if len(skipped) == len(config.callbacks):
+        raise ConfigError(f"callbacks: nothing of {', '.join(skipped)} can be drawn of {file}; choose other looks")
+
+
+def _write(
+    config: DictConfig, looks: Mapping[str, Callback], model: Model, data: Callable[[], InMemoryData], out: Path
+) -> dict[str, Exception]:
+    """Write what can be looked at; return by name why the rest can't."""
     skipped: dict[str, Exception] = {}
     for name in map(str, config.callbacks):
         try:
@@ -53,10 +65,7 @@ def run(config: DictConfig) -> None:
             except OSError as error:
                 raise ConfigError(f"out: {out / name} cannot be written ({error.strerror}); set out") from error
             print(f"{name + ':':<17}{os.path.relpath(path)}", flush=True)
-    for name, reason in skipped.items():
-        print(f"{name + ':':<17}left out: {reason}")
-    if len(skipped) == len(config.callbacks):
-        raise ConfigError(f"callbacks: nothing of {', '.join(skipped)} can be drawn of {file}; choose other looks")
+    return skipped
 
 
 def _picture(name: str, look: Callback | None, model: Model, data: Callable[[], InMemoryData]) -> Shown:

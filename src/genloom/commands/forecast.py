@@ -8,6 +8,7 @@ import torch
 from omegaconf import DictConfig
 
 from genloom import figures, randomness
+from genloom.commands import output
 from genloom.commands.assembly import load_model
 from genloom.contents.shown import Picture
 from genloom.data.series.forecasting import Present, read_present
@@ -42,9 +43,8 @@ def run(config: DictConfig) -> None:
     forecast = sampler.forecast(model, present.history, rng=rng)
     if sampler.num_paths and forecast.paths is None:
         raise ConfigError(f"sampler.num_paths: {sampler.num_paths} draws of a model that gives a point; {_OTHERWISE}")
-    out = Path(config.out) if config.out else Path("samples") / f"{file.stem}-{path.stem}.csv"
+    out = output.file(config.out, Path("samples") / f"{file.stem}-{path.stem}.csv")
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
         present.table(forecast).write_csv(out)
         picture = _picture(present, forecast).save(out.with_suffix(""))
         if forecast.paths is not None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from genloom.commands import output
 from genloom.commands.assembly import examples_for, load_model
 from genloom.errors import ConfigError
 from genloom.examples import Examples
@@ -24,12 +25,12 @@ def run(config: DictConfig) -> None:
     examples = examples_for(model, file, config)
     ours = reconstruct_examples(reconstructing, examples, batch_size=config.batch_size)
     error = content.squared_error(ours.content, examples.content)
-    out = Path(config.out) if config.out else Path("samples") / f"{file.stem}-reconstructions"
-    try:
-        shown = content.show(examples.content).beside(content.show(ours.content)).save(out / "grid")
-        content.save_arrays(Examples(ours.content), out / "reconstructions.npz")
-    except OSError as problem:
-        raise ConfigError(f"out: {out} cannot be written ({problem.strerror}); set out") from problem
+    with output.folder(config.out, Path("samples") / f"{file.stem}-reconstructions") as out:
+        try:
+            shown = content.show(examples.content).beside(content.show(ours.content)).save(out / "grid")
+            content.save_arrays(Examples(ours.content), out / "reconstructions.npz")
+        except OSError as problem:
+            raise ConfigError(f"out: {out} cannot be written ({problem.strerror}); set out") from problem
     print(
         f"{len(examples)} examples ({reconstructing.weights} weights), mean squared error {error:.5f} "
         f"of {content.units}"

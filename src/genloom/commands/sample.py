@@ -9,6 +9,7 @@ import torch
 from omegaconf import DictConfig, ListConfig
 
 from genloom import randomness
+from genloom.commands import output
 from genloom.commands.assembly import load_data_of, load_model
 from genloom.contents.text import TextContent
 from genloom.contents.vocabulary import Vocabulary
@@ -16,6 +17,8 @@ from genloom.errors import ConfigError
 from genloom.models.abilities import Continues, Samples, offers, require
 from genloom.models.generation import as_asked, draw_examples, taking
 from genloom.samplers.tokens import stream
+
+_LENGTH = 500  # tokens of a text
 
 
 def run(config: DictConfig) -> None:
@@ -29,15 +32,17 @@ def run(config: DictConfig) -> None:
     asked = {name: _texts(value) for name, value in config.given.items()}
     known = [name for name, texts in asked.items() if texts is not None]
     drawing = taking(drawing, lambda: load_data_of(model, file, None, config.trust).split("test"), known=known)
-    out = Path(config.out) if config.out else Path("samples") / f"{file.stem}-seed{config.seed}"
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"out: {out} cannot be written ({error.strerror})") from error
-    if offers(drawing, Continues):
-        _write(drawing, TextContent.of(model.spec.content), asked, config, out)
-    else:
-        _draw(drawing, asked, config, out)
+    if config.length and not offers(drawing, Continues):
+        raise ConfigError(
+            f"length: {config.length} tokens are asked of a model of {model.spec.content.called}, which are all of one "
+            "shape; leave length out"
+        )
+    usual = Path("samples") / f"{file.stem}-seed{config.seed}"
+    with output.folder(config.out, usual, keeps=False) as out:
+        if offers(drawing, Continues):
+            _write(drawing, TextContent.of(model.spec.content), asked, config, out)
+        else:
+            _draw(drawing, asked, config, out)
 
 
 def _texts(value: Any) -> list[str] | None:
@@ -59,7 +64,7 @@ def _write(
     """Write texts; the first one as it comes, the others, drawn beside it, after it."""
     rng = randomness.generator(config.seed, "sample")
     given = model.draw_given(config.num, rng, as_asked(model, config.num, asked))
-    drawn = stream(model, given["prompt"], config.length, rng=rng)
+    drawn = stream(model, given["prompt"], config.length or _LENGTH, rng=rng)
     columns: list[torch.Tensor] = []
 
     def first() -> Iterator[int]:

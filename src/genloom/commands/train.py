@@ -33,7 +33,7 @@ from genloom.judging.candidate import candidates_of
 from genloom.judging.judge import Verdict
 from genloom.models.abilities import Forecasts, Reconstructs, Samples
 from genloom.precision import matrix_products
-from genloom.runs import directory, loading, resume
+from genloom.runs import checkpoint, directory, loading, resume
 from genloom.runs.logs import without_tracebacks
 from genloom.runs.record import Record
 
@@ -59,26 +59,35 @@ def run(config: DictConfig) -> None:
         return
     config.run.dir = str(place.directory)
     record = Record(place.directory, identity)
-    with directory.held(place.directory), _status(record), without_tracebacks():
-        record.configuration(config, _overrides())
-        os.environ[JOB_VARIABLE] = str(place.directory / "config.yaml")
-        os.environ[CONTINUES_VARIABLE] = str(place.checkpoint or "")
-        try:
-            _train(build(config, place.checkpoint), config, record)
-        finally:
-            del os.environ[JOB_VARIABLE], os.environ[CONTINUES_VARIABLE]
-            if torch.distributed.is_initialized():  # else a sweep's next job would talk to this one's ranks
-                torch.distributed.destroy_process_group()
+    with directory.held(place.directory), without_tracebacks():
+        with directory.given_back(place.directory, is_new=place.is_new):
+            built = build(config, place.checkpoint)
+            if config.init_from and not place.checkpoint:
+                _start_from(built, config.init_from)
+            built.data.split("train")  # whatever is wrong with the data is found before anything is written
+        with _status(record):
+            _run(built, config, record)
+
+
+def _run(built: Run, config: DictConfig, record: Record) -> None:
+    record.configuration(config, _overrides())
+    os.environ[JOB_VARIABLE] = str(record.directory / "config.yaml")
+    os.environ[CONTINUES_VARIABLE] = str(built.continues or "")
+    try:
+        _train(built, config, record)
+    finally:
+        del os.environ[JOB_VARIABLE], os.environ[CONTINUES_VARIABLE]
+        if torch.distributed.is_initialized():  # else a sweep's next job would talk to this one's ranks
+            torch.distributed.destroy_process_group()
+
+
+def _start_from(built: Run, source: str) -> None:
+    unmatched = loading.start_from(built.model, source)
+    print(f"started from {source}; " + (f"not matched: {', '.join(unmatched)}" if unmatched else "all matched"))
 
 
 def _train(built: Run, config: DictConfig, record: Record) -> None:
     model, data, trainer = built.model, built.data, built.trainer
-    if config.init_from and not built.continues:
-        unmatched = loading.start_from(model, config.init_from)
-        print(
-            f"started from {config.init_from}; "
-            + (f"not matched: {', '.join(unmatched)}" if unmatched else "all matched")
-        )
     device = trainer.strategy.root_device
     record.environment(str(device), data.fingerprint)
     record.skipped(data.skipped)
@@ -141,7 +150,8 @@ def _fit(built: Run, config: DictConfig) -> None:
                 f"{built.continues}: the state of its training can't be restored ({type(error).__name__}: "
                 f"{reason(error)}); init_from=… in place of resume=… starts from its weights"
             ) from error
-        trainer.save_checkpoint(Path(config.run.dir) / "checkpoints" / "final.ckpt", weights_only=False)
+        final = Path(config.run.dir) / "checkpoints" / "final.ckpt"
+        trainer.save_checkpoint(final, weights_only=False, storage_options=checkpoint.REQUIRED)
 
 
 def _judge(built: Run, device: torch.device, *, progress_bar: bool) -> Verdict | None:

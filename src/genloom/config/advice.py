@@ -11,6 +11,8 @@ def quoted(text: str) -> str:
     """Return ``text`` so that Hydra's grammar and OmegaConf's interpolation read it as it is."""
     from hydra.core.override_parser.types import Quote, QuotedString
 
+    if text == "???":  # which means a value that is missing to OmegaConf, but for what an interpolation gives
+        return QuotedString(text="""${oc.decode:"'???'"}""", quote=Quote.single).with_quotes()
     literal = re.sub(r"(\\*)\$\{", lambda found: found[1] * 2 + r"\${", text)
     return QuotedString(text=literal, quote=Quote.single).with_quotes()
 

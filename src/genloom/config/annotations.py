@@ -7,6 +7,7 @@ the marks of :mod:`genloom.limits` in ``Annotated``.
 """
 
 import ast
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -180,6 +181,10 @@ def _is_within(alternative: _Alternative, value: Any, broken: list[str] | None) 
             case _:
                 continue
         holds, says = _LIMITS[name]
+        if isinstance(value, float) and not math.isfinite(value):
+            if broken is not None:
+                broken.append(f"{value} is no finite number")
+            return False
         try:
             limit = ast.literal_eval(arguments[0])
             if holds(value, limit):

@@ -29,7 +29,7 @@ from omegaconf._utils import split_key
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from genloom.config import schema
-from genloom.config.advice import pasted
+from genloom.config.advice import pasted, quoted
 from genloom.config.libraries import unused
 from genloom.config.near import did_you_mean
 from genloom.config.renamed import renamed
@@ -53,7 +53,8 @@ class _Loader(ConfigLoaderImpl):
             amendment = super()._compose_config_from_defaults_list([default], repo)
             _leave_out_absent(amendment, config)
             config.merge_with(amendment)
-        _open_empty(config, {name for name in config if repo.group_exists(str(name))})
+        changes = schema.changeable(OmegaConf.get_type(config))
+        _open_empty(config, {name for name in config if repo.group_exists(str(name)) and name not in changes})
         return config
 
     def get_group_options(
@@ -146,12 +147,13 @@ class Composer:
             if "=" not in override:
                 hint = did_you_mean(override, [*self.groups(), "--multirun", "--help", "--cfg"])
                 raise ConfigError(f"{override}: an argument is written KEY=VALUE{hint}") from error
-            key = override.partition("=")[0]
+            key, _, value = override.partition("=")
             reason = str(error).splitlines()[0]
-            raise ConfigError(
-                f"{key}: {override!r} cannot be read ({reason}); put quotes around a value with special characters, "
-                f"as in '{key}=\"…\"'"
-            ) from error
+            quotes = f"{key}={quoted(value)}"
+            hint = f"; {pasted(quotes)} is a text" if value[:1] not in ("'", '"') and _parses(parser, quotes) else ""
+            if value[:1] in ("[", "{") and value[-1:] not in ("]", "}"):
+                hint = f"; an argument with blanks stands in quotes: '{key}={value} …{']' if value[0] == '[' else '}'}'"
+            raise ConfigError(f"{key}: {override!r} cannot be read ({reason}){hint}") from error
 
     def compose(self, overrides: Sequence[Override]) -> DictConfig:
         """Return the configuration, including Hydra's own node.
@@ -237,6 +239,8 @@ class Composer:
         key = override.key_or_group
         parts = split_key(key)
         present = self._check_key(override, parts, config)
+        if isinstance(mapping := override.value(), dict):
+            self._check_below(override, parts, mapping, config)
         if override.is_add() and present and not isinstance(override.value(), list | dict):
             value = override.get_value_element_as_str()
             raise ConfigError(f"{key}: the key exists, so it is set without the plus: {key}={value}")
@@ -274,6 +278,14 @@ class Composer:
                 raise ConfigError(f"{'.'.join(parts)}: {parent} is {_shown(node)}, which holds no {part}{remedy}")
         return not (isinstance(node, DictConfig | ListConfig) and node._is_none()) and node is not None
 
+    def _check_below(self, override: Override, parts: list[str], value: dict[Any, Any], config: DictConfig) -> None:
+        """Refuse keys of a mapping that can't be set, as if each was set by itself."""
+        for name, inner in value.items():
+            below = [*parts, str(name)]
+            self._check_key(override, below, config)
+            if isinstance(inner, dict):
+                self._check_below(override, below, inner, config)
+
     def _unknown_key(self, parts: list[str], parent: DictConfig, config: DictConfig) -> str:
         key, name = ".".join(parts), parts[-1]
         prefix = key.removesuffix(name)
@@ -287,15 +299,21 @@ class Composer:
         names = [field.name for field in fields(kind)] if is_dataclass(kind) else list(parent)
         names = [name for name in names if name not in ("hydra", "_target_", "_partial_")]
         siblings = [f"{prefix}{name}" for name in names] + ([] if prefix else self.groups())
+        elsewhere = did_you_mean(
+            name, leaves := list(_leaves(config))
+        )  # as the optimizer's lr is, asked of the trainer
+        is_below = any(leaf.endswith(f".{name}") for leaf in leaves)
+        if not prefix and not is_below and (others := schema.commands_with(name)):
+            listed = ", ".join(f"genloom {other}" for other in others)
+            return f"{key}: not a key of this command, but of {listed}{elsewhere}"
         if hint := did_you_mean(name, siblings):
             return f"{key}: unknown key{hint}"
         has = f"{prefix[:-1]} has {', '.join(names) or 'no keys'}"
         if prefix and (owners := self._options_with(prefix[:-1], name)):
             return f"{key}: unknown key; {has}; {name} is a key of {' or '.join(owners)}"
-        elsewhere = did_you_mean(name, _leaves(config))  # as the optimizer's lr is, asked of the trainer
-        if elsewhere and (not prefix or any(leaf.endswith(f".{name}") for leaf in _leaves(config))):
+        if elsewhere and (not prefix or is_below):
             return f"{key}: unknown key{elsewhere}"
-        there_is = has if prefix else f"there is {', '.join(siblings[:20])}"
+        there_is = has if prefix else f"there is {', '.join(names)}"
         return f"{key}: unknown key; {there_is}{elsewhere}"
 
     def _options_with(self, group: str, name: str) -> list[str]:
@@ -358,6 +376,14 @@ class Composer:
             group, _, head = group.rpartition("/")
             option = f"{head}/{option}"
         return ConfigError(f"{missing}: there is no such file{where}{did_you_mean(option, self.options(group))}")
+
+
+def _parses(parser: OverridesParser, override: str) -> bool:
+    try:
+        parser.parse_overrides([override])
+    except HydraException:
+        return False
+    return True
 
 
 def _open_empty(node: DictConfig, groups: Collection[Any] = ()) -> None:

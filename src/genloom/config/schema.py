@@ -8,7 +8,7 @@ name, or changes of one that is found elsewhere; whether a list is ``positional`
 and whether a text is ``literal``: taken as it is, without a grammar.
 """
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, get_origin
 
 from hydra.core.config_store import ConfigStore
@@ -87,7 +87,7 @@ class Sample:
     weights: str | None = field(default=None, metadata=_WEIGHTS)
     out: str | None = None
     given: dict[str, Any] = field(default_factory=dict, metadata=_LITERAL)
-    length: int = field(default=MISSING, metadata=_COUNT)
+    length: int | None = field(default=None, metadata=_COUNT)
     sampler: dict[str, Any] = field(default_factory=dict, metadata=_OBJECT_OR_CHANGES)
     device: str = MISSING
     trust: list[str] = field(default_factory=list)
@@ -210,10 +210,13 @@ def register(root: str) -> None:
         ConfigStore.instance().store(name=f"{command}_schema", node=schema)
 
 
-def changeable(command: str) -> list[str]:
-    """Return the keys whose mappings may hold single values, which change an object that is found elsewhere."""
-    known = fields(SCHEMAS[command]) if command in SCHEMAS else ()
-    return [field.name for field in known if "changes" in field.metadata.get("holds", "")]
+def changeable(kind: Any) -> list[str]:
+    """Return the keys of a schema whose mappings may hold single values, which change an object found elsewhere."""
+    return [
+        field.name
+        for field in (fields(kind) if is_dataclass(kind) else ())
+        if "changes" in field.metadata.get("holds", "")
+    ]
 
 
 def literal(command: str) -> list[str]:
@@ -230,3 +233,8 @@ def positional(command: str) -> str | None:
     """Return the key that receives a command's arguments without ``=``; None where it takes no such arguments."""
     known = fields(SCHEMAS[command]) if command in SCHEMAS else ()
     return next((field.name for field in known if field.metadata.get("positional")), None)
+
+
+def commands_with(key: str) -> list[str]:
+    """Return the commands that have a root key of this name."""
+    return [command for command, kind in SCHEMAS.items() if key in (field.name for field in fields(kind))]

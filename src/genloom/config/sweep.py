@@ -11,6 +11,7 @@ from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 from omegaconf import DictConfig, open_dict
 
+from genloom.config.advice import pasted, quoted
 from genloom.config.composition import Composer
 from genloom.config.validation import validate
 from genloom.errors import ConfigError
@@ -41,7 +42,10 @@ def check_all(composer: Composer, overrides: Sequence[str], *, multirun: bool, c
         choices += _alternatives(composer, composer.parse(defined))
     elif swept and complete:
         key, value = str(swept[0].input_line).split("=", 1)
-        raise ConfigError(f"{key}: {value!r} is several values; --multirun runs each, [{value}] is a list of them")
+        raise ConfigError(
+            f"{key}: {value!r} is several values; --multirun runs each, {pasted(f'{key}=[{value}]')} is a list of "
+            f"them, {pasted(f'{key}={quoted(value)}')} one text"
+        )
     if complete and len(choices) == len(swept):
         _validate(config)
     base = [values[0] for values in choices]

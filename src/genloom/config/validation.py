@@ -13,7 +13,7 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
 
-from genloom.config.advice import pasted
+from genloom.config.advice import pasted, quoted
 from genloom.config.annotations import broken_limit, fits, kinds, literals
 from genloom.config.libraries import unused
 from genloom.config.near import did_you_mean
@@ -178,12 +178,31 @@ def _check_value(value: Any, parameter: Parameter, key: str, taker: str) -> None
     if fits(value, parameter):
         return
     assert parameter.annotation is not None
+    if isinstance(value, dict) and (wrong := [name for name in value if not fits({name: value[name]}, parameter)]):
+        broken = broken_limit({wrong[0]: value[wrong[0]]}, parameter)
+        what = broken or f"{value[wrong[0]]!r} does not fit; {taker} {kinds(parameter)}"
+        raise ConfigError(f"{key}.{wrong[0]}: {what}")
     if limit := broken_limit(value, parameter):
         within = f" in {value}" if isinstance(value, list) and value else ""
         raise ConfigError(f"{key}: {limit}{within}")
     shown = "null" if value is None else repr(value)
     options = literals(parameter)
     wanted = ", ".join(options) if options else kinds(parameter)
-    is_item = value is not None and fits([value], parameter)
-    hint = f"; did you mean {pasted(f'{key}=[{value}]')}?" if is_item else did_you_mean(str(value), options)
+    hint = did_you_mean(str(value), options) or _otherwise(value, parameter, key)
     raise ConfigError(f"{key}: {shown} does not fit; {taker} {wanted}{hint}")
+
+
+def _otherwise(value: Any, parameter: Parameter, key: str) -> str:
+    """Return how a value would fit that was written another way, as the end of a message; else nothing."""
+    if value is None:
+        return ""
+    if fits([value], parameter):
+        return f"; did you mean {pasted(f'{key}=[{value}]')}?"
+    if isinstance(value, float) and value.is_integer() and fits(int(value), parameter):
+        return f"; did you mean {key}={int(value)}?"
+    if isinstance(value, int | float) and fits(str(value), parameter):
+        return f"; in quotes it is a text: {pasted(f'{key}={quoted(str(value))}')}"
+    if isinstance(value, list) and value and fits(texts := [str(item) for item in value], parameter):
+        joined = ",".join(map(quoted, texts))
+        return f"; in quotes they are texts: {pasted(f'{key}=[{joined}]')}"
+    return ""

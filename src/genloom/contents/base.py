@@ -126,13 +126,13 @@ class Content(Condition, ABC):
         return [_line("shown", shown), self.save_arrays(examples, out / "samples.npz")]
 
     def save_arrays(self, examples: Examples, path: Path) -> str:
-        """Write an npz: the content, which comes first, then what each sample was given: ``labels``, ``codes``.
+        """Write an npz: the content, which comes first, then what each sample was given: ``given.label``.
 
         Returns:
             A line on it, to be printed.
         """
         array = self.to_numpy(examples.content)
-        others = {f"{name}s": values.numpy() for name, values in examples.given.items()}
+        others = {f"given.{name}": values.numpy() for name, values in examples.given.items()}
         arrays: dict[str, Any] = {self.array: array, **others}
         np.savez_compressed(path, **arrays)
         form = self.layout or f" {array.dtype}"

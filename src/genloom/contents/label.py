@@ -32,6 +32,11 @@ class LabelContent(Content):
     def __post_init__(self) -> None:
         if not self.classes:
             raise DataError("labelled data with no class names: give at least one class")
+        if self.counts is not None and (len(self.counts) != len(self.classes) or min(self.counts) < 0):
+            raise DataError(
+                f"counts of {len(self.counts)} classes, {list(self.counts[:10])}, are not those of the "
+                f"{len(self.classes)} named: give one number of examples, at least 0, for each"
+            )
 
     @property
     def shape(self) -> tuple[()]:

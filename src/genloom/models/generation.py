@@ -73,6 +73,11 @@ def _check_told(model: Samples, name: str) -> None:
 
 def _asked(model: Samples, name: str, texts: Sequence[str], num: int) -> Tensor:
     _check_told(model, name)
+    if len(texts) > num:
+        raise ConfigError(
+            f"given.{name}: {len(texts)} are asked for, which num={num} leaves without a sample each; set "
+            f"num={len(texts)} or more"
+        )
     return model.conditions[name].asked(texts, num, f"given.{name}")
 
 

@@ -45,18 +45,48 @@ def digest(content: Any) -> str:
     return hasher.hexdigest()
 
 
+REQUIRED = {"required": True}  # of the options of storage: the run fails if this checkpoint can't be written
+
+
 class SafeCheckpointIO(TorchCheckpointIO):
-    """Lightning's way to disk: a temporary file beside the final one, flushed, then renamed."""
+    """Lightning's way to disk: a temporary file beside the final one, flushed, then renamed.
+
+    One that is written during training and can't be is a warning, and none is removed until one is written again: the
+    last good one is what a run can continue from.
+    """
+
+    _can_write = True
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any | None = None
     ) -> None:
-        """Write ``checkpoint`` with its digest to ``path``.
+        """Write ``checkpoint`` with its digest to ``path``; if it can't be written, whatever stood there still does.
+
+        Args:
+            checkpoint: its content.
+            path: of the file.
+            storage_options: :data:`REQUIRED` if the run is nothing without this one.
 
         Raises:
-            CheckpointError: the file cannot be written; whatever stood there before still does.
+            CheckpointError: it is required, and cannot be written.
         """
-        final = Path(path)
+        try:
+            self._write(checkpoint, Path(path))
+            self._can_write = True
+        except CheckpointError as error:
+            if storage_options == REQUIRED:
+                raise
+            if self._can_write:
+                print(f"warning: {error}; training goes on, and keeps the checkpoints that there are", flush=True)
+            self._can_write = False
+
+    def remove_checkpoint(self, path: str | os.PathLike[str]) -> None:
+        """Remove a file that a newer one stands for, if that could be written and this one can be removed."""
+        if self._can_write:
+            with contextlib.suppress(OSError):
+                super().remove_checkpoint(Path(path))
+
+    def _write(self, checkpoint: dict[str, Any], final: Path) -> None:
         temporary = final.with_name(f".{final.name}.{os.getpid()}.tmp")
         try:
             final.parent.mkdir(parents=True, exist_ok=True)

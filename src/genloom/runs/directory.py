@@ -13,6 +13,8 @@ from filelock import FileLock, Timeout
 
 from genloom.errors import ConfigError
 
+LOCK = ".lock"
+
 
 def allocate(root: str | os.PathLike[str], name: str) -> Path:
     """Create and return a new directory ``root/name/TIME``; a number is appended where another run was faster.
@@ -20,7 +22,7 @@ def allocate(root: str | os.PathLike[str], name: str) -> Path:
     Raises:
         ConfigError: the place cannot be written.
     """
-    parent = Path(root) / name
+    parent = Path(root).expanduser() / name
     stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     attempt = 1
     while True:
@@ -36,7 +38,7 @@ def allocate(root: str | os.PathLike[str], name: str) -> Path:
 
 
 def claim(path: str | os.PathLike[str]) -> Path:
-    """Create and return the directory ``path``, which must be new or empty.
+    """Create and return the directory ``path``, which must be new or empty, but for a lock that was left behind.
 
     Raises:
         ConfigError: it already holds something, or cannot be written.
@@ -44,7 +46,7 @@ def claim(path: str | os.PathLike[str]) -> Path:
     directory = Path(path).expanduser()
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        taken = any(directory.iterdir())
+        taken = any(file.name != LOCK for file in directory.iterdir())
     except OSError as error:
         raise _unwritable("run.dir", directory, error) from error
     if taken:
@@ -57,13 +59,31 @@ def claim(path: str | os.PathLike[str]) -> Path:
 
 
 @contextlib.contextmanager
+def given_back(directory: Path, *, is_new: bool) -> Iterator[None]:
+    """Leave nothing of a directory if what is to go into it is refused, so that the corrected command may have it.
+
+    Args:
+        directory: holds nothing yet but the lock.
+        is_new: whether it was created for this run; one that was there stays.
+    """
+    try:
+        yield
+    except BaseException:
+        if is_new:
+            with contextlib.suppress(OSError):  # a part that was built wrote into it already
+                (directory / LOCK).unlink(missing_ok=True)
+                directory.rmdir()
+        raise
+
+
+@contextlib.contextmanager
 def held(directory: Path) -> Iterator[None]:
     """Hold the run's lock, which the operating system releases however the process ends.
 
     Raises:
         ConfigError: a live process holds it, or the directory cannot be written.
     """
-    lock = FileLock(directory / ".lock", timeout=0)
+    lock = FileLock(directory / LOCK, timeout=0)
     try:
         lock.acquire()
     except Timeout as error:
@@ -88,10 +108,10 @@ def is_held(directory: Path) -> bool:
     Raises:
         OSError: the directory cannot be written, and so cannot be asked; or the lock is a link to elsewhere.
     """
-    if (directory / ".lock").is_symlink():  # older versions of filelock would empty what it leads to
+    if (directory / LOCK).is_symlink():  # older versions of filelock would empty what it leads to
         raise OSError(f"{directory / '.lock'} is a link")
     try:
-        with FileLock(directory / ".lock", timeout=0):
+        with FileLock(directory / LOCK, timeout=0):
             return False
     except Timeout:
         return True

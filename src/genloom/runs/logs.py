@@ -1,8 +1,10 @@
 """Loggers that never cost a run: what one can't write is a warning, and training goes on without that log."""
 
 import contextlib
+import os
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from pytorch_lightning.loggers import Logger
@@ -16,14 +18,31 @@ class _Careful(Logger):
 
     key: str
     _gave_up = False
+    _files: frozenset[str] = frozenset()
 
     def _try(self, write: Callable[..., None], *arguments: Any, **named: Any) -> None:
         if self._gave_up:
             return
+        was_removed = self._was_removed()
         try:
             write(*arguments, **named)
+            if was_removed:
+                print(
+                    f"warning: {self.key}: files in {Path(self.log_dir or '')} were removed, and with them what was "
+                    "logged so far",
+                    flush=True,
+                )
         except Exception as error:  # a full disk, a folder that is gone, a server that does not answer
             self._give_up(error)
+
+    def _was_removed(self) -> bool:
+        """Whether a file of the log is gone: a logger makes its folder and files anew, without the past."""
+        before = self._files
+        try:
+            self._files = frozenset(os.listdir(self.log_dir)) if self.log_dir else frozenset()
+        except OSError:
+            self._files = frozenset()
+        return not before <= self._files
 
     def _give_up(self, error: Exception) -> None:
         self._gave_up = True

@@ -23,11 +23,13 @@ class Place:
         directory: the run's directory; exists.
         checkpoint: what it continues from, if anything.
         finished: there is nothing left to do.
+        is_new: whether the directory was created for this run.
     """
 
     directory: Path
     checkpoint: Path | None = None
     finished: bool = False
+    is_new: bool = False
 
 
 def choose(config: DictConfig, sweep_directory: Path | None) -> Place:
@@ -61,8 +63,9 @@ def choose(config: DictConfig, sweep_directory: Path | None) -> Place:
     if config.resume not in ("never", "auto"):
         source = checkpoint.find(config.resume).resolve()
         _check_continues(source, config, to_do=1)
+    is_new = named is None or not named.exists()
     place = directory.claim(named) if named else directory.allocate(config.run.root, config.run.name)
-    return Place(place, source)
+    return Place(place, source, is_new=is_new)
 
 
 def _check_kept(run: Path) -> None:
@@ -76,7 +79,7 @@ def _check_kept(run: Path) -> None:
 
 
 def _is_run(folder: Path) -> bool:
-    return any((folder / name).exists() for name in ("status.json", ".lock", "checkpoints"))
+    return any((folder / name).exists() for name in ("status.json", directory.LOCK, "checkpoints"))
 
 
 def _check_continues(file: Path, config: DictConfig, to_do: int = 0) -> None:
@@ -151,7 +154,7 @@ def _newest_good(run: Path) -> Path | None:
 def _unfinished_alike(config: DictConfig) -> list[Path]:
     """Return the unfinished runs of the same configuration that no live process holds, newest first."""
     own = identity(config)
-    runs = [file.parent for file in Path(config.run.root, config.run.name).glob("*/status.json")]
+    runs = [file.parent for file in Path(config.run.root, config.run.name).expanduser().glob("*/status.json")]
     alike = [
         run
         for run in runs
