@@ -227,6 +227,44 @@ def test_whoever_asks_is_seen(line):
     assert not kinds_asked_for("class A:\n    kind = ImageContent\n    def f(self, c): return ImageContent.of(c)")
 
 
+#: How a parameter is annotated that takes the name of a weight set, or none.
+WEIGHTS = {"str | None", "None | str", "Optional[str]"}
+
+
+def weights_taken(source: str) -> list[str]:
+    """Return the functions with a parameter ``weights`` that takes the name of a weight set, or none."""
+    return [
+        node.name
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        for each in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)
+        if each.arg == "weights" and each.annotation is not None and ast.unparse(each.annotation) in WEIGHTS
+    ]
+
+
+def test_the_weights_of_a_model_are_chosen_by_one_method():
+    found = {f"{path.relative_to(ROOT)}: {name}" for path in FILES for name in weights_taken(path.read_text("utf-8"))}
+    assert found == {"models/abilities.py: using", "models/model.py: using"}
+    assert weights_taken("class A:\n    def f(self, *, weights: str | None = None): ...") == ["f"]
+
+
+#: What of plain modules a subclass gives; in every other room a class is abstract where something is left open, and has
+#: no method for the sake of others.
+BASES_OF_MODULES = {"networks", "distributions", "bottlenecks", "objectives", "contents"}
+
+
+@pytest.mark.parametrize("room", sorted(set(MAY_IMPORT) - BASES_OF_MODULES))
+def test_no_method_is_there_only_to_fail(room):
+    found = [
+        str(path.relative_to(ROOT))
+        for path in FILES
+        if room_of(path) == room
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Name) and node.id == "NotImplementedError"
+    ]
+    assert found == [], "make it abstract, or an ability, which only some models offer"
+
+
 def test_a_test_is_called_the_same_in_every_process(request):
     """So that several can share the tests: a name holds no address of an object."""
     names = [item.nodeid for item in request.session.items]

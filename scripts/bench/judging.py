@@ -47,7 +47,7 @@ def main() -> None:
         for round_ in range(rounds + 1):  # the first fills the cache
             for name, judge in zip(seconds, (everything, frechet), strict=True):
                 start = time.perf_counter()
-                judge.judge(data, {"samples": Candidate(draw)})
+                judge.judge(data, {"samples": Candidate.of_samples(draw)})
                 if round_:
                     seconds[name].append(time.perf_counter() - start)
                     print(f"round {round_}: {name:17s} {seconds[name][-1]:.2f} s", flush=True)

@@ -117,7 +117,7 @@ def test_the_published_protocol_is_that_of_torch_fidelity_s_command(
         whole_training_set=True,
         cache_dir=tmp_path,
     )
-    found = judge.judge(Three(name="three"), {"ours": Candidate(lambda num: Images(pictures(20, 3)))})
+    found = judge.judge(Three(name="three"), {"ours": Candidate.of_samples(lambda num: Images(pictures(20, 3)))})
     expected = fidelity_of(folders, weights, isc_splits=1)
     assert found["fid"].scores["ours"].value == pytest.approx(expected["frechet_inception_distance"], rel=1e-4)
     assert found["inception_score"].scores["ours"].value == pytest.approx(expected["inception_score_mean"], rel=1e-6)
@@ -162,7 +162,7 @@ def test_the_published_protocol_has_all_training_pictures_on_one_side_and_no_flo
         asked.append(num)
         return colours.split("test")
 
-    verdict = judge.judge(colours, {"s": Candidate(draw)})
+    verdict = judge.judge(colours, {"s": Candidate.of_samples(draw)})
     assert asked == [50_000]
     assert (verdict.protocol.n_reference, verdict.protocol.heldout) == (90, None)
     assert verdict.protocol.reference["split"] == "whole training"
@@ -175,9 +175,11 @@ def test_the_published_protocol_has_all_training_pictures_on_one_side_and_no_flo
     assert not any("published protocol" in warning for warning in verdict.warnings)
 
     judge.num_samples = 70  # as debug=… has it
-    assert judge.judge(colours, {"s": Candidate(draw)}).protocol.n_reference == 70
+    assert judge.judge(colours, {"s": Candidate.of_samples(draw)}).protocol.n_reference == 70
 
-    quick = judge.judge(colours, {"s": Candidate(draw)}, reference_split="val", heldout_split=None, num_samples=30)
+    quick = judge.judge(
+        colours, {"s": Candidate.of_samples(draw)}, reference_split="val", heldout_split=None, num_samples=30
+    )
     assert (asked[-1], quick.protocol.n_reference) == (30, 30)
 
 
@@ -222,7 +224,7 @@ def test_numbers_have_the_names_of_the_field(colours: ImageData, tmp_path: Path)
         "memorisation": Memorisation(),
     }
     verdict = Judge(extractors, metrics, cache_dir=tmp_path).judge(
-        colours, {"s": Candidate(lambda n: colours.split("val"))}
+        colours, {"s": Candidate.of_samples(lambda n: colours.split("val"))}
     )
     assert [row.metric for row in verdict.rows] == [
         "fid", "kid", "precision_inception", "recall_inception", "density_inception", "coverage_inception",

@@ -161,7 +161,7 @@ def judge(file: Path, cache: Path) -> Judge:
 
 def judged(file: Path, cache: Path, data: ImageData) -> Verdict:
     pictures = Images(data.split("test").content)
-    return judge(file, cache).judge(data, {"samples": Candidate(lambda num: pictures[:num])})
+    return judge(file, cache).judge(data, {"samples": Candidate.of_samples(lambda num: pictures[:num])})
 
 
 def test_it_looks_alone(file: Path, tmp_path: Path, digits: Digits) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -22,8 +22,9 @@ from genloom.examples import Examples
 from genloom.extractors import damage
 from genloom.extractors.features import DigitsExtractor, FeatureExtractor, Features, Pixels
 from genloom.intervals import half_width, of_ratio
-from genloom.judging.candidate import candidates_of
-from genloom.judging.judge import Candidate, Judge
+from genloom.judging.candidate import Candidate, Paired, Unpaired, candidates_of
+from genloom.judging.evidence import Evidence, View
+from genloom.judging.judge import Judge
 from genloom.judging.metric import Direction, Metric, Score
 from genloom.judging.protocol import Protocol
 from genloom.judging.verdict import Row, Verdict
@@ -72,7 +73,7 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> JudgeOf:
 
 
 def given(pictures: torch.Tensor) -> Candidate:
-    return Candidate(lambda num: Examples(pictures[:num]))
+    return Candidate.of_samples(lambda num: Examples(pictures[:num]))
 
 
 def printed(verdict: Verdict) -> str:
@@ -134,10 +135,12 @@ def test_reconstructions_are_held_against_their_originals_and_against_training_i
     judge: JudgeOf, digits: Digits
 ) -> None:
     metrics = [FrechetDistance(), FrechetDistanceOfReconstructions(), FrechetDistanceOfReconstructionsToTrain()]
-    faithful = Candidate(None, lambda originals: originals)
-    blurred = Candidate(
-        None, lambda originals: Examples(torch.nn.functional.avg_pool2d(originals.content.float(), 3, 1, 1).byte())
-    )
+    faithful = Candidate({"reconstructions": Paired(lambda originals: originals)})
+
+    def blur(originals: Examples) -> Examples:
+        return Examples(torch.nn.functional.avg_pool2d(originals.content.float(), 3, 1, 1).byte())
+
+    blurred = Candidate({"reconstructions": Paired(blur)})
     verdict = judge(metrics=metrics).judge(digits, {"faithful": faithful, "blurred": blurred})
     originals, training = verdict[f"rfd_{D}"], verdict[f"fd_reconstructed_{D}"]
     assert originals.floor is None and originals.ratio("blurred") is None
@@ -146,7 +149,7 @@ def test_reconstructions_are_held_against_their_originals_and_against_training_i
     assert training.scores["faithful"].value == pytest.approx(training.floor.value, rel=1e-6)
 
     given = digits.split("test").content
-    test, ours = (DigitsExtractor()(part).vectors for part in (given, blurred.reconstruct(Examples(given)).content))  # type: ignore[misc]
+    test, ours = (DigitsExtractor()(part).vectors for part in (given, blur(Examples(given)).content))
     assert originals.scores["blurred"].value == pytest.approx(frechet_distance(test, ours), rel=1e-6)
 
 
@@ -217,10 +220,10 @@ def test_the_random_state_is_untouched(judge: JudgeOf, digits: Digits, noisy: Ma
 
     def draw(num: int) -> Examples:
         random.random(), np.random.rand(), torch.rand(3)
-        return noisy["raw"].draw(num)
+        return samples_of(noisy["raw"], num)
 
     before = state()
-    judge().judge(digits, {"samples": Candidate(draw)})
+    judge().judge(digits, {"samples": Candidate.of_samples(draw)})
     assert state() == before
 
 
@@ -343,13 +346,38 @@ def test_the_protocol_says_how_models_were_drawn_from(judge: JudgeOf, tiny_gan: 
     assert pictures.protocol.sampler is None  # nobody knows
 
 
+def samples_of(candidate: Candidate, num: int) -> Examples:
+    samples = candidate.sets["samples"]
+    assert isinstance(samples, Unpaired)
+    return samples.make(num)
+
+
+def test_a_set_by_any_name_is_compared_by_who_asks_for_it(judge: JudgeOf, digits: Digits) -> None:
+    @dataclass(frozen=True)
+    class Restored(FrechetDistance):
+        """Against the examples that they were made of."""
+
+        compares: ClassVar[str] = "restored"
+        against: ClassVar[str] = "heldout"
+        quantities: ClassVar = {"restored": Direction.LOWER}
+
+        def compare(self, reference: View, candidate: View, evidence: Evidence) -> dict[str, Score]:
+            return {"restored": super().compare(reference, candidate, evidence)["fd"]}
+
+    dark = Candidate({"restored": Paired(lambda given: Examples(given.content // 2))})
+    same = Candidate({"restored": Paired(lambda given: given)})
+    verdict = judge(metrics=[FrechetDistance(), Restored()]).judge(digits, {"dark": dark, "same": same})
+    row = verdict[f"restored_{D}"]
+    assert row.floor is None and abs(row.scores["same"].value) < 1e-6 < row.scores["dark"].value
+    assert [each.metric for each in verdict.not_applicable] == ["fd"]  # nobody has samples
+
+
 def test_what_is_drawn_is_drawn_by_the_sampler(tiny_gan: Any) -> None:
     model = tiny_gan()
     plain = draw_examples(model, 9, seed=0).content
     model.sampler = Halved(0.0)
     candidate = candidates_of(model, ["raw"], seed=0, examples=no_examples)["raw"]
-    assert candidate.draw is not None
-    drawn = candidate.draw(9).content
+    drawn = samples_of(candidate, 9).content
     assert torch.equal(drawn, model.spec.content.decode(torch.zeros(9, 1, 4, 4))) and not torch.equal(drawn, plain)
 
 

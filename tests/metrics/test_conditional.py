@@ -79,12 +79,12 @@ def test_they_apply_only_where_something_was_asked() -> None:
     content = ImageContent(1, 4, 4, "handwritten_digits")
 
     def reason(metric, generated: Images, classes=extractor.classes) -> str | None:
-        evidence = Evidence(content, {"reference": asked}, {"model": generated}, classes=classes)
+        evidence = Evidence(content, {"reference": asked}, {"samples": {"model": generated}}, classes=classes)
         return metric.applies(extractor, evidence)
 
-    assert "not asked to be of a class" in reason(AskedClass(), plain)
+    assert "the samples were not asked for a label" in reason(AskedClass(), plain)
     assert "classes are not those of the data" in reason(AskedClass(), asked, ("cat", "dog"))
-    assert "no categorical code" in reason(CodeMeaning(), plain)
+    assert "the samples were not asked for a code" in reason(CodeMeaning(), plain)
     assert reason(AskedClass(), asked) is None
     assert reason(CodeMeaning(), asked) is None
 

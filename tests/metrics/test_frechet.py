@@ -151,12 +151,14 @@ def test_reconstructions_are_held_against_their_originals_or_against_the_referen
     train, heldout, rebuilt = (
         Images(torch.randint(0, high, (60, 1, 4, 4), dtype=torch.uint8, generator=rng)) for high in (256, 200, 150)
     )
-    evidence = Evidence(ImageContent(1, 4, 4), {"reference": train, "heldout": heldout}, {"c": rebuilt})
+    evidence = Evidence(
+        ImageContent(1, 4, 4), {"reference": train, "heldout": heldout}, {"reconstructions": {"c": rebuilt}}
+    )
     reference, candidate = View(train, Pixels()), View(rebuilt, Pixels())
     of_pixels = {
         name: Pixels()(each.content).vectors for name, each in {"t": train, "h": heldout, "r": rebuilt}.items()
     }
-    found = FrechetDistanceOfReconstructions().compare(reference, candidate, evidence)
+    found = FrechetDistanceOfReconstructions().compare(View(heldout, Pixels()), candidate, evidence)
     assert found["rfd"].value == pytest.approx(frechet_distance(of_pixels["h"], of_pixels["r"]), rel=1e-6)
     found = FrechetDistanceOfReconstructionsToTrain().compare(reference, candidate, evidence)
     expected = frechet_distance(of_pixels["t"], of_pixels["r"])

@@ -18,7 +18,7 @@ from genloom.metrics.memorisation import Memorisation
 
 def scores(data: Digits, candidate: Images, folder: Path) -> dict[str, Score]:
     real = {"train": data.split("train"), "heldout": data.split("test")}
-    evidence = Evidence(data.describe().content, real, {"c": candidate}, cache=ReferenceCache(folder))
+    evidence = Evidence(data.describe().content, real, {"samples": {"c": candidate}}, cache=ReferenceCache(folder))
     seen = evidence.candidate("c", DigitsExtractor())
     return Memorisation().compare(seen, seen, evidence)
 
@@ -58,7 +58,7 @@ def test_authenticity_agrees_with_its_definition(digits: Digits, tmp_path: Path)
 
 def test_where_unseen_images_are_copies_too_there_is_no_distance_to_compare_with(digits: Digits) -> None:
     train = digits.split("train")[:50]
-    evidence = Evidence(digits.describe().content, {"train": train, "heldout": train}, {"c": train})
+    evidence = Evidence(digits.describe().content, {"train": train, "heldout": train}, {"samples": {"c": train}})
     seen = evidence.candidate("c", DigitsExtractor())
     assert np.isnan(Memorisation().compare(seen, seen, evidence)["train_distance"].value)
 
@@ -69,7 +69,7 @@ def test_neighbours_that_are_kept_are_those_among_the_training_images_at_hand(di
     seen = View(copies, Pixels(8))
     found = []
     for bank in (train[:100], train[100:200]):
-        evidence = Evidence(digits.describe().content, {"train": bank, "heldout": heldout}, {"c": copies})
+        evidence = Evidence(digits.describe().content, {"train": bank, "heldout": heldout}, {"samples": {"c": copies}})
         found.append(Memorisation().compare(seen, seen, evidence)["train_distance"])
     assert [each.details["identical_to_a_training_image"] for each in found] == [40, 0]
     assert found[0].value == 0 < found[1].value

@@ -18,7 +18,7 @@ from genloom.data.text import FromBytes, FromCharacters, Text
 from genloom.distributions.outputs.categorical import Categorical
 from genloom.errors import ConfigError
 from genloom.extractors.features import Pixels
-from genloom.judging.candidate import Candidate, candidates_of
+from genloom.judging.candidate import Candidate, Unpaired, candidates_of
 from genloom.judging.judge import Judge
 from genloom.judging.verdict import Verdict
 from genloom.metrics.frechet import FrechetDistance
@@ -226,7 +226,7 @@ def refuse(num: int) -> Any:
 
 def test_nothing_is_drawn_where_no_comparison_looks(data: Text, tmp_path: Path, build: Any) -> None:
     model = build(data)
-    candidate = Candidate(refuse, None, model)
+    candidate = Candidate({"samples": Unpaired(refuse)}, model)
     verdict = judged(data, model, TextLikelihood(), tmp_path=tmp_path, raw=candidate)
     assert verdict.protocol.reference is None and verdict.protocol.n_fake == verdict.protocol.n_reference == 0
 

@@ -77,5 +77,5 @@ def _of_samples(config: DictConfig) -> tuple[Verdict, Path]:
     path, content = Path(config.samples).expanduser(), data.describe().content
     samples = content.read(path, "samples", at_least=2)
     samples = samples[torch.randperm(len(samples), generator=randomness.generator(config.seed, "samples"))]
-    candidates = {"samples": Candidate(lambda num: samples[:num])}
+    candidates = {"samples": Candidate.of_samples(lambda num: samples[:num])}
     return judge.judge(data, candidates, device=device(config.device)), path if path.is_dir() else path.parent

@@ -1,6 +1,7 @@
 """What every callback that looks at a model shares: it names an ability, works now and then, and shows pictures."""
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, cast
@@ -19,7 +20,7 @@ from genloom.models.abilities import Model, Samples, offers, require
 from genloom.models.generation import taking
 
 
-class Look(Callback):
+class Look(Callback, ABC):
     """Looks at the model every so many iterations and once at the end, without disturbing the random state.
 
     A look that fails is a warning; training goes on, and it is tried again the next time.
@@ -50,9 +51,9 @@ class Look(Callback):
         if self.requires is not None:
             require("it", self.requires, model)
 
+    @abstractmethod
     def look(self, trainer: Trainer, model: Model) -> None:
         """Do it; called on rank 0 only."""
-        raise NotImplementedError
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -94,6 +95,7 @@ class PictureLook(Look):
     requires: type | None = Samples
     kind: ClassVar[type[Content]] = Content
 
+    @abstractmethod
     def picture(self, model: Model, data: Callable[[], InMemoryData]) -> Shown:
         """Draw it; the same for the same weights and seed.
 
@@ -104,7 +106,6 @@ class PictureLook(Look):
         Raises:
             DataError: the data is not there.
         """
-        raise NotImplementedError
 
     def drawn(self, model: Model, data: Callable[[], InMemoryData]) -> Shown:
         """Draw it; conditions that cannot be drawn are those of validation examples. See :meth:`picture`."""

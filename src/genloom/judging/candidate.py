@@ -1,6 +1,6 @@
-"""What is judged: samples alone, or a model with one of its weight sets."""
+"""What is judged: sets of examples by name, which somebody has made or a model makes with one of its weight sets."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -8,8 +8,27 @@ from genloom.examples import Examples
 from genloom.models.abilities import Model, Reconstructs, Samples, offers
 from genloom.models.generation import draw_examples, reconstruct_examples, taking
 
-Draw = Callable[[int], Examples]
-Reconstruct = Callable[[Examples], Examples]
+
+@dataclass(frozen=True)
+class Unpaired:
+    """A set of as many examples as are wanted, each by itself.
+
+    Args:
+        make: returns so many, as they are stored.
+    """
+
+    make: Callable[[int], Examples]
+
+
+@dataclass(frozen=True)
+class Paired:
+    """A set that has an example for each of some real ones.
+
+    Args:
+        make: returns what becomes of real examples, as a model sees them; in their order, as they are stored.
+    """
+
+    make: Callable[[Examples], Examples]
 
 
 @dataclass(frozen=True)
@@ -17,14 +36,17 @@ class Candidate:
     """What is judged.
 
     Args:
-        draw: returns so many samples; None for a model that has none.
-        reconstruct: returns what is left of examples that a model sees; None for one that reconstructs nothing.
-        model: with the weights that are judged; None for samples alone.
+        sets: by the name by which comparisons ask for them: ``samples``, ``reconstructions``, or one of your own.
+        model: with the weights that are judged; None for sets alone.
     """
 
-    draw: Draw | None
-    reconstruct: Reconstruct | None = None
+    sets: Mapping[str, Unpaired | Paired]
     model: Model | None = None
+
+    @classmethod
+    def of_samples(cls, draw: Callable[[int], Examples]) -> "Candidate":
+        """Return samples alone, of which ``draw`` returns as many as are wanted."""
+        return cls({"samples": Unpaired(draw)})
 
 
 def candidates_of(
@@ -44,8 +66,9 @@ def candidates_of(
 
 
 def _candidate(model: Model, seed: int) -> Candidate:
-    return Candidate(
-        partial(draw_examples, model, seed=seed) if offers(model, Samples) else None,
-        partial(reconstruct_examples, model) if offers(model, Reconstructs) else None,
-        model,
-    )
+    sets: dict[str, Unpaired | Paired] = {}
+    if offers(model, Samples):
+        sets["samples"] = Unpaired(partial(draw_examples, model, seed=seed))
+    if offers(model, Reconstructs):
+        sets["reconstructions"] = Paired(partial(reconstruct_examples, model))
+    return Candidate(sets, model)

@@ -4,7 +4,7 @@ The real sets are named by their role: ``reference`` (what candidates are compar
 that stand in for a candidate, which gives the floor) and ``train`` (all that the model may have copied).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 
 import torch
@@ -102,8 +102,7 @@ class Evidence:
         content: what the pictures are.
         classes: what labels mean; None for unlabelled data.
         real: real sets by role; what is derived from them is kept in ``cache``.
-        generated: samples by candidate.
-        reconstructed: held-out examples after encoding and decoding, by candidate.
+        sets: what is judged: by the name of the set (``samples``, ``reconstructions`` …) and by candidate.
         cache: of what is derived from the real sets.
         device: where extractors run.
     """
@@ -112,56 +111,57 @@ class Evidence:
         self,
         content: Content,
         real: Mapping[str, Examples],
-        generated: Mapping[str, Examples],
+        sets: Mapping[str, Mapping[str, Examples]],
         *,
-        reconstructed: Mapping[str, Examples] | None = None,
         classes: tuple[str, ...] | None = None,
         cache: ReferenceCache | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
         self.content = content
         self.classes = classes
-        self._sets = {"real": real, "samples": generated, "reconstructions": reconstructed or {}}
+        self._real = real
+        self._sets = sets
         self._cache = cache
         self._device = device
         self._views: dict[tuple[str, str, str], View] = {}
 
-    @property
-    def has_heldout(self) -> bool:
-        """Whether there are real pictures besides the reference."""
-        return "heldout" in self._sets["real"]
+    def has(self, role: str) -> bool:
+        """Return whether there is a real set of that role."""
+        return role in self._real
 
-    @property
-    def candidates_labelled(self) -> bool:
-        """Whether every candidate was asked to be of some class."""
-        return all(examples.labels is not None for examples in self._sets["samples"].values())
+    def given(self, kind: str, condition: str) -> bool:
+        """Return whether each candidate's ``kind`` of set says what its examples were given by that name."""
+        return all(condition in examples.given for examples in self._sets.get(kind, {}).values())
 
-    @property
-    def candidates_coded(self) -> bool:
-        """Whether every candidate has a categorical code."""
-        return all(examples.codes is not None for examples in self._sets["samples"].values())
+    def can_stand_in(self, conditions: Iterable[str]) -> bool:
+        """Return whether held-out examples can take a candidate's place where such conditions are looked at."""
+        return self.has("heldout") and all(name in self._real["heldout"].given for name in conditions)
 
-    @property
-    def num_smallest(self) -> int:
-        """Size of the smallest set that is compared."""
-        compared = [images for role, images in self._sets["real"].items() if role != "train"]
-        return min(len(images) for images in (*compared, *self._sets["samples"].values()))
+    def num_smallest(self, kind: str) -> int:
+        """Return the size of the smallest set that is compared where candidates' ``kind`` of set is."""
+        compared = [images for role, images in self._real.items() if role != "train"]
+        return min(len(images) for images in (*compared, *self._sets.get(kind, {}).values()))
 
     def real(self, role: str, extractor: FeatureExtractor) -> View:
         """Return the view of a real set: ``reference``, ``heldout`` or ``train``."""
-        return self._view("real", role, extractor)
+        return self._view(self._real, ("real", role), extractor, self._cache)
 
     def candidates(self, kind: str) -> list[str]:
-        """Return the names of candidates that have ``samples``, or ``reconstructions``."""
-        return list(self._sets[kind])
+        """Return the names of candidates that have such a set."""
+        return list(self._sets.get(kind, ()))
 
     def candidate(self, name: str, extractor: FeatureExtractor, kind: str = "samples") -> View:
-        """Return the view of a candidate's ``samples``, or of its ``reconstructions``."""
-        return self._view(kind, name, extractor)
+        """Return the view of a candidate's set."""
+        return self._view(self._sets[kind], (f"candidate's {kind}", name), extractor)
 
-    def _view(self, kind: str, name: str, extractor: FeatureExtractor) -> View:
-        key = (kind, name, extractor.name)
+    def _view(
+        self,
+        sets: Mapping[str, Examples],
+        place: tuple[str, str],
+        extractor: FeatureExtractor,
+        cache: ReferenceCache | None = None,
+    ) -> View:
+        key = (*place, extractor.name)
         if key not in self._views:
-            cache = self._cache if kind == "real" else None
-            self._views[key] = View(self._sets[kind][name], extractor, device=self._device, cache=cache)
+            self._views[key] = View(sets[place[1]], extractor, device=self._device, cache=cache)
         return self._views[key]

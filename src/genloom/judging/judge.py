@@ -10,8 +10,7 @@ A candidate draws pictures and may be a model with one of its weight sets. The s
 and a folder of someone else's samples; what only a model can be asked is measured on held-out examples.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,19 +24,19 @@ from genloom.examples import Examples
 from genloom.extractors.features import FeatureExtractor
 from genloom.extractors.reference_cache import ReferenceCache, library_versions
 from genloom.extractors.trained import TrainedExtractor
-from genloom.judging.candidate import Candidate, Draw
+from genloom.judging.candidate import Candidate, Paired, Unpaired
+from genloom.judging.comparing import compare
 from genloom.judging.evidence import Evidence
 from genloom.judging.measuring import Held, Measurement, measure
-from genloom.judging.metric import Comparison, Metric, Score
+from genloom.judging.metric import Comparison, Metric
 from genloom.judging.protocol import Protocol
-from genloom.judging.verdict import NotApplicable, Row, Verdict
+from genloom.judging.verdict import Verdict
 from genloom.limits import Count
-from genloom.models.abilities import Samples, offers, short_name
+from genloom.models.abilities import Samples, offers
 from genloom.part import Part
 from genloom.samplers.plain import Plain
 
 PUBLISHED_SAMPLES = 50_000
-FEW_IMAGES = 5000  # below this the bias of the Fréchet distance outweighs it
 
 __all__ = ["Candidate", "Judge", "Verdict"]
 
@@ -140,8 +139,12 @@ class Judge(Part):
             floor_split = None if whole else heldout_split
             at_most = num if whole else min(num, len(data.split(heldout_split or reference_split)))
             wanted = at_most if compares else 0
-            drawing = {name: each.draw for name, each in shown.items() if each.draw is not None}
-            drawn = {name: _draw(name, draw, wanted, content) for name, draw in drawing.items()}
+            drawn = {
+                (kind, name): _draw(name, made, wanted, content)
+                for name, each in shown.items()
+                for kind, made in each.sets.items()
+                if isinstance(made, Unpaired)
+            }
             num_fake = min(wanted, *(len(images) for images in drawn.values())) if drawn else 0
             real: dict[str, Examples] = {}
             if compares:
@@ -153,7 +156,9 @@ class Judge(Part):
                 }
                 if floor_split is not None:
                     real["heldout"] = selection(data, floor_split, num_fake or wanted)
-            generated = {name: _shuffled(images, "candidate")[:num_fake] for name, images in drawn.items()}
+            sets: dict[str, dict[str, Examples]] = {}
+            for (kind, name), images in drawn.items():
+                sets.setdefault(kind, {})[name] = _shuffled(images, "candidate")[:num_fake]
             labels = data.describe().labels
             classes = labels.classes if labels is not None else None
             split = heldout_split or reference_split
@@ -164,20 +169,11 @@ class Judge(Part):
                 self.cache,
                 progress_bar=progress_bar,
             )
-            reconstructed = {
-                name: each.reconstruct(held.examples[: num_fake or wanted])
-                for name, each in shown.items()
-                if each.reconstruct is not None and floor_split is not None
-            }
-            evidence = Evidence(
-                content,
-                real,
-                generated,
-                reconstructed=reconstructed,
-                classes=classes,
-                cache=self.cache,
-                device=device,
-            )
+            for name, each in shown.items() if floor_split is not None else ():
+                for kind, made in each.sets.items():
+                    if isinstance(made, Paired):
+                        sets.setdefault(kind, {})[name] = made.make(held.examples[: num_fake or wanted])
+            evidence = Evidence(content, real, sets, classes=classes, cache=self.cache, device=device)
             protocol = Protocol(
                 data={"name": data.name, "fingerprint": data.fingerprint, "content": content.facts()},
                 reference=_named("whole training" if whole else reference_split, real.get("reference")),
@@ -190,7 +186,7 @@ class Judge(Part):
                 metrics={type(metric).__name__: metric.parameters for metric in comparisons},
             )
             extractors = [extractor.for_data(data) for extractor in self.extractors]
-            compared = self._compare(comparisons, extractors, evidence, protocol, wanted)
+            compared = compare(comparisons, extractors, evidence, protocol, wanted=wanted, cache=self.cache)
             measurements = [metric for metric in self.metrics if isinstance(metric, Measurement)]
             if heldout_split is None:
                 measurements = [metric.quick() for metric in measurements]
@@ -204,95 +200,6 @@ class Judge(Part):
         measured = (metric for metric in self.metrics if isinstance(metric, Measurement))
         return num_fake > 0 or any(metric.requires is Samples for metric in measured)
 
-    def _compare(
-        self,
-        comparisons: Sequence[Comparison],
-        extractors: Sequence[FeatureExtractor],
-        evidence: Evidence,
-        protocol: Protocol,
-        wanted: int,
-    ) -> Verdict:
-        rows: list[Row] = []
-        missing: list[NotApplicable] = []
-        used: dict[str, FeatureExtractor] = {}
-        headlines: dict[str, str] = {}
-        for metric in comparisons:
-            names = evidence.candidates(metric.compares)
-            if not names and protocol.reference:
-                missing += [
-                    NotApplicable(name, f"it needs {short_name(metric.requires)}") for name in metric.quantities
-                ]
-                continue
-            chosen, refused = _extractors_for(metric, evidence, extractors)
-            missing += refused
-            for extractor in chosen:
-                used[extractor.name] = extractor
-                scores, floor = self._scores(metric, extractor, evidence, names)
-                for quantity, direction in metric.quantities.items():
-                    label = extractor.label(quantity)
-                    headlines.setdefault(quantity, label)
-                    by_candidate = {name: scores[name][quantity] for name in names}
-                    rows.append(Row(label, direction, by_candidate, floor[quantity] if floor else None))
-        num_judged = protocol.n_fake or wanted
-        smallest = min(protocol.n_reference, num_judged)
-        headline = headlines.get("kd" if smallest < FEW_IMAGES else "fd")
-        warnings = [extractor.caution for extractor in used.values() if extractor.caution]
-        if smallest < FEW_IMAGES and headline:
-            warnings.append(
-                f"{protocol.n_reference:,} real and {num_judged:,} judged images, below the {FEW_IMAGES:,} "
-                f"from which a Fréchet distance is steady: read {headline} first"
-            )
-        if num_judged < wanted:
-            warnings.append(f"{num_judged:,} pictures were there to judge; the protocol asks for {wanted:,}")
-        protocol = replace(protocol, extractors={name: extractor.protocol for name, extractor in used.items()})
-        return Verdict(rows, protocol, missing, warnings, headline)
-
-    def _scores(
-        self, metric: Comparison, extractor: FeatureExtractor, evidence: Evidence, names: list[str]
-    ) -> tuple[dict[str, dict[str, Score]], dict[str, Score] | None]:
-        reference = evidence.real("reference", extractor)
-        scores = {
-            name: metric.compare(reference, evidence.candidate(name, extractor, metric.compares), evidence)
-            for name in names
-        }
-        if not evidence.has_heldout or not metric.has_floor:
-            return scores, None
-        heldout, train = (evidence.real(role, extractor) for role in ("heldout", "train"))
-        key = {
-            "floor": type(metric).__name__,
-            "parameters": metric.parameters,
-            "reference": reference.key,
-            "heldout": heldout.key,
-            "train": train.images.fingerprint,
-        }
-        floor = self.cache.plain(
-            key,
-            lambda: {name: score.to_dict() for name, score in metric.compare(reference, heldout, evidence).items()},
-        )
-        return scores, {name: Score.from_dict(plain) for name, plain in floor.items()}
-
-
-def _extractors_for(
-    metric: Comparison, evidence: Evidence, extractors: Sequence[FeatureExtractor]
-) -> tuple[list[FeatureExtractor], list[NotApplicable]]:
-    """Return who can look for ``metric``; if there is nobody, why not. Untrained extractors only stand in."""
-    # where some extractor was made for the content, what keeps the others from looking is no news
-    looking = [extractor for extractor in extractors if extractor.trained]
-    looking = [extractor for extractor in looking if extractor.why_not(evidence.content) is None]
-    considered = [each for each in extractors if each in looking or not each.trained] if looking else extractors
-    reasons = {extractor: metric.applies(extractor, evidence) for extractor in considered}
-    able = [extractor for extractor, reason in reasons.items() if reason is None]
-    if able:
-        return [extractor for extractor in able if extractor.trained] or able[:1], []
-    if len(set(reasons.values())) == 1:  # it is not about the extractor
-        return [], [NotApplicable(quantity, str(*set(reasons.values()))) for quantity in metric.quantities]
-    trained = [extractor for extractor in considered if extractor.trained] or considered
-    return [], [
-        NotApplicable(extractor.label(quantity), str(reasons[extractor]))
-        for extractor in trained
-        for quantity in metric.quantities
-    ]
-
 
 def selection(data: InMemoryData, split: Split, num: int) -> Examples:
     """Return up to ``num`` images of a split, those of every protocol: a fixed random choice in a fixed order."""
@@ -303,8 +210,8 @@ def _shuffled(images: Examples, name: str) -> Examples:
     return images[randomness.permutation(len(images), "judged images", name)]
 
 
-def _draw(name: str, draw: Draw, num: int, content: Content) -> Examples:
-    examples = draw(num)
+def _draw(name: str, made: Unpaired, num: int, content: Content) -> Examples:
+    examples = made.make(num)
     content.check(examples.content, name)
     if len(examples) < 2:
         raise DataError(f"{name}: {len(examples)} examples are below the limit of 2; give more")

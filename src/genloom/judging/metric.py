@@ -77,26 +77,24 @@ class Comparison(Metric):
     """A comparison of a candidate set with a reference set, as one extractor sees them.
 
     Attributes:
-        compares: which of a candidate's sets: ``samples`` or ``reconstructions``.
+        compares: which of a candidate's sets, by its name.
+        against: the role of the real set that it is held against: ``reference``; ``heldout`` are the originals of a
+            set that is paired with them.
+        also: roles of the real sets that it looks at besides.
+        given: names of the conditions that each example must have been given. Held-out examples that have them give
+            the floor, unless they are what is compared with.
         needs_logits: the extractor must be a classifier.
         needs_classes: the extractor must know the data's own classes.
-        needs_heldout: real images besides the reference are needed.
-        needs_train: the extractor must look at the whole training split.
-        needs_labels: the candidates must have been asked to be of some class of the data's.
-        needs_codes: the candidates must have a categorical code.
-        has_floor: whether it can be taken of real images.
         serves_pixels: it may be taken on pixels where no trained extractor applies.
         min_images: of each set.
     """
 
     compares: ClassVar[str] = "samples"
+    against: ClassVar[str] = "reference"
+    also: ClassVar[tuple[str, ...]] = ()
+    given: ClassVar[tuple[str, ...]] = ()
     needs_logits: ClassVar[bool] = False
     needs_classes: ClassVar[bool] = False
-    needs_heldout: ClassVar[bool] = False
-    needs_train: ClassVar[bool] = False
-    needs_labels: ClassVar[bool] = False
-    needs_codes: ClassVar[bool] = False
-    has_floor: ClassVar[bool] = True
     serves_pixels: ClassVar[bool] = False
     min_images: ClassVar[int] = 20
 
@@ -105,7 +103,7 @@ class Comparison(Metric):
         """Return a score for each of ``quantities``.
 
         Args:
-            reference: real pictures.
+            reference: the real pictures that it is held against.
             candidate: pictures to judge, seen by the same extractor.
             evidence: further sets, by role.
         """
@@ -120,16 +118,19 @@ class Comparison(Metric):
             return "needs an extractor that knows the data's own classes"
         if self.needs_logits and not extractor.num_logits:
             return "needs an extractor that is a classifier"
-        if self.needs_labels and not evidence.candidates_labelled:
-            return "the samples were not asked to be of a class; a class-conditional model's are"
-        if self.needs_labels and evidence.classes != extractor.classes:
+        for name in self.given:
+            if not evidence.given(self.compares, name):
+                return f"the {self.compares} were not asked for a {name}; those of a model that is told one are"
+        if "label" in self.given and evidence.classes != extractor.classes:
             return "the extractor's classes are not those of the data"
-        if self.needs_codes and not evidence.candidates_coded:
-            return "the model has no categorical code"
-        if self.needs_train and extractor.costly:
+        if "train" in self.also and extractor.costly:
             return "the whole training split is too much for this extractor"
-        if self.needs_heldout and not evidence.has_heldout:
+        if not all(map(evidence.has, (self.against, *self.also))):
             return "needs held-out images besides the reference; the final evaluation has them"
-        if evidence.num_smallest < self.min_images:
-            return f"{evidence.num_smallest} images are below the limit of {self.min_images}; give more images"
+        if (num := evidence.num_smallest(self.compares)) < self.min_images:
+            return f"{num} images are below the limit of {self.min_images}; give more images"
         return None
+
+    def has_floor(self, evidence: Evidence) -> bool:
+        """Return whether held-out examples can stand in for a candidate."""
+        return self.against != "heldout" and evidence.can_stand_in(self.given)

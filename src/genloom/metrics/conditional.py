@@ -21,7 +21,7 @@ class AskedClass(Comparison):
 
     quantities: ClassVar = {"as_asked": Direction.HIGHER}
     needs_classes: ClassVar[bool] = True
-    needs_labels: ClassVar[bool] = True
+    given: ClassVar[tuple[str, ...]] = ("label",)
 
     def compare(self, reference: View, candidate: View, evidence: Evidence) -> dict[str, Score]:
         """Return ``as_asked``, with the share per class as details; the reference plays no part."""
@@ -44,7 +44,7 @@ class FrechetWithinClass(Comparison):
 
     quantities: ClassVar = {"fd_within_class": Direction.LOWER}
     needs_classes: ClassVar[bool] = True
-    needs_labels: ClassVar[bool] = True
+    given: ClassVar[tuple[str, ...]] = ("label",)
 
     min_per_class: Annotated[int, Ge(3)] = 20
 
@@ -79,8 +79,7 @@ class CodeMeaning(Comparison):
 
     quantities: ClassVar = {"code_information": Direction.HIGHER}
     needs_classes: ClassVar[bool] = True
-    needs_codes: ClassVar[bool] = True
-    has_floor: ClassVar[bool] = False
+    given: ClassVar[tuple[str, ...]] = ("code",)
 
     def compare(self, reference: View, candidate: View, evidence: Evidence) -> dict[str, Score]:
         """Return ``code_information``, with the table of counts as details; the reference plays no part."""

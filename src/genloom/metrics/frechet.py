@@ -145,12 +145,11 @@ class FrechetDistanceOfReconstructions(FrechetDistance):
     requires = Reconstructs
     compares: ClassVar[str] = "reconstructions"
     quantities: ClassVar = {"rfd": Direction.LOWER}
-    needs_heldout: ClassVar[bool] = True
-    has_floor: ClassVar[bool] = False
+    against: ClassVar[str] = "heldout"
 
     def compare(self, reference: View, candidate: View, evidence: Evidence) -> dict[str, Score]:
-        """Return ``rfd``; the reference plays no part."""
-        return {"rfd": super().compare(evidence.real("heldout", candidate.extractor), candidate, evidence)["fd"]}
+        """Return ``rfd``; the reference is the originals."""
+        return {"rfd": super().compare(reference, candidate, evidence)["fd"]}
 
 
 @dataclass(frozen=True)

@@ -29,8 +29,7 @@ class Memorisation(Comparison):
     """
 
     quantities: ClassVar = {"train_distance": Direction.NONE, "authenticity": Direction.NONE}
-    needs_heldout: ClassVar[bool] = True
-    needs_train: ClassVar[bool] = True
+    also: ClassVar[tuple[str, ...]] = ("train", "heldout")
     serves_pixels: ClassVar[bool] = True
 
     num_candidates: Count = 5000
