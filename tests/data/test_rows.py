@@ -111,9 +111,7 @@ def test_a_table_is_read_with_its_columns_types_and_said_once(tmp_path: Path, ca
     assert len(data.split("train")) == 140 and len(data.split("test")) == 40
     said = "\n".join(record.getMessage() for record in caplog.records)
     assert len(caplog.records) == 1
-    assert (
-        "  id      left out            ids: 200 whole numbers, all different; to keep it: data.columns.id=categ" in said
-    )
+    assert "  id      left out            counts the rows; to keep it: data.columns.id=categ" in said
     assert "  bmi     numeric" in said and "% missing" in said
 
 
@@ -231,7 +229,11 @@ CONSTANT = people().with_columns(a=pl.lit(1), b=pl.lit("x")).select("a", "b")
         (people(), {"columns": {"weight": "skip"}}, "data.columns: .*has no column 'weight'"),
         (people(), {"transforms": {"weight": Log()}}, "data.transforms: .*has no column 'weight'"),
         (people(), {"given": ["bmi"]}, r"column 'bmi': \d+.\d% of its cells are missing, and data.given names it"),
-        (IDS, {"target": "id"}, r"data.target: 'id' is left out \(ids.*set data.columns.id=categorical or"),
+        (
+            IDS,
+            {"target": "id"},
+            r"data.target: 'id' is left out \(counts the rows\).*set data.columns.id=categorical or",
+        ),
         (people(), {"columns": {"sex": "numeric"}}, r"line 2, column 'sex': '[FM]' is no finite number; correct it"),
         (people(), {"columns": {"income": "integer"}}, r"'income': .* is no whole number; set data.columns.income=num"),
         (people(), {"columns": {"city": "boolean"}}, "'city': 3 levels are no boolean's; set data.columns.city=categ"),

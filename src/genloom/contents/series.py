@@ -125,6 +125,7 @@ class HistoryCondition(Condition):
         calendar: what is known of each time stamp by the calendar: ``hour``, ``weekday``, ``month``.
         time: the column of the time stamps.
         series_id: the column that names the series; None if there is but one.
+        time_parts: the columns that say the time together, if there are several.
     """
 
     called = "histories"
@@ -137,6 +138,7 @@ class HistoryCondition(Condition):
     calendar: tuple[str, ...] = ()
     time: str | None = None
     series_id: str | None = None
+    time_parts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.look_back < 1:

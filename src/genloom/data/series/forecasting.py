@@ -141,6 +141,9 @@ def read_present(
     statics = list(dict.fromkeys(n if n in scaled else n.partition("=")[0] for n in condition.static_covariates))
     numbers = [*content.channels, *condition.past_covariates, *known, *(n for n in statics if n in scaled)]
     texts = [name for name in statics if name not in scaled]
+    if condition.time_parts:
+        table.check(condition.time_parts, "data.path")
+        table.joined(condition.time_parts)
     time, series_id = condition.time or table.time_column(), condition.series_id
     table.check([time, *([series_id] if series_id else []), *numbers, *texts], "data.path")
     panel = read_panel(

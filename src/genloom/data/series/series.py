@@ -15,7 +15,7 @@ from genloom.contents.series import CovariateScale, HistoryCondition, Scaler, Se
 from genloom.data.base import InMemoryData, Split
 from genloom.data.series.panel import Gaps, Panel, read_panel
 from genloom.data.series.seasonal_process import SeasonalProcess, synthetic_panel
-from genloom.data.tables.table import Table
+from genloom.data.tables.table import Table, listed
 from genloom.errors import ConfigError, DataError
 from genloom.limits import Count
 from genloom.spec import Spec
@@ -38,7 +38,8 @@ class Series(InMemoryData):
 
     Args:
         path: a .csv or .parquet file; its first line names the columns.
-        time: the column of times; None finds it by name or content.
+        time: the column of times, or several that say it together, as date and time of day; None finds it by name or
+            content.
         time_format: how times are written, for ``strptime``; None is ISO 8601.
         separator: between the cells of a CSV; None is a comma, for .tsv a tab.
         decimal: how numbers are written, see :class:`~genloom.data.tables.table.Table`.
@@ -70,7 +71,7 @@ class Series(InMemoryData):
         *,
         path: str | os.PathLike[str] | None = None,
         name: str = "series",
-        time: str | None = None,
+        time: str | Sequence[str] | None = None,
         time_format: str | None = None,
         separator: str | None = None,
         decimal: str | None = None,
@@ -104,7 +105,7 @@ class Series(InMemoryData):
                 "rows: of training, validation, test"
             )
         self.path = path
-        self.time = time
+        self.time = (time,) if isinstance(time, str) else tuple(time or ())
         self.time_format = time_format
         self.separator = separator
         self.decimal = decimal
@@ -172,7 +173,8 @@ class Series(InMemoryData):
         if self.gaps == "error":
             panel.check_observed([*numeric, *self._numeric_statics(panel)], np.ones(len(trained), dtype=bool))
         clock = panel.clock
-        assert clock is not None  # a window has at least two rows
+        if clock is None:
+            raise DataError(f"{self.path}: no series has two rows; a forecast needs some past")
         if clock.numbered and self.calendar:
             raise DataError(f"data.calendar: {self.calendar[0]} is not known of numbered times; set data.calendar=[]")
         season = self.season or clock.season
@@ -194,6 +196,7 @@ class Series(InMemoryData):
             self.calendar,
             panel.time,
             panel.series_id,
+            self.time if len(self.time) > 1 else (),
         )
         content = SeriesContent(self.horizon, targets, season, clock.frequency, tuple(scalers))
         if innovations is not None:
@@ -211,7 +214,7 @@ class Series(InMemoryData):
             return panel, innovations.reshape(-1, 1)
         table = Table(self.path, separator=self.separator, decimal=self.decimal)
         named = {
-            "data.time": [self.time] if self.time else [],
+            "data.time": list(self.time),
             "data.series_id": [self.series_id] if self.series_id else [],
             "data.targets": list(self.targets or ()),
             "data.past_covariates": list(self.past_covariates),
@@ -225,12 +228,12 @@ class Series(InMemoryData):
                 if column in uses:
                     raise ConfigError(f"{key}: {column!r} is named in {uses[column]} already; it can have one use")
                 uses[column] = key
-        time = self.time or table.time_column(list(uses))
+        time = self._time(table, list(uses))
         uses[time] = "data.time"
         targets = self.targets or self._found(table, uses)
         if not targets:
             raise DataError(
-                f"{table.path}: no column of {', '.join(table.columns)} is left to forecast that holds numbers; set "
+                f"{table.path}: no column of {listed(table.columns)} is left to forecast that holds numbers; set "
                 "data.targets"
             )
         texts = [name for name in self.static_covariates if name not in table.numeric]
@@ -251,6 +254,12 @@ class Series(InMemoryData):
         )
         return panel, None
 
+    def _time(self, table: Table, uses: Sequence[str]) -> str:
+        """Return the column of times; one more where several say it together."""
+        if len(self.time) > 1:
+            return table.joined(self.time)
+        return self.time[0] if self.time else table.time_column(uses, self.time_format)
+
     def _found(self, table: Table, uses: Mapping[str, str]) -> tuple[str, ...]:
         """Return the numeric columns that have no other use; refuse one that would vanish for how it is written."""
         free = [name for name in table.columns if name not in uses]
@@ -263,7 +272,11 @@ class Series(InMemoryData):
             _log.warning(
                 f"{table.path}: {indices[0]!r} is taken for a row index, not for a target; data.targets names others"
             )
-        return tuple(name for name in table.numeric if name in free and name not in indices)
+        found = tuple(name for name in table.numeric if name in free and name not in indices)
+        others = [name for name in free if name not in found and name not in indices]
+        if found and others:
+            _log.warning(f"{table.path}: forecast is {listed(found, 5)}, and not, without numbers, {listed(others, 5)}")
+        return found
 
     def _targets(self, panel: Panel) -> tuple[str, ...]:
         other = {*self.past_covariates, *self.future_covariates, *self.static_covariates}

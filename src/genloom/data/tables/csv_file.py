@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genloom.data.tables import stamps
-from genloom.errors import DataError
+from genloom.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -22,6 +22,17 @@ if TYPE_CHECKING:
 #: What a column is called whose name is empty, before the number of its place.
 UNNAMED = "column without a name, "
 _MARK = b"\xef\xbb\xbf"  # of UTF-8
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+#: how files begin that are no CSV, whatever they are called
+_OTHER = {
+    b"PK\x03\x04": "a zip archive or a workbook; save the sheet as CSV",
+    b"\xd0\xcf\x11\xe0": "a workbook of before 2007; save the sheet as CSV",
+    b"\x1f\x8b": "compressed by gzip; unpack it",
+    b"PAR1": "a Parquet file; call it so: .parquet",
+    b"version https://git-lfs": "what Git LFS leaves in place of the file; run git lfs pull",
+    b"<!doctype html": "a web page, perhaps of an error, in place of the file; download it again",
+    b"<html": "a web page, perhaps of an error, in place of the file; download it again",
+}
 _TOLD = re.compile(rb'"?sep=([^"\r\n])"?(?:\r\n|\n|\r)', re.IGNORECASE)  # written by spreadsheets
 _FIRST_LINE = re.compile(rb"[^\r\n]*(?:\r\n|\n|\r)?")
 
@@ -46,6 +57,16 @@ def read(path: Path, content: bytes, separator: str) -> Sheet:
         DataError: naming the line: the bytes are no UTF-8, a quote stands where CSV has none, a row has more cells than
             there are columns, columns have no names or twice the same.
     """
+    for begin, what in _OTHER.items():
+        if content[: len(begin)].lower() == begin.lower():
+            raise DataError(f"{path}: it is no CSV but {what}")
+    if content.startswith(_UTF16):  # as spreadsheets call "Unicode"
+        with suppress(UnicodeDecodeError):
+            content = content.decode("utf-16").encode()
+    if len(separator) != 1:
+        raise ConfigError(
+            f"data.separator: {separator!r} is no single character; set it to one, as ';', or \\t for a tab"
+        )
     try:
         content.decode()
     except UnicodeDecodeError as error:
@@ -81,6 +102,7 @@ def _unquoted(path: Path, content: bytes, separator: str, above: int) -> Sheet |
 def _quoted(path: Path, text: str, separator: str, above: int) -> Sheet:
     import polars as pl
 
+    csv.field_size_limit(2**31 - 1)  # a cell may hold a whole text
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     rows, lines, line = [], [], above + 1
     try:
@@ -111,19 +133,21 @@ def _named(path: Path, names: list[str], separator: str, line: int) -> list[str]
     if not filled:
         raise DataError(f"{path}: the first line is empty; it must name the columns")
     if len(names) == 1 and (found := [mark for mark in ";\t|" if mark in names[0]]):
+        mark = "\\t" if found[0] == "\t" else found[0]
         raise DataError(
             f"{path}: its cells are separated by {found[0]!r}, not {separator!r}; set data.separator, as "
-            f"'data.separator=\"{found[0]}\"'"
+            f"'data.separator=\"{mark}\"'"
         )
     if all(map(_is_number, filled)) or any(map(stamps.is_date, filled)):
         raise DataError(
             f"{path}, line {line}: {filled[0]!r} is a value, no name of a column; write a line above that names the "
             "columns"
         )
-    named = [name for name in names if name.strip()]
+    names = [name.strip() for name in names]
+    named = [name for name in names if name]
     if twice := sorted({name for name in named if named.count(name) > 1}):
         raise DataError(f"{path}: two columns are called {twice[0]!r}; rename one")
-    return [name if name.strip() else f"{UNNAMED}{place}" for place, name in enumerate(names, 1)]
+    return [name or f"{UNNAMED}{place}" for place, name in enumerate(names, 1)]
 
 
 def _without_empty(frame: "pl.DataFrame") -> "pl.DataFrame":

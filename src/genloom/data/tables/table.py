@@ -1,5 +1,6 @@
 """A user's table, CSV or Parquet: columns of numbers, texts and times, every refusal naming file, line and column."""
 
+import logging
 import os
 import re
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from genloom.errors import ConfigError, DataError, reason
 if TYPE_CHECKING:
     import polars as pl
 
+_log = logging.getLogger(__name__)
 TIME_NAMES = ("time", "timestamp", "datetime", "date", "ds")
 _CSV, _PARQUET = (".csv", ".tsv", ".txt"), (".parquet", ".pq")
 
@@ -28,7 +30,7 @@ class Table:
 
     Args:
         path: a .csv, .tsv or .txt with a header, in UTF-8, or a .parquet.
-        separator: between the cells of a CSV; None is a comma, for .tsv a tab.
+        separator: between the cells of a CSV, a tab also as ``\\t``; None is a comma, for .tsv a tab.
         decimal: the mark before the decimals of numbers as people write them, ``.`` or ``,``: the other one, blanks and
             apostrophes part thousands, and percent and currency signs are left out. None reads plain numbers only.
 
@@ -52,7 +54,7 @@ class Table:
         if suffix not in _CSV + _PARQUET:
             raise DataError(f"{self.path}: {suffix or 'no suffix'} is none of {', '.join(_CSV + _PARQUET)}")
         self.is_csv = suffix in _CSV
-        self.separator = separator or ("\t" if suffix == ".tsv" else ",")
+        self.separator = {"\\t": "\t"}.get(separator or "", separator) or ("\t" if suffix == ".tsv" else ",")
         self._lines: Sequence[int] = ()
         self.frame = self._read()
         filled = (~self.frame.select(pl.all_horizontal(pl.all().is_null())).to_series()).arg_true()
@@ -107,7 +109,7 @@ class Table:
         """
         for name in names:
             if name not in self.columns:
-                raise DataError(f"{key}: {self.path} has no column {name!r}; it has {', '.join(self.columns)}")
+                raise DataError(f"{key}: {self.path} has no column {name!r}; it has {listed(self.columns)}")
 
     def as_texts(self, column: str) -> "pl.Series":
         """Return a column's cells as texts; None where they are empty.
@@ -133,13 +135,16 @@ class Table:
         if cells.dtype not in (pl.String, pl.Categorical, pl.Enum, pl.Null):
             return pl.repeat(None, len(cells), dtype=pl.Float64, eager=True), cells.is_not_null()
         texts = self.as_texts(column)
-        texts = texts.set(texts.str.to_lowercase().is_in(["nan", "na", "null", "none"]), None)
-        plain = texts
+        texts = texts.set(texts.str.to_lowercase().is_in(_MISSING), None)
+        plain = texts.str.replace(r"^\u{2212}\s*", "-")  # a minus sign that is no hyphen
         if self.decimal is not None:
             other = "," if self.decimal == "." else "."
-            plain = plain.str.replace_all(r"^[$€£¥]\s*|\s*[%$€£¥]$", "")
+            plain = plain.str.replace(r"^\((.*)\)$|^([^-]*\d)-$", "-${1}${2}")
+            plain = plain.str.replace_all(rf"^(-?)\s*{_CURRENCY}\s*", "${1}").str.replace_all(
+                rf"\s*(?:%|{_CURRENCY})$", ""
+            )
             grouped = plain.str.contains(
-                rf"^[-+]?\d{{1,3}}(?:[{other}'\s]\d{{3}})+(?:[{self.decimal}]\d*)?$"
+                rf"^[-+]?\d{{1,3}}(?:[{other}'\s]\d{{2,3}})*[{other}'\s]\d{{3}}(?:[{self.decimal}]\d*)?$"
             ).fill_null(False)
             plain = plain.str.replace_all(rf"[{other}'\s]", "").zip_with(grouped, plain)
             if self.decimal == ",":
@@ -173,7 +178,8 @@ class Table:
         like = texts.str.contains(_WRITTEN) & ~texts.str.contains(r"^\d{1,2}\.\d{1,2}\.\d{2,4}$")  # no day.month.year
         if not like.sum() * 2 > len(texts):
             return None
-        row = int(self.as_texts(column).str.contains(_WRITTEN).fill_null(False).to_numpy().argmax())
+        written = self.as_texts(column).str.contains(_WRITTEN).fill_null(False) & self.as_numbers(column)[1]
+        row = int(written.to_numpy().argmax())
         return (
             f"{self.place(row)}, column {column!r}: {_shown(cells[row])} is no number{_cause(cells[row])}; {_DECIMAL}, "
             f"or {otherwise}"
@@ -181,7 +187,7 @@ class Table:
 
     def counts_rows(self, column: str) -> bool:
         """Whether a column is a row index: without a name, and counting the rows."""
-        if not column.startswith(csv_file.UNNAMED) and column.strip().lower() not in ("index", "unnamed: 0", "level_0"):
+        if not column.startswith(csv_file.UNNAMED) and not re.fullmatch(_INDEX, column.strip().lower()):
             return False
         if column.startswith(csv_file.UNNAMED):
             return True
@@ -192,21 +198,37 @@ class Table:
         """Return a column of numbers; NaN where a cell is empty, ``NaN`` or ``NA``.
 
         Raises:
-            DataError: a cell holds a text, or an infinite number.
+            DataError: a cell holds a text, or a number that is not finite in single precision; or no cell a number.
         """
+        if (cells := self.frame[column]).dtype.is_nested():
+            raise DataError(f"{self.path}: column {column!r} holds {cells.dtype}, no numbers; name another column")
         numbers, other = self.as_numbers(column)
         values = numbers.fill_null(np.nan).to_numpy()
-        wrong = other.to_numpy() | np.isinf(values)
+        wrong = other.to_numpy() | (np.abs(values) > _LARGEST)
         if wrong.any():
             row = int(wrong.argmax())
             cell = self.frame[column][row]
-            cause = _cause(cell)
+            cause = _cause(cell) if other[row] else ""
             told = f"{_DECIMAL}, or " if cause else ""
+            what = f"beyond {_LARGEST:g}" if np.isfinite(values[row]) else f"no finite number{cause}"
             raise DataError(
-                f"{self.place(row)}, column {column!r}: {_shown(cell)} is no finite number{cause}; {told}correct it, "
-                "leave the cell empty and set data.gaps=fill, or name other columns"
+                f"{self.place(row)}, column {column!r}: {_shown(cell)} is {what}; {told}correct it, leave the cell "
+                "empty and set data.gaps=fill, or name other columns"
             )
+        self._say_what_may_stand_for_none(column, values)
         return values
+
+    def _say_what_may_stand_for_none(self, column: str, values: Float64[np.ndarray, " rows"]) -> None:
+        for mark in _STANDING_FOR_NONE:
+            others = values[(values != mark) & ~np.isnan(values)]
+            times = int((values == mark).sum())
+            if times < 2 or not len(others) or abs(mark - np.median(others)) <= 3 * np.ptp(others):
+                continue
+            _log.warning(
+                f"{self.path}, column {column!r}: {mark:g} is there {times} times, far from the other values, "
+                f"{others.min():g} to {others.max():g}; if it stands for none, leave those cells empty and set "
+                "data.gaps=fill"
+            )
 
     def texts(self, column: str, key: str) -> np.ndarray:
         """Return a column of texts.
@@ -222,23 +244,39 @@ class Table:
 
     # Times
 
-    def time_column(self, excluded: Sequence[str] = ()) -> str:
+    def time_column(self, excluded: Sequence[str] = (), form: str | None = None) -> str:
         """Return the column that holds the times: by its name, or because no other looks like one.
+
+        Args:
+            excluded: columns that have another use.
+            form: how times are written, see :meth:`times`.
 
         Raises:
             DataError: there is none, or there are several.
         """
         candidates = [name for name in self.columns if name not in excluded]
         named = [name for name in candidates if name.strip().lower() in TIME_NAMES]
-        found = named or [name for name in candidates if self._looks_like_times(name)]
+        found = named or [name for name in candidates if self._looks_like_times(name, form)]
         if len(found) != 1:
-            several = f"{' and '.join(found)} could be it" if found else "none looks like it"
+            several = f"{' and '.join(found[:5])} could be it" if found else "none looks like it"
+            both = ",".join(f'"{name}"' for name in found[:2])
+            together = f", or set 'data.time=[{both}]' where they say it together" if found else ""
             raise DataError(
-                f"{self.path}: which column holds the time? Of {', '.join(self.columns)}, {several}; set data.time"
+                f"{self.path}: which column holds the time? Of {listed(self.columns)}, {several}; set "
+                f"data.time{together}"
             )
         return found[0]
 
-    def _looks_like_times(self, column: str) -> bool:
+    def joined(self, columns: Sequence[str]) -> str:
+        """Add a column of what several hold together, parted by blanks, as date and time; return its name."""
+        import polars as pl
+
+        name = " ".join(columns)
+        texts = [self.as_texts(column).fill_null("") for column in columns]
+        self.frame = self.frame.with_columns(pl.concat_str(texts, separator=" ").str.strip_chars().alias(name))
+        return name
+
+    def _looks_like_times(self, column: str, form: str | None) -> bool:
         import polars as pl
 
         cells = self.frame[column]
@@ -247,7 +285,7 @@ class Table:
         if cells.dtype != pl.String or column in self.numeric:
             return False
         first = self.as_texts(column).drop_nulls()
-        return len(first) > 0 and stamps.parsed(first[0], None) is not None
+        return len(first) > 0 and (stamps.parsed(first[0], form) if form is None or "%" in form else None) is not None
 
     def times(self, column: str, form: str | None = None) -> Times:
         """Return the times of all rows.
@@ -277,10 +315,9 @@ class Table:
                 offsets = ahead.dt.total_microseconds().to_numpy()
             return Times(cells.dt.epoch("us").to_numpy(), offsets)
         texts = self.as_texts(column).fill_null("").to_list()
-        whole = form in (None, "steps", *stamps.EPOCHS) and stamps.are_whole(texts)
-        if whole and form in stamps.EPOCHS:
-            return Times(np.array([int(text) * stamps.EPOCHS[form] for text in texts], dtype=np.int64))
-        if whole:
+        if form in stamps.EPOCHS:
+            return self._counted_times(texts, column, form)
+        if form in (None, "steps") and stamps.are_whole(texts):
             if form is None:
                 self._check_steps(column, texts)
             return Times(np.array([int(text) for text in texts], dtype=np.int64), numbered=True)
@@ -294,6 +331,16 @@ class Table:
                 "or data.time_format=steps if the rows are numbered so"
             )
 
+    def _counted_times(self, texts: list[str], column: str, form: str) -> Times:
+        ticks = [stamps.counted(text, form) for text in texts]
+        if None in ticks:
+            row = ticks.index(None)
+            raise DataError(
+                f"{self.place(row)}, column {column!r}: {_shown(texts[row])} is no number, as data.time_format={form} "
+                "says; correct it, or set data.time_format to what it is"
+            )
+        return Times(np.array(ticks, dtype=np.int64))
+
     def _parsed_times(self, texts: list[str], column: str, form: str | None) -> Times:
         known = {text: stamps.parsed(text, form) for text in dict.fromkeys(texts)}
         first = known[texts[0]]
@@ -304,9 +351,13 @@ class Table:
             where = f"{self.place(row)}, column {column!r}: {_shown(texts[row])}"
             if known[texts[row]] is None:
                 wanted = "YYYY-MM-DD HH:MM:SS" if form is None else form
-                raise DataError(
-                    f"{where} is no time of the form {wanted}; correct it, or set data.time_format, as '%d.%m.%Y %H:%M'"
+                fitting = [f"'data.time_format=\"{each}\"'" for each in stamps.fitting(known)]
+                remedy = (
+                    f"set {' or '.join(fitting)}"
+                    if fitting
+                    else ("correct it, or set data.time_format, as 'data.time_format=%d.%m.%Y %H:%M'")
                 )
+                raise DataError(f"{where} is no time of the form {wanted}; {remedy}")
             one, other = ("no distance from UTC", "has one") if zoned else ("a distance from UTC", "has none")
             raise DataError(
                 f"{where} has {one}, {texts[0]!r} in the first row {other}; write all times in the same way"
@@ -318,11 +369,30 @@ class Table:
 
 
 _DECIMAL = "set data.decimal to the mark before its decimals, as data.decimal=. or \"data.decimal=','\""
-_WRITTEN = r"^[-+(]?\s*[$€£¥]?\s*[-+]?\d[\d.,'\s]*\s*(?:%|[$€£¥])?\)?$"  # a number as people write it
+_CURRENCY = r"(?:[$€£¥₹₽₩]|kr|zł|EUR|USD|GBP|JPY|CHF|CNY|INR|RUB|BRL|CAD|AUD|SEK|NOK|DKK|PLN|CZK|KRW|MXN|ZAR|TRY)"
+_WRITTEN = rf"^[-+(]?\s*{_CURRENCY}?\s*[-+]?\d[\d.,'\s]*\s*(?:%|{_CURRENCY}|-)?\)?$"  # a number as people write it
+_LARGEST = 1e30  # single precision ends at 3e38, and variances are of squares
+#: what programs write where there is no number
+_MISSING = (
+    "nan", "-nan", "na", "n/a", "#n/a", "#na", "<na>", "null", "none", "nil", "nat", "\\n", "-", "--", ".", "..", "?",
+    "1.#qnan", "-1.#ind",
+)  # fmt: skip
+#: names that row counters have, as pandas, R and data bases write them
+_INDEX = (
+    r"index|unnamed: \d+(?:\.\d+)?|level_0|__index_level_\d+__|\.{3}\d+|x|id|row|row_?(?:id|num|number)|no\.?|nr\.?"
+)
+#: written where nothing was measured by those whose files have no empty cells
+_STANDING_FOR_NONE = (-99.0, -999.0, -9999.0, -99999.0, 999.0, 9999.0, 99999.0, 1e20, -1e20)
+
+
+def listed(names: Sequence[str], most: int = 30) -> str:
+    """Return names for a message, those beyond ``most`` as their number, and long ones cut."""
+    shown = ", ".join(name if len(name) <= 60 else f"{name[:60]}…" for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
 def _shown(cell: object) -> str:
-    text = repr(cell)
+    text = " ".join(repr(cell).split())
     return text if len(text) <= 60 else f"{text[:60]}… ({len(text):,} characters)"
 
 
@@ -331,7 +401,9 @@ def _cause(cell: object) -> str:
     text = str(cell)[:100]
     if not re.match(_WRITTEN, text.strip()):
         return ""
-    for marks, cause in (("%", "a percent sign"), ("$€£¥", "a currency sign"), ("(", "brackets")):
+    for marks, cause in (("%", "a percent sign"), ("$€£¥₹₽₩", "a currency sign"), ("(", "brackets")):
         if any(mark in text for mark in marks):
             return f" ({cause})"
-    return " (a decimal comma or a thousands separator)"
+    if re.search(r"[A-Za-z]", text):
+        return " (a currency)"
+    return " (a minus behind it)" if text.strip().endswith("-") else " (a decimal comma or a thousands separator)"
