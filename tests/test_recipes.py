@@ -59,6 +59,8 @@ def small(node: DictConfig, size: int, text: Path) -> InMemoryData:
         changes = {"num": 100}
     elif "look_back" in node:
         changes = {"path": None, "num_series": 2, "length": 1800, "splits": [0.5, 0.2, 0.3]}
+    elif "split_seed" in node:
+        changes = {}  # tables are small
     elif "vocabulary" in node:
         changes = {"path": str(text)}
     else:

@@ -87,3 +87,8 @@ class Autoencoder(nn.Module):
         """Return the expected content of one latent per example."""
         z = self.bottleneck.decoder_input(latent)
         return self.likelihood.mean(self._decoded(z.unsqueeze(0), given))[0]
+
+    def sampled_content(self, latent: Latent, given: Given, rng: torch.Generator) -> Float[Tensor, "batch ..."]:
+        """Return generated content of one latent per example, as the likelihood draws it."""
+        z = self.bottleneck.decoder_input(latent)
+        return self.likelihood.sample(self._decoded(z.unsqueeze(0), given), rng)[0]

@@ -24,6 +24,10 @@ class FromLatents(GenerativeModel):
     def sample(self, num: int, *, rng: torch.Generator, given: Given | None = None) -> Batch:
         """Return ``num`` generated examples, in evaluation mode."""
         latent, given = self.drawn(num, rng, given)
+        return self.sampled(latent, given, rng)
+
+    def sampled(self, latent: Latent, given: Given, rng: torch.Generator) -> Batch:
+        """Return an example of each latent; of a model of p(x|z) one that is drawn, if its likelihood says so."""
         return self.decode(latent, given)
 
     def drawn(self, num: int, rng: torch.Generator, given: Given | None) -> tuple[Latent, Given]:

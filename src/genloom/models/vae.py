@@ -193,6 +193,11 @@ class VAE(FromLatents, Family):
         with self.evaluating(self.autoencoder) as network:
             return self.generated(network.mean_content(latent, given), given)
 
+    def sampled(self, latent: Latent, given: Given, rng: torch.Generator) -> Batch:
+        """Return content as the likelihood draws it."""
+        with self.evaluating(self.autoencoder) as network:
+            return self.generated(network.sampled_content(latent, given, rng), given)
+
     def encode(self, batch: Batch) -> Latent:
         """Return the most typical latent of each example, on the model's device: the posterior's mean."""
         with self.evaluating(self.autoencoder) as network:

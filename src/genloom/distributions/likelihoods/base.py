@@ -1,7 +1,8 @@
-"""The contract of a likelihood: how many values it needs per value of content, its density, its mean."""
+"""The contract of a likelihood: how many values it needs per value of content, its density, its mean, its draws."""
 
 from typing import ClassVar
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -49,6 +50,17 @@ class Likelihood(nn.Module):
     def mean(self, parameters: Parameters) -> Float[Tensor, "..."]:
         """Return the expected content."""
         raise NotImplementedError
+
+    def sample(self, parameters: Parameters, rng: torch.Generator) -> Float[Tensor, "..."]:
+        """Return generated content: the mean, unless a class says that it is drawn.
+
+        The mean is what is customary for pictures, where what is drawn adds noise to each pixel.
+
+        Args:
+            parameters: of shape (…, outputs, *content).
+            rng: on the CPU, so that the same numbers are drawn on every device.
+        """
+        return self.mean(parameters)
 
     def _only(self, parameters: Tensor) -> Tensor:
         """Return the single output, without its axis."""
