@@ -487,3 +487,27 @@ def test_a_pixel_a_name_and_the_size_change_the_fingerprint(tmp_path: Path) -> N
     prints.append(read(tmp_path).fingerprint)
     assert len(set(prints)) == 4
     assert read(tmp_path).fingerprint == prints[3]
+
+
+def test_copies_that_are_trained_on_and_tested_are_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    fill(tmp_path / "root")
+    read(tmp_path / "root")
+    assert not caplog.records
+    for file in list((tmp_path / "root").iterdir()):
+        file.with_stem(f"{file.stem} (1)").write_bytes(file.read_bytes())
+    data = read(tmp_path / "root")
+    known = {image.numpy().tobytes() for image in data.split("train").content}
+    both = sum(image.numpy().tobytes() in known for image in data.split("test").content)
+    assert (
+        both
+        and f"{both} of the {len(data.split('test'))} pictures of the test split are in the training" in caplog.text
+    )
+
+
+def test_masks_among_pictures_are_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    read(fill(tmp_path / "all" / "masks", folders=("cat", "dog")))  # below a folder of the user's own name
+    read(fill(tmp_path / "plain", folders=("mask_on", "segovia")))
+    assert not caplog.records
+    for folders in (("images", "masks"), ("JPEGImages", "SegmentationClass"), ("x", "ground_truth")):
+        read(fill(tmp_path / folders[1], folders=folders))
+        assert f"40 of 80 pictures are called as masks are (as {folders[1]}/" in caplog.text

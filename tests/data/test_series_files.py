@@ -203,9 +203,9 @@ def test_a_row_counter_is_no_target(read, name, caplog):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"PK\x03\x04" + bytes(300), "a zip archive or a workbook; save the sheet as CSV"),
-        (gzip.compress(PLAIN.encode()), "compressed by gzip; unpack it"),
-        (b"version https://git-lfs.github.com/spec/v1\n", "run git lfs pull"),
+        (b"PK\x03\x04" + bytes(300), "a zip archive, or .*workbook.*; save it as CSV"),
+        (gzip.compress(PLAIN.encode()), "compressed by gzip; save it as CSV"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull fetches it"),
         (b"<!DOCTYPE html>\n<html>404</html>\n", "a web page"),
     ],
 )

@@ -204,3 +204,34 @@ def test_a_prompt_outside_the_vocabulary_is_named() -> None:
     with pytest.raises(DataError) as error:
         many.encode("a")
     assert len(str(error.value)) < 500
+
+
+def test_what_is_no_text_is_named_and_utf_16_is_read(tmp_path, caplog):
+    for begin, said in (
+        (b"PK\x03\x04", "zip"),
+        (b"\x1f\x8b", "gzip"),
+        (b"%PDF-1.4", "a PDF"),
+        (b"version https://git-lfs", "LFS"),
+    ):
+        (tmp_path / "a.txt").write_bytes(begin + b" and more" * 100)
+        with pytest.raises(DataError, match=f"a.txt: it is no text but .*{said}"):
+            Text(path=tmp_path / "a.txt", vocabulary=FromCharacters()).describe()
+    (tmp_path / "a.txt").write_bytes(("words " * 2000).encode("utf-16"))
+    data = Text(path=tmp_path / "a.txt", vocabulary=FromCharacters(), length=8, context=4)
+    assert data.content().vocabulary.decode(data.split("train").rows[:12]) == "words words "
+
+
+def test_copies_and_splits_among_files_are_said(tmp_path, caplog):
+    def read(*names: str) -> str:
+        caplog.clear()
+        folder = tmp_path / names[0]
+        for number, name in enumerate(names):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text("the same " * 300 if "novel" in name else f"words {number} " * 300)
+        Text(path=folder, vocabulary=FromCharacters(), length=8, context=4).describe()
+        return caplog.text
+
+    assert read("a.txt", "b.txt", "test.txt") == ""
+    assert "novel.txt holds the same text as novel (1).txt (1 such files)" in read("novel.txt", "novel (1).txt")
+    assert "test.txt, train.txt, valid.txt are called as splits are" in read("train.txt", "test.txt", "valid.txt")
+    assert "test/b.txt, train/a.txt are called as splits are" in read("train/a.txt", "test/b.txt")

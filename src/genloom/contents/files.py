@@ -4,6 +4,7 @@ Hidden files and folders are no data, nor is what systems and programs leave beh
 previews, the second halves that macOS writes). Everything else is either wanted or counted.
 """
 
+import codecs
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -15,6 +16,18 @@ import numpy as np
 
 from genloom.errors import DataError, reason
 
+#: how files begin that hold no text, whatever they are called
+_BINARY = {
+    b"PK\x03\x04": "a zip archive, or a document or workbook of an office program",
+    b"\xd0\xcf\x11\xe0": "a document or workbook of an office program",
+    b"\x1f\x8b": "compressed by gzip",
+    b"BZh": "compressed by bzip2",
+    b"\xfd7zXZ": "compressed by xz",
+    b"%PDF": "a PDF",
+    b"PAR1": "a Parquet file",
+    b"SQLite format 3": "a data base",
+    b"version https://git-lfs": "what Git LFS leaves in place of a file (git lfs pull fetches it)",
+}
 _LEFT_BEHIND = {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "@eadir", "$recycle.bin", "lost+found"}
 
 
@@ -98,6 +111,21 @@ def _is_data(name: str) -> bool:
 def _leads_back(folder: Path) -> bool:
     # a link to a folder on the way to it would be walked for ever
     return folder.is_symlink() and folder.resolve() in {parent.resolve() for parent in folder.parents}
+
+
+def binary(content: bytes) -> str | None:
+    """Say what a file is that holds no text, by how it begins; None of any other."""
+    return next((what for begin, what in _BINARY.items() if content.startswith(begin)), None)
+
+
+def decoded(content: bytes) -> str:
+    """Return a file's text: of UTF-8, or of UTF-16 if it begins with the mark of that, which is left out.
+
+    Raises:
+        UnicodeDecodeError: it is neither.
+    """
+    is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16") if is_utf16 else content.decode("utf-8").removeprefix("\ufeff")
 
 
 def first_array(path: Path, key: str) -> np.ndarray:

@@ -24,10 +24,11 @@ from jaxtyping import Integer
 from torch import Tensor
 
 from genloom.contents.condition import Condition
-from genloom.contents.files import matching, shown, walk
+from genloom.contents.files import binary, decoded, matching, shown, walk
 from genloom.contents.text import PromptCondition, TextContent, TextWindows
 from genloom.contents.vocabulary import Bytes, Characters, Pieces, Vocabulary
 from genloom.data.base import InMemoryData, Split
+from genloom.data.images.split_folders import split_named
 from genloom.errors import ConfigError, DataError
 from genloom.limits import Count, PartialShare
 from genloom.part import Part
@@ -261,14 +262,37 @@ def _read(path: Path, files: str) -> str:
         )
     if found.passed_over:
         _log.warning(f"{shown(path)}: {found.passed_over}; data.files={files} reads {len(found.files)}")
-    return "\n".join(map(_decoded, found.files))
+    texts = list(map(_decoded, found.files))
+    _say_what_leaks(path, found.files, texts)
+    return "\n".join(texts)
+
+
+def _say_what_leaks(root: Path, files: list[Path], texts: list[str]) -> None:
+    """Say which files are copies, or splits by their names: parts of one text are trained on and judged by."""
+    first: dict[str, Path] = {}
+    copies = [(file, first.setdefault(text, file)) for file, text in zip(files, texts, strict=True) if text.strip()]
+    if twins := [pair for pair in copies if pair[0] is not pair[1]]:
+        _log.warning(
+            f"{shown(root)}: {shown(twins[0][0].name)} holds the same text as {shown(twins[0][1].name)} "
+            f"({len(twins)} such files), so what is tested may be trained on as well; remove the copies"
+        )
+    relative = [file.relative_to(root) for file in files]
+    splits = [path for path in relative if any(split_named(part) for part in (*path.parts[:-1], path.stem))]
+    if len({split_named(part) for path in splits for part in (*path.parts[:-1], path.stem)} - {None}) > 1:
+        _log.warning(
+            f"{shown(root)}: {', '.join(shown(path) for path in splits[:3])} are called as splits are, and joined to "
+            "one text that is split anew; name one of them by data.path to leave the others out"
+        )
 
 
 def _decoded(file: Path) -> str:
     if file.exists() and not file.is_file():  # a pipe or a device might never end
         raise DataError(f"data.path: {shown(file)} is no regular file; name a UTF-8 file or a folder of them")
     try:
-        return file.read_bytes().decode("utf-8").removeprefix("\ufeff")
+        content = file.read_bytes()
+        if what := binary(content):
+            raise DataError(f"{shown(file)}: it is no text but {what}; save what it says as text in UTF-8")
+        return decoded(content)
     except FileNotFoundError as error:
         raise DataError(f"data.path: {shown(file)} does not exist; name a UTF-8 file or a folder of them") from error
     except OSError as error:

@@ -27,7 +27,7 @@ from genloom.contents.decoder import Decoder, UnusableFileError, is_picture
 from genloom.contents.files import shown, walk
 from genloom.contents.image import ImageContent
 from genloom.data.base import Split
-from genloom.data.images import split_folders
+from genloom.data.images import copies, split_folders
 from genloom.data.images.base import ImageData, Images
 from genloom.data.images.split_folders import SplitFolders
 from genloom.errors import ConfigError, DataError
@@ -176,15 +176,22 @@ class ImageFolder(ImageData):
                 f"left out {len(bad)} of the images in {shown(self.root)}: {'; '.join(self._listing(bad))}. "
                 "All are listed in skipped.txt of the run's directory."
             )
-        inner = [self._relative(path) for path in paths]
-        inner = [path if folders is None else folders.without(path) for path in inner]
+        relative = [self._relative(path) for path in paths]
+        inner = [path if folders is None else folders.without(path) for path in relative]
         classes = _class_folders(inner)
         number = {name: index for index, name in enumerate(classes or ())}
         labels = torch.tensor([number[shown(path.parts[0])] for path in inner]) if classes else None
         why = None if classes else self._why_unlabelled(inner, folders)
         own = folders is not None and set(folders.names.values()) == set(get_args(Split))
+        images = torch.from_numpy(_stack(pixels))
+        suspicions = (
+            copies.trained_and_tested(images, relative, bounds["train"], bounds["test"]),
+            copies.masks(relative),
+        )
+        for suspicion in filter(None, suspicions):
+            _log.warning(f"{shown(self.root)}: {suspicion}")
         return _Folder(
-            Images(torch.from_numpy(_stack(pixels)), {} if labels is None else {"label": labels}),
+            Images(images, {} if labels is None else {"label": labels}),
             bounds,
             classes,
             why,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from genloom.contents.files import binary, decoded
 from genloom.data.tables import stamps
 from genloom.errors import ConfigError, DataError
 
@@ -21,18 +22,7 @@ if TYPE_CHECKING:
 
 #: What a column is called whose name is empty, before the number of its place.
 UNNAMED = "column without a name, "
-_MARK = b"\xef\xbb\xbf"  # of UTF-8
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
-#: how files begin that are no CSV, whatever they are called
-_OTHER = {
-    b"PK\x03\x04": "a zip archive or a workbook; save the sheet as CSV",
-    b"\xd0\xcf\x11\xe0": "a workbook of before 2007; save the sheet as CSV",
-    b"\x1f\x8b": "compressed by gzip; unpack it",
-    b"PAR1": "a Parquet file; call it so: .parquet",
-    b"version https://git-lfs": "what Git LFS leaves in place of the file; run git lfs pull",
-    b"<!doctype html": "a web page, perhaps of an error, in place of the file; download it again",
-    b"<html": "a web page, perhaps of an error, in place of the file; download it again",
-}
+_WEB_PAGE = re.compile(rb"\s*<(?:!doctype )?html", re.IGNORECASE)
 _TOLD = re.compile(rb'"?sep=([^"\r\n])"?(?:\r\n|\n|\r)', re.IGNORECASE)  # written by spreadsheets
 _FIRST_LINE = re.compile(rb"[^\r\n]*(?:\r\n|\n|\r)?")
 
@@ -57,22 +47,19 @@ def read(path: Path, content: bytes, separator: str) -> Sheet:
         DataError: naming the line: the bytes are no UTF-8, a quote stands where CSV has none, a row has more cells than
             there are columns, columns have no names or twice the same.
     """
-    for begin, what in _OTHER.items():
-        if content[: len(begin)].lower() == begin.lower():
-            raise DataError(f"{path}: it is no CSV but {what}")
-    if content.startswith(_UTF16):  # as spreadsheets call "Unicode"
-        with suppress(UnicodeDecodeError):
-            content = content.decode("utf-16").encode()
+    if what := binary(content):
+        raise DataError(f"{path}: it is no CSV but {what}; save it as CSV")
+    if _WEB_PAGE.match(content):
+        raise DataError(f"{path}: it is no CSV but a web page, perhaps of an error; download the file again")
     if len(separator) != 1:
         raise ConfigError(
             f"data.separator: {separator!r} is no single character; set it to one, as ';', or \\t for a tab"
         )
     try:
-        content.decode()
+        content = decoded(content).encode()
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise DataError(f"{path}, line {line}: byte {error.start} is no UTF-8; save the file as UTF-8") from error
-    content = content.removeprefix(_MARK)
     above = 0
     if told := _TOLD.match(content):
         separator, content, above = told[1].decode(), content[told.end() :], 1
