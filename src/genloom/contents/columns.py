@@ -71,6 +71,15 @@ class Column(Part, ABC):
     def flagged(self) -> bool:
         """Whether the last block says that the cell is missing, in which case the others mean nothing."""
 
+    @property
+    @abstractmethod
+    def bounds(self) -> tuple[float, float]:
+        """The least and the largest stored cell."""
+
+    @abstractmethod
+    def nearest(self, values: Float64[Tensor, " rows"]) -> Float64[Tensor, " rows"]:
+        """Return the nearest stored cells that there are; NaN stays."""
+
     @abstractmethod
     def encode(self, stored: Float64[Tensor, " rows"]) -> Float64[Tensor, "rows width"]:
         """Return what a model sees."""
@@ -189,9 +198,18 @@ class Measured(Column):
         """Where cells may be missing."""
         return self.optional
 
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The limits."""
+        return self.low, self.high
+
     @abstractmethod
     def rounded(self, values: Float64[Tensor, " rows"]) -> Float64[Tensor, " rows"]:
         """Return the nearest numbers that cells can have."""
+
+    def nearest(self, values: Float64[Tensor, " rows"]) -> Float64[Tensor, " rows"]:
+        """Return the values, rounded and within the limits."""
+        return self.rounded(values).clamp(self.low, self.high)
 
     def encode(self, stored: Float64[Tensor, " rows"]) -> Float64[Tensor, "rows width"]:
         """Return what the transform gives; where a cell is missing, that of a usual number."""
@@ -218,7 +236,7 @@ class Measured(Column):
         """Return what the transform gives back, rounded and within the limits."""
         absent = encoded[:, -1] > encoded[:, -2] if self.optional else None
         numbers = self.transform.decode(encoded[:, :-2] if self.optional else encoded)
-        values = self.rounded(numbers).clamp(self.low, self.high)
+        values = self.nearest(numbers)
         return values if absent is None else values.masked_fill(absent, torch.nan)
 
 
@@ -384,6 +402,15 @@ class CategoryColumn(Column):
     def flagged(self) -> bool:
         """Never: "missing" is a level."""
         return False
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The places of the first and of the last level."""
+        return 0.0, len(self.levels) - 1.0
+
+    def nearest(self, values: Float64[Tensor, " rows"]) -> Float64[Tensor, " rows"]:
+        """Return places of levels."""
+        return values.round().clamp(*self.bounds)
 
     def encode(self, stored: Float64[Tensor, " rows"]) -> Float64[Tensor, "rows width"]:
         """Return ones and zeros (one-hot)."""

@@ -1,0 +1,166 @@
+"""The Gaussian copula: each column as it is distributed, and correlated normal numbers behind them; in closed form."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from jaxtyping import Float, Float64, Int64
+from torch import Tensor, nn
+
+from genloom.batch import NOTHING, Batch, Given, Latent
+from genloom.contents.table import TableContent
+from genloom.distributions.latents import StandardNormal
+from genloom.limits import Count
+from genloom.models.abilities import HasLatents, Samples
+from genloom.models.closed_form import ClosedForm
+from genloom.models.from_latents import FromLatents
+from genloom.models.training.passes import Passes
+from genloom.spec import Spec
+
+
+class NormalScores(nn.Module):
+    """x_j = F_j⁻¹(Φ(u_j)), u = L ε, ε ~ N(0, I); F_j is the distribution function of variable j.
+
+    Args:
+        variables: how many.
+        knots: levels at which each F⁻¹ is kept, equally far from each other.
+    """
+
+    def __init__(self, variables: int, knots: Count) -> None:
+        super().__init__()
+        self.factor = nn.Parameter(torch.zeros(variables, variables))  # L
+        self.quantiles = nn.Parameter(torch.zeros(variables, knots))  # F⁻¹, each variable's range being 0 to 1
+
+    def forward(self, z: Float[Tensor, "batch variables"]) -> Float[Tensor, "batch variables"]:
+        """Return Φ(u), levels between 0 and 1."""
+        return torch.special.ndtr(z @ self.factor.T)
+
+
+class GaussianCopula(FromLatents, ClosedForm):
+    """The Gaussian copula of the training rows, in closed form; Nelsen, An Introduction to Copulas, 2006.
+
+    A row is as many correlated normal numbers as it has columns; each becomes the quantile of its column at its level,
+    by thresholds where those are categories. A column that may miss cells has one number more, whose threshold says
+    whether the cell is there. The correlation of two columns is cov / (v v'), with the covariance of their normal
+    scores and the variances of these, which are below 1 where rows share a value: right to first order for thresholds
+    as well; Olsson, Drasgow and Dorans, The Polyserial Correlation Coefficient, 1982.
+
+    Args:
+        spec: the data's.
+        knots: levels at which each column's quantiles are kept.
+        **closed_form: see :class:`~genloom.models.closed_form.ClosedForm`.
+    """
+
+    kind = TableContent
+
+    def __init__(self, spec: Spec, *, knots: Count = 1000, **closed_form: Any) -> None:
+        super().__init__(spec, **closed_form)
+        columns = TableContent.of(spec.content).columns
+        self.optional = [place for place, column in enumerate(columns) if column.optional]
+        self.latent = StandardNormal(len(columns) + len(self.optional))
+        self.scores = NormalScores(self.latent.dim, knots)
+
+    @property
+    def solved(self) -> nn.Module:
+        """L and the quantiles."""
+        return self.scores
+
+    @property
+    def abilities(self) -> frozenset[type]:
+        """It draws, and its latents can be walked."""
+        return frozenset({Samples, HasLatents})
+
+    # Training
+
+    def solution(self) -> Mapping[str, Tensor]:
+        """Return the quantiles and the factor of the correlations, by all training rows."""
+        content = TableContent.of(self.spec.content)
+        stored = torch.cat([content.decode(batch.content) for batch in Passes(self.trainer, self.spec, "train")])
+        variables = torch.cat([stored, stored[:, self.optional].isnan().double()], dim=1)
+        low, high = self._ranges()
+        num = self.scores.quantiles.shape[1]
+        levels = (torch.arange(num, dtype=torch.float64) + 0.5) / num
+        quantiles, scores = [], []
+        for place, values in enumerate(variables.unbind(1)):
+            known = values[~values.isnan()]
+            known = known if len(known) else low[place : place + 1]
+            quantiles.append((known.sort().values[(levels * len(known)).long()] - low[place]) / (high - low)[place])
+            scores.append(_scores(values))
+        return {"quantiles": torch.stack(quantiles), "factor": _factor(torch.stack(scores, dim=1))}
+
+    def _ranges(self) -> tuple[Float64[Tensor, " variables"], Float64[Tensor, " variables"]]:
+        bounds = [column.bounds for column in TableContent.of(self.spec.content).columns]
+        low, high = torch.tensor([*bounds, *[(0.0, 1.0)] * len(self.optional)], dtype=torch.float64).unbind(1)
+        return low, torch.where(high > low, high, low + 1)
+
+    # Use
+
+    def draw_latent(self, num: int, rng: torch.Generator) -> Latent:
+        """Return ``num`` latents of N(0, I) on the model's device."""
+        return self.to_device(self.latent.draw(num, rng))
+
+    def embed(self, latent: Latent, given: Given = NOTHING) -> Latent:
+        """Return the latent: L is applied to what was drawn."""
+        return latent
+
+    def interpolate(self, start: Latent, end: Latent, weight: float) -> Latent:
+        """Return the latents a share ``weight`` of the way from ``start`` to ``end``."""
+        return self.latent.interpolate(start, end, weight)
+
+    def decode(self, latent: Latent, given: Given = NOTHING) -> Batch:
+        """Return the row of each latent."""
+        content = TableContent.of(self.spec.content)
+        with self.evaluating(self.scores) as scores:
+            levels, quantiles = scores(latent["z"]).cpu().double(), scores.quantiles.cpu().double()
+        low, high = self._ranges()
+        num = len(content.columns)
+        steps = [column.blocks[0].chosen for column in content.columns] + [True] * len(self.optional)
+        cells = [
+            low[place] + (high - low)[place] * _at(own, quantiles[place], steps=steps[place])
+            for place, own in enumerate(levels.unbind(1))
+        ]
+        for column, absent in zip(self.optional, cells[num:], strict=True):
+            cells[column] = cells[column].masked_fill(absent > 0.5, torch.nan)
+        rows = [column.nearest(own) for column, own in zip(content.columns, cells[:num], strict=True)]
+        return self.generated(content.encode(torch.stack(rows, dim=1)).to(self.device), given)
+
+
+def _at(
+    levels: Float64[Tensor, " batch"], quantiles: Float64[Tensor, " knots"], *, steps: bool
+) -> Float64[Tensor, " batch"]:
+    """Return quantiles at levels; between two knots those of the nearer one, or linear."""
+    place = (levels * len(quantiles) - 0.5).clamp(0, len(quantiles) - 1)
+    below = place.floor().long().clamp_max(max(0, len(quantiles) - 2))
+    share = (place - below).round() if steps else place - below
+    return torch.lerp(quantiles[below], quantiles[(below + 1).clamp_max(len(quantiles) - 1)], share)
+
+
+def _scores(values: Float64[Tensor, " rows"]) -> Float64[Tensor, " rows"]:
+    """Return of each row the mean of a normal number within the levels that its value has; NaN where it is missing."""
+    known = ~values.isnan()
+    if not known.any():
+        return values
+    places: Int64[Tensor, " known"]
+    _, places, counts = values[known].unique(return_inverse=True, return_counts=True)
+    ends = counts.cumsum(0).double() / counts.sum()
+    density = torch.cat([ends.new_zeros(1), _density(ends)])
+    means = (density[:-1] - density[1:]) / (counts / counts.sum())
+    return values.masked_scatter(known, means[places])
+
+
+def _density(levels: Float64[Tensor, " levels"]) -> Float64[Tensor, " levels"]:
+    """Return the normal density at the quantile of each level; 0 at 1."""
+    density = torch.exp(-0.5 * torch.special.ndtri(levels).square()) / (2 * torch.pi) ** 0.5
+    return density.masked_fill(levels >= 1, 0.0)
+
+
+def _factor(scores: Float64[Tensor, "rows variables"]) -> Float64[Tensor, "variables variables"]:
+    """Return L, L Lᵀ being the nearest correlations without a negative eigenvalue."""
+    known = (~scores.isnan()).double()
+    filled = scores.nan_to_num(0.0)
+    covariance = (filled.T @ filled) / (known.T @ known).clamp_min(1)
+    variance = covariance.diagonal().clamp_min(1e-12)  # of a column with one value: nothing goes along with it
+    correlation = (covariance / variance.outer(variance)).clamp(-0.999, 0.999).fill_diagonal_(1.0)
+    eigenvalues, vectors = torch.linalg.eigh(correlation)
+    root = vectors * eigenvalues.clamp_min(1e-6).sqrt()
+    return root / root.norm(dim=1, keepdim=True)
