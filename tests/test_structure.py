@@ -25,6 +25,7 @@ VOCABULARY = {
     "progress",
     "part",
     "intervals",
+    "printable",
 }
 COMMON = VOCABULARY | {"contents"}
 MAY_IMPORT = {

@@ -7,6 +7,8 @@ traceback and exit with the class's ``exit_code``.
 import contextlib
 from collections.abc import Iterator
 
+from genloom.printable import printable
+
 
 def reason(error: BaseException) -> str:
     """Return the first line of what an error of a library says; of one that says nothing, what it is called."""
@@ -17,6 +19,10 @@ class GenloomError(Exception):
     """Base of every error that is the input's fault rather than the program's."""
 
     exit_code = 2
+
+    def __str__(self) -> str:
+        """Return the message; names that it quotes may be a stranger's."""
+        return printable(super().__str__())
 
 
 class ConfigError(GenloomError):

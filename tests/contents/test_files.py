@@ -1,12 +1,15 @@
 """What is data in a user's folder, for texts and for pictures of other programs alike."""
 
 import logging
+import os
+import zipfile
 from pathlib import Path, PurePath
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from genloom.contents import files
 from genloom.contents.files import matching, shown, walk
 from genloom.contents.image import ImageContent
 from genloom.data.text import FromCharacters, Text
@@ -98,3 +101,22 @@ def test_damaged_samples_are_named(tmp_path: Path) -> None:
             GREY.read(tmp_path / f"{name}.npz", "samples")
     with pytest.raises(DataError, match=r"missing.npz does not exist"):
         GREY.read(tmp_path / "missing.npz", "samples")
+
+
+def test_samples_that_would_wait_or_fill_the_memory_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(tmp_path / "pipe.npz")
+    with pytest.raises(DataError, match=r"^samples: .*pipe.npz .*it is no regular file"):
+        GREY.read(tmp_path / "pipe.npz", "samples")
+    monkeypatch.setattr(files, "_UNPACKED", 2**20)
+    np.savez_compressed(tmp_path / "bomb.npz", np.zeros((2**20, 4, 4, 1), dtype=np.uint8))
+    assert (tmp_path / "bomb.npz").stat().st_size < 2**17
+    with pytest.raises(DataError, match=r"^samples: .*bomb.npz .*unpacks to 0.0 GiB, far more"):
+        GREY.read(tmp_path / "bomb.npz", "samples")
+    np.savez_compressed(tmp_path / "grey.npz", np.random.default_rng(0).integers(0, 2, (2**17, 4, 4, 1), np.uint8))
+    assert len(GREY.read(tmp_path / "grey.npz", "samples")) == 2**17
+    with zipfile.ZipFile(tmp_path / "texts.npz", "w") as archive:
+        archive.writestr("images.npy", "no array")
+    with pytest.raises(DataError, match=r"^samples: .*texts.npz .*its first entry is no array"):
+        GREY.read(tmp_path / "texts.npz", "samples")

@@ -1,5 +1,6 @@
 import math
 from datetime import UTC, datetime, timedelta
+from time import process_time
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -9,6 +10,8 @@ import torch
 
 from genloom.data.series.seasonal_process import SeasonalProcess, synthetic_panel
 from genloom.data.series.series import Series
+from genloom.data.tables import csv_file, table
+from genloom.data.tables.stamps import parsed
 from genloom.data.tables.table import Table
 from genloom.errors import ConfigError, DataError
 from genloom.spec import Spec
@@ -520,3 +523,32 @@ def test_a_row_per_local_day_is_a_daily_series(series):
     odd += [day.astimezone(UTC) for day in days[2:]]
     with pytest.raises(DataError, match=r"not on the grid"):
         series(["time,y", *(f"{day.isoformat()},{day.day}" for day in odd)]).content()
+
+
+def test_a_small_file_does_not_fill_the_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(table, "_UNPACKED", 2**20)
+    rows = 2**19
+    pl.DataFrame({"time": pl.repeat(0, rows, eager=True), "y": pl.repeat(0, rows, eager=True)}).write_parquet(
+        tmp_path / "bomb.parquet"
+    )
+    assert (tmp_path / "bomb.parquet").stat().st_size < 2**13
+    with pytest.raises(DataError, match=r"bomb\.parquet: it says that it holds 524,288 rows, 0\.0 GiB, far more"):
+        table.Table(tmp_path / "bomb.parquet")
+    pl.DataFrame({"time": range(2**17), "y": np.random.default_rng(0).normal(size=2**17)}).write_parquet(
+        tmp_path / "good.parquet"
+    )
+    assert len(table.Table(tmp_path / "good.parquet")) == 2**17
+
+
+def test_headers_of_any_size_are_refused_at_once(tmp_path):
+    start = process_time()
+    wide, long = [f"c{number}" for number in range(100_001)], ["time", "x" * 50_000_000]
+    for names, why in ((wide, "100,001 columns, above the limit"), (long, "50,000,000 characters, above the limit")):
+        with pytest.raises(DataError, match=rf"a\.csv: .* {why}"):
+            csv_file.read(tmp_path / "a.csv", f"{','.join(names)}\n2020-01-01,1\n".encode(), ",")
+    pl.DataFrame({name: [1] for name in wide[:10_001]}).write_parquet(tmp_path / "a.parquet")
+    with pytest.raises(DataError, match=r"a\.parquet: it has 10,001 columns"):
+        table.Table(tmp_path / "a.parquet")
+    assert process_time() - start < 10
+    assert parsed("2020-01-01 " * 10_000_000, None) is None  # nor is a long cell a time
+    assert process_time() - start < 10

@@ -19,6 +19,7 @@ from genloom.data.base import InMemoryData
 from genloom.errors import CheckpointError
 from genloom.judging.judge import Judge
 from genloom.models.training.family import Family
+from genloom.networks.sequence.transformer import rotation
 from genloom.runs import checkpoint, loading, stranger
 
 DENSE = {"_target_": "genloom.networks.dense.DenseGenerator", "_partial_": True, "widths": [8]}
@@ -256,6 +257,34 @@ def test_a_model_is_no_larger_than_its_weights(
         loading.load(hostile(model=MODEL | {"generator": generator}))
     with pytest.raises(CheckpointError, match="far larger than the weights"):
         loading.load(hostile(model=MODEL | {"generator": DENSE | {"widths": [1] * 20_000}}))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: torch.arange(10**12),
+        lambda: torch.eye(10**6),
+        lambda: torch.outer(torch.ones(2**16), torch.ones(2**16)),
+        lambda: torch.ones(2**16).repeat(2**16),
+        lambda: rotation(10**7, 64),
+        lambda: nn.Parameter(torch.ones(1).expand(10**12)).clone(),
+    ],
+)
+def test_no_tensor_is_larger_than_weights_allow_whatever_makes_it(make: Callable[[], Any]) -> None:
+    with pytest.raises(ValueError, match="far larger"), loading._no_larger_than({}):
+        make()
+
+
+def test_what_is_built_under_the_limit_is_the_same() -> None:
+    def built() -> nn.Module:
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Linear(3, 4), copy.deepcopy(nn.LSTM(4, 4)), nn.Conv2d(1, 2, 3))
+
+    with loading._no_larger_than({}):
+        limited = built().state_dict()
+    for name, weight in built().state_dict().items():
+        assert torch.equal(weight, limited[name])
+    assert all(weight.device.type == "cpu" for weight in limited.values())
 
 
 @pytest.mark.parametrize("changes", [{"state_dict": None}, {"state_dict": {"a": 3}}, {"global_step": "x"}])

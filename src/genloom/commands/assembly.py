@@ -27,6 +27,7 @@ from genloom.inspections.throughput import Progress, Throughput
 from genloom.judging.judge import Judge
 from genloom.models.abilities import Model, lack
 from genloom.models.training.family import Family
+from genloom.printable import printable
 from genloom.runs import checkpoint, loading, stranger
 from genloom.runs.logs import careful
 from genloom.samplers.fitting import SAMPLERS, give, usual
@@ -224,7 +225,7 @@ def load_data_of(model: Family, file: Path, node: DictConfig | None, trust: Sequ
             f"data.{past}: it is not that of {file}; a model of series sees the past as it was trained to"
         )
     if not node and data.fingerprint != model.identity["data_fingerprint"]:
-        print(f"note: {data.name} is not, value by value, what {file.name} was trained on")
+        print(f"note: {printable(data.name)} is not, value by value, what {file.name} was trained on")
     return data
 
 

@@ -15,6 +15,7 @@ from genloom.data.series.forecasting import Present, read_present
 from genloom.errors import ConfigError
 from genloom.models.abilities import Forecasts, require
 from genloom.outlook import Forecast
+from genloom.printable import printable
 from genloom.samplers.paths import paths_of
 
 _OTHERWISE = "one trained with output@model.output=gaussian or quantiles gives more"
@@ -54,7 +55,8 @@ def run(config: DictConfig) -> None:
     intervals = f"quantiles {', '.join(f'{level:g}' for level in sampler.levels)}"
     if forecast.levels is None:
         intervals = f"no intervals: this model gives a point; {_OTHERWISE}"
-    print(f"{len(present.names)} series, {present.content.horizon} steps of {', '.join(present.content.channels)}")
+    targets = printable(", ".join(present.content.channels))
+    print(f"{len(present.names)} series, {present.content.horizon} steps of {targets}")
     print(f"table:    {os.path.relpath(out)} ({intervals})\nfigure:   {os.path.relpath(picture)}")
     if forecast.paths is not None:
         print(f"paths:    {os.path.relpath(out.with_suffix('.npz'))} (paths x series x steps x targets)")

@@ -16,6 +16,7 @@ from genloom.contents.vocabulary import Vocabulary
 from genloom.errors import ConfigError
 from genloom.models.abilities import Continues, Samples, offers, require
 from genloom.models.generation import as_asked, draw_examples, taking
+from genloom.printable import printable
 from genloom.samplers.tokens import stream
 
 _LENGTH = 500  # tokens of a text
@@ -76,10 +77,10 @@ def _write(
     shown = "".join(asked.get("prompt") or [])
     print(shown, end="")
     for piece in _decoded(content.vocabulary, first()):
-        sys.stdout.write(piece)
+        sys.stdout.write(printable(piece))
         sys.stdout.flush()
     texts = [shown + content.vocabulary.decode(row) for row in torch.stack(columns, dim=1)]
-    print("".join(f"\n--- {number} ---\n{text}" for number, text in enumerate(texts[1:], 2)))
+    print("".join(f"\n--- {number} ---\n{printable(text)}" for number, text in enumerate(texts[1:], 2)))
     print(f"\n{config.num} texts ({model.weights} weights, seed {config.seed})")
     print("\n".join(content.save_texts(texts, out)))
 

@@ -15,6 +15,7 @@ from pathlib import Path, PurePath
 import numpy as np
 
 from genloom.errors import DataError, reason
+from genloom.printable import printable
 
 #: how files begin that hold no text, whatever they are called
 _BINARY = {
@@ -29,6 +30,8 @@ _BINARY = {
     b"version https://git-lfs": "what Git LFS leaves in place of a file (git lfs pull fetches it)",
 }
 _LEFT_BEHIND = {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "@eadir", "$recycle.bin", "lost+found"}
+_UNPACKED = 2**30  # bytes that an array may have however small its file is
+_MOST_PACKED = 100  # times the file's size that a larger one may have: pictures are packed far less
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ def walk(root: Path, wanted: Callable[[PurePath], bool]) -> Found:
 
 def shown(path: str | PurePath) -> str:
     """Return a name that any file and terminal takes: bytes that are no UTF-8, as of an old archive, are escaped."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    return printable(os.fsencode(path).decode("utf-8", "backslashreplace"))
 
 
 def matching(glob: str) -> Callable[[PurePath], bool]:
@@ -136,13 +139,24 @@ def first_array(path: Path, key: str) -> np.ndarray:
         key: of the configuration that named it.
 
     Raises:
-        DataError: it is missing, damaged, empty, or holds objects that are no numbers.
+        DataError: it is missing, no regular file, damaged, empty, holds objects that are no numbers, or is a small
+            file that would fill the memory.
     """
     try:
+        if path.exists() and not path.is_file():  # a pipe might never be written to
+            raise ValueError("it is no regular file")
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             if not archive.files:
                 raise ValueError("it is empty")
-            return archive[archive.files[0]]
+            unpacked = archive.zip.infolist()[0].file_size
+            if unpacked > max(_UNPACKED, _MOST_PACKED * path.stat().st_size):
+                raise ValueError(
+                    f"its first array unpacks to {unpacked / 2**30:.1f} GiB, far more than such a file does"
+                )
+            array = archive[archive.files[0]]
+            if not isinstance(array, np.ndarray):  # numpy gives the bytes of what does not begin as its arrays do
+                raise ValueError("its first entry is no array")
+            return array
     except FileNotFoundError as error:
         raise DataError(f"{key}: {path} does not exist") from error
     except Exception as error:  # a damaged archive makes numpy and zipfile raise anything

@@ -285,7 +285,8 @@ def file_sha256(path: Path, key: str = "weights_path") -> str:
     Raises:
         CheckpointError: if it cannot be read.
     """
-    if path.exists() and not (path.is_file() or path.is_dir()):  # a pipe or a device might never end
+    endless = path.exists() and not path.is_dir() and not (path.is_file() and path.stat().st_size)
+    if endless:  # a pipe or a device, or a file that the system makes up, might never end
         raise CheckpointError(f"{path}: this is no regular file of weights; check {key}")
     try:
         with path.open("rb") as file:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from genloom.intervals import half_width, of_ratio
 from genloom.judging.metric import Direction, Score
 from genloom.judging.protocol import Protocol
+from genloom.printable import printable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -122,7 +123,7 @@ class Verdict:
         from rich.text import Text
 
         candidates = list(self.rows[0].scores) if self.rows else []
-        table = Table(caption=Text("\n".join(self._notes())), caption_justify="left")
+        table = Table(caption=Text(printable("\n".join(self._notes()))), caption_justify="left")
         table.add_column("metric", no_wrap=True, min_width=max((len(row.metric) for row in self.rows), default=6))
         table.add_column("better", no_wrap=True)
         columns = {name: [_cell(row.scores[name]) for row in self.rows] for name in candidates}

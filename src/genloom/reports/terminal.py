@@ -5,6 +5,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from genloom.printable import printable
 from genloom.reports.columns import COLUMNS, FLOOR, caption, column_of, floor_of, one_line, rank_of
 from genloom.reports.finished import LeftOut
 from genloom.reports.tables import Table
@@ -29,12 +30,12 @@ def show(tables: Sequence[Table], left_out: Sequence[LeftOut]) -> None:
         for block in _blocks(table, console.width):
             console.print(block, "")
         for line in [*caption(table, tables[0]), *_legend(table)]:
-            console.print(Text(line))
+            console.print(Text(printable(line)))
         console.print()
     if left_out:
         console.print("In no table:")
     for item in left_out:
-        console.print(Text(f"  {item.directory}: {item.status}: {one_line(item.reason)}"), soft_wrap=True)
+        console.print(Text(printable(f"  {item.directory}: {item.status}: {one_line(item.reason)}")), soft_wrap=True)
 
 
 def _blocks(table: Table, width: int) -> Iterator["RichTable"]:

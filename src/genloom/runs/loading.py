@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves, tree_map_only
 
 from genloom.config.instantiate import instantiate
 from genloom.errors import CheckpointError, GenloomError, reason
@@ -84,11 +85,11 @@ def load(path: str | os.PathLike[str], *, trust: list[str] | None = None, device
 def _no_larger_than(weights: Mapping[str, Tensor]) -> Iterator[None]:
     """Refuse, while modules are made, more of them or larger ones than such weights could be of."""
     most_bytes = 2**26 + 4 * sum(weight.numel() * weight.element_size() for weight in weights.values())
-    most_parts, taken = 10_000 + 20 * len(weights), [0, 0]
+    most_parts, taken = 1000 + 20 * len(weights), [0, 0]
 
     def count(module: nn.Module, name: str, part: Any) -> None:
         taken[0] += 1
-        taken[1] += part.numel() * part.element_size() if isinstance(part, Tensor) else 0
+        taken[1] += part.nbytes if isinstance(part, Tensor) else 0
         if taken[0] > most_parts or taken[1] > most_bytes:
             raise ValueError(_TOO_LARGE)
 
@@ -102,7 +103,7 @@ def _no_larger_than(weights: Mapping[str, Tensor]) -> Iterator[None]:
 
 
 class _SmallTensors(TorchFunctionMode):
-    """Refuses tensors that are too large before there is memory for them."""
+    """Refuses tensors that are too large before there is memory for them, whatever makes them."""
 
     def __init__(self, most_bytes: int) -> None:
         super().__init__()
@@ -110,16 +111,29 @@ class _SmallTensors(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if func in _CONSTRUCTORS:
-            of_size = {name: value for name, value in kwargs.items() if name in ("size", "dtype", "fill_value")}
-            made = func(*args, **of_size, device="meta")
-            if made.numel() * made.element_size() > self.most_bytes:
-                raise ValueError(_TOO_LARGE)
+        if _num_bytes(func, args, kwargs) > self.most_bytes:
+            raise ValueError(_TOO_LARGE)
         return func(*args, **kwargs)
 
 
+def _num_bytes(func: Any, args: Any, kwargs: Mapping[str, Any]) -> int:
+    """Return the size of what a function of torch would make, by tensors that have none of their own; else 0."""
+    if func.__name__.endswith("_"):  # in place, or a property: of the size of what is there
+        return 0
+    told = {name: value for name, value in kwargs.items() if name not in ("device", "generator")}
+    try:
+        with torch.device("meta"):
+            made = func(*tree_map_only(Tensor, _without_values, args), **tree_map_only(Tensor, _without_values, told))
+    except Exception:  # it needs values, which are there already, or refuses its arguments, as it will again
+        return 0
+    return sum(part.nbytes for part in tree_leaves(made) if isinstance(part, Tensor))
+
+
+def _without_values(tensor: Tensor) -> Tensor:
+    return torch.empty_like(tensor, device="meta")
+
+
 _TOO_LARGE = "it is far larger than the weights that it has"
-_CONSTRUCTORS = (torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn)
 _REGISTRATIONS = (
     nn.modules.module.register_module_module_registration_hook,
     nn.modules.module.register_module_parameter_registration_hook,

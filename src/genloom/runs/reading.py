@@ -1,10 +1,15 @@
-"""Files of a run's folder, which may be anybody's: plain values, read without following what never ends."""
+"""Files of a run's folder, which may be anybody's: plain values, read without following what never ends.
+
+Their texts are made printable, since all of them are for a person to read.
+"""
 
 import json
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from genloom.printable import printable
 
 _MOST_BYTES = 2**26
 _MOST_LEVELS = 50
@@ -33,7 +38,7 @@ def json_of(path: Path) -> Any:
         ValueError: it is no JSON, or see :func:`text_of`.
     """
     try:
-        return json.loads(text_of(path))
+        return _printable(json.loads(text_of(path)))
     except RecursionError:
         raise ValueError(f"{path.name} is nested too deeply") from None
 
@@ -51,6 +56,14 @@ def yaml_of(path: Path) -> Any:
             level += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if isinstance(event, yaml.AliasEvent) or level > _MOST_LEVELS:
                 raise ValueError(f"{path.name} repeats parts of itself, or is nested too deeply")
-        return yaml.load(text, Loader=_PARSER)
+        return _printable(yaml.load(text, Loader=_PARSER))
     except (yaml.YAMLError, RecursionError, TypeError) as error:  # TypeError: a mapping as a key
         raise ValueError(f"{path.name} is no YAML of plain values ({str(error).splitlines()[0]})") from error
+
+
+def _printable(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {_printable(name): _printable(value) for name, value in node.items()}
+    if isinstance(node, list):
+        return [_printable(value) for value in node]
+    return printable(node) if isinstance(node, str) else node

@@ -7,6 +7,7 @@ and Polars is many times as fast.
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 #: What a column is called whose name is empty, before the number of its place.
 UNNAMED = "column without a name, "
 _WEB_PAGE = re.compile(rb"\s*<(?:!doctype )?html", re.IGNORECASE)
+_MOST_COLUMNS = 10_000  # so many are read in a second, and a hundred times as many in hours
+_LONGEST_NAME = 1000  # characters
 _TOLD = re.compile(rb'"?sep=([^"\r\n])"?(?:\r\n|\n|\r)', re.IGNORECASE)  # written by spreadsheets
 _FIRST_LINE = re.compile(rb"[^\r\n]*(?:\r\n|\n|\r)?")
 
@@ -114,11 +117,26 @@ def _quoted(path: Path, text: str, separator: str, above: int) -> Sheet:
     return Sheet(pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String), orient="row"), lines)
 
 
+def check_names(path: Path, names: Sequence[str]) -> None:
+    """Refuse so many columns, or such long names, as would take hours.
+
+    Raises:
+        DataError: saying how many, or how long.
+    """
+    if len(names) > _MOST_COLUMNS:
+        raise DataError(f"{path}: it has {len(names):,} columns, above the limit of {_MOST_COLUMNS:,}; leave some out")
+    if (longest := max(map(len, names), default=0)) > _LONGEST_NAME:
+        raise DataError(
+            f"{path}: the name of a column has {longest:,} characters, above the limit of {_LONGEST_NAME:,}; rename it"
+        )
+
+
 def _named(path: Path, names: list[str], separator: str, line: int) -> list[str]:
     """Return the names of the columns; refuse a first line that names none."""
     filled = [name.strip() for name in names if name.strip()]
     if not filled:
         raise DataError(f"{path}: the first line is empty; it must name the columns")
+    check_names(path, names)
     if len(names) == 1 and (found := [mark for mark in ";\t|" if mark in names[0]]):
         mark = "\\t" if found[0] == "\t" else found[0]
         raise DataError(
@@ -131,8 +149,7 @@ def _named(path: Path, names: list[str], separator: str, line: int) -> list[str]
             "columns"
         )
     names = [name.strip() for name in names]
-    named = [name for name in names if name]
-    if twice := sorted({name for name in named if named.count(name) > 1}):
+    if twice := sorted(name for name, number in Counter(names).items() if number > 1 and name):
         raise DataError(f"{path}: two columns are called {twice[0]!r}; rename one")
     return [name or f"{UNNAMED}{place}" for place, name in enumerate(names, 1)]
 

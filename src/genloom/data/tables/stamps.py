@@ -39,6 +39,7 @@ _UTC = re.compile(r" ?(?:UTC|GMT)$")
 _YEAR_FIRST = re.compile(r"(\d{4})/(\d{1,2})/(\d{1,2})")
 _QUARTER = re.compile(r"(\d{4})[- ]?[Qq]([1-4])")
 _MONTH = re.compile(r"\d{4}-\d{2}")
+_LONGEST = 200  # characters of a time; a cell of millions would be read for minutes
 _TICK = timedelta(microseconds=1)
 
 
@@ -87,6 +88,8 @@ def parsed(text: str, form: str | None) -> tuple[int, int | None] | None:
         text: what is written.
         form: for ``strptime``; None is ISO 8601, with years first parted by slashes, months alone and quarters besides.
     """
+    if len(text) > _LONGEST:
+        return None
     try:
         if form is not None:
             stamp = datetime.strptime(text, form)

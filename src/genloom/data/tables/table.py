@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 TIME_NAMES = ("time", "timestamp", "datetime", "date", "ds")
 _CSV, _PARQUET = (".csv", ".tsv", ".txt"), (".parquet", ".pq")
+_UNPACKED = 2**30  # bytes that a Parquet file may hold however small it is
+_MOST_PACKED = 100  # times its size that a larger one may hold
 
 
 class Table:
@@ -79,6 +81,7 @@ class Table:
 
         try:
             if not self.is_csv:
+                self._check_unpacked()
                 return pl.read_parquet(self.path)
             content = self.path.read_bytes()
         except (pl.exceptions.PolarsError, OSError) as error:
@@ -86,6 +89,21 @@ class Table:
         sheet = csv_file.read(self.path, content, self.separator)
         self._lines = sheet.lines
         return sheet.frame
+
+    def _check_unpacked(self) -> None:
+        """Refuse a small Parquet file that would fill the memory."""
+        import polars as pl
+
+        rows = pl.scan_parquet(self.path)
+        num_rows = rows.select(pl.len()).collect().item()
+        names = rows.collect_schema().names()
+        csv_file.check_names(self.path, names)
+        num_bytes = 8 * num_rows * len(names)
+        if num_bytes > max(_UNPACKED, _MOST_PACKED * self.path.stat().st_size):
+            raise DataError(
+                f"{self.path}: it says that it holds {num_rows:,} rows, {num_bytes / 2**30:.1f} GiB, far more than "
+                "such a file does; write it again with the rows that are needed"
+            )
 
     def __len__(self) -> int:
         return len(self.frame)
