@@ -333,3 +333,24 @@ def test_a_setting_that_forces_a_column_can_be_pasted():
         override = OverridesParser.create().parse_override(word)
         key = override.key_or_group.removeprefix("data.columns").lstrip(".")
         assert (override.value() if not key else {key: override.value()}) == {name: "categorical"}
+
+
+def test_columns_that_are_never_above_others_are_found_said_and_held(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    rng = np.random.default_rng(0)
+    low = rng.integers(0, 50, NUM)
+    frame = people(low=low, middle=low + rng.integers(0, 30, NUM), far=low + 1000, high=low + rng.integers(30, 60, NUM))
+    data = rows(write(tmp_path, frame))
+    content = TableContent.of(data.describe().content)
+    held = {(content.names[order.lower], content.names[order.upper]) for order in content.orders}
+    assert held == {("low", "middle"), ("low", "high"), ("middle", "high")}  # that far is above is what its limits say
+    assert "in every row, and so in samples: low ≤ middle" in caplog.text
+    wild = content.decode(3 * torch.randn(2000, *content.shape, generator=torch.Generator().manual_seed(0)))
+    cells = dict(zip(content.names, wild.unbind(1), strict=True))
+    assert (cells["low"] <= cells["middle"]).all() and (cells["middle"] <= cells["high"]).all()
+    assert (cells["high"] <= cells["far"]).all()
+    for place, column in enumerate(content.columns):
+        assert torch.equal(column.nearest(wild[:, place]).nan_to_num(-1), wild[:, place].nan_to_num(-1))
+    free = TableContent.of(rows(write(tmp_path, frame), find_orders=False).describe().content)
+    assert free.orders == ()
+    loose = dict(zip(free.names, free.decode(3 * torch.randn(2000, *free.shape)).unbind(1), strict=True))
+    assert (loose["low"] > loose["middle"]).any()

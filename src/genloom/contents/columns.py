@@ -93,6 +93,11 @@ class Column(Part, ABC):
         """What a person is told of it beside what its cells are."""
         return [f"{self.missing:.1%} missing"] if self.missing else []
 
+    @property
+    def unit(self) -> tuple[str, float | None] | None:
+        """What two columns share whose cells can be held against each other, and change places; None of others."""
+        return None
+
     # As what rows are given
 
     @abstractmethod
@@ -271,6 +276,11 @@ class NumberColumn(Measured):
         """Round to the decimals."""
         return values if self.decimals is None else values.round(decimals=self.decimals)
 
+    @property
+    def unit(self) -> tuple[str, float | None]:
+        """The decimals."""
+        return self.called, self.decimals
+
     def cells(self, stored: Float64[Tensor, " rows"]) -> "pl.Series":
         """Return whole numbers, or decimal ones."""
         import polars as pl
@@ -320,6 +330,11 @@ class DateColumn(Measured):
     def rounded(self, values: Float64[Tensor, " rows"]) -> Float64[Tensor, " rows"]:
         """Round to whole steps."""
         return (values / self.step).round() * self.step
+
+    @property
+    def unit(self) -> tuple[str, float | None]:
+        """The step."""
+        return self.called, self.step
 
     def cells(self, stored: Float64[Tensor, " rows"]) -> "pl.Series":
         """Return texts."""

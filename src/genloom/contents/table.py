@@ -1,7 +1,7 @@
 """Tables: rows of mixed columns."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +40,19 @@ class GivenColumn(Part):
 
 
 @dataclass(frozen=True)
+class Order(Part):
+    """One column is never above another.
+
+    Args:
+        lower: place of the one.
+        upper: place of the other, whose cells are of the same kind.
+    """
+
+    lower: int
+    upper: int
+
+
+@dataclass(frozen=True)
 class TableContent(Values):
     """Rows of mixed columns, as :mod:`genloom.contents.columns` stores and encodes them.
 
@@ -47,6 +60,7 @@ class TableContent(Values):
         columns: in their order, without those that are given.
         given: columns that rows are given.
         target: name of the column that others would be used to predict; None if nobody said.
+        orders: what holds in every row, and so in every decoded one.
     """
 
     called = "rows of tables"
@@ -58,6 +72,7 @@ class TableContent(Values):
     columns: tuple[Column, ...]
     given: tuple[GivenColumn, ...] = ()
     target: str | None = None
+    orders: tuple[Order, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.columns:
@@ -89,10 +104,28 @@ class TableContent(Values):
         return torch.cat(parts, dim=1).view(*stored.shape[:-1], -1).to(torch.get_default_dtype())
 
     def decode(self, content: Float[Tensor, "*batch width"]) -> Float64[Tensor, "*batch columns"]:
-        """Return stored rows, on the CPU: not every device has double precision."""
+        """Return stored rows, on the CPU: not every device has double precision. They keep to the orders."""
         flat = content.detach().cpu().double().reshape(-1, content.shape[-1])
         parts = [column.decode(encoded) for column, encoded in self.split(flat)]
-        return torch.stack(parts, dim=1).view(*content.shape[:-1], -1)
+        return torch.stack(self.ordered(parts), dim=1).view(*content.shape[:-1], -1)
+
+    def ordered(self, cells: Sequence[Float64[Tensor, " rows"]]) -> list[Float64[Tensor, " rows"]]:
+        """Return the cells of each column, those of two that are in the wrong order having changed places.
+
+        What a column may hold stays: of two columns in order, the least and the largest cells are so, too.
+        """
+        kept = list(cells)
+        for _ in self.orders:  # a change may put a third one in the wrong order, and so on along a chain
+            changed = False
+            for order in self.orders:
+                low, high = kept[order.lower], kept[order.upper]
+                wrong = low > high  # not where one is missing
+                if wrong.any():
+                    kept[order.lower], kept[order.upper] = torch.where(wrong, high, low), torch.where(wrong, low, high)
+                    changed = True
+            if not changed:
+                break
+        return kept
 
     # What a person sees
 

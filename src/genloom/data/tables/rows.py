@@ -18,7 +18,7 @@ from genloom.contents.condition import Condition
 from genloom.contents.table import GivenColumn, TableContent
 from genloom.contents.transforms import Quantile, Standard, Transform
 from genloom.data.base import InMemoryData, Split
-from genloom.data.tables.inference import Found, Kind, fitted, found
+from genloom.data.tables.inference import Found, Kind, fitted, found, orders
 from genloom.data.tables.table import Table
 from genloom.errors import ConfigError, DataError
 from genloom.examples import Examples
@@ -46,6 +46,7 @@ class Rows(InMemoryData):
         transform: how a model sees numbers and dates.
         transforms: that of single columns, by their names.
         max_levels: of a column of categories; the rarest become one.
+        find_orders: find which columns are in no row above which others, and keep to it in samples.
         splits: shares of the rows: training, validation, test.
         split_seed: of the division, apart from the run's, so that all runs are judged on the same rows.
         **in_memory: see :class:`~genloom.data.base.InMemoryData`.
@@ -70,6 +71,7 @@ class Rows(InMemoryData):
         transform: Transform | None = None,
         transforms: Mapping[str, Transform] | None = None,
         max_levels: Count = 100,
+        find_orders: bool = True,
         splits: Sequence[float] = (0.7, 0.1, 0.2),
         split_seed: Whole = 0,
         **in_memory: Any,
@@ -93,6 +95,7 @@ class Rows(InMemoryData):
         self.transform = transform or Quantile()
         self.transforms = transforms or {}
         self.max_levels = max_levels
+        self.find_orders = find_orders
         self.splits = tuple(splits)
         self.split_seed = split_seed
         self._followed: Spec | None = None
@@ -172,8 +175,9 @@ class Rows(InMemoryData):
             conditions[condition] = column.condition()
             given.append(GivenColumn(condition, column, order.index(name)))
             stored[condition] = column.to_given(torch.from_numpy(values))
-        content = TableContent(tuple(column for column, _ in read.values()), tuple(given), self.target)
+        columns = tuple(column for column, _ in read.values())
         rows = torch.from_numpy(np.stack([values for _, values in read.values()], axis=1))
+        content = TableContent(columns, tuple(given), self.target, orders(columns, rows) if self.find_orders else ())
         self._say(table, kinds, content)
         return _Whole(content, conditions, content.examples(rows, stored))
 
@@ -214,8 +218,12 @@ class Rows(InMemoryData):
         return _Whole(content, spec.given, content.examples(rows, stored))
 
     def _cells(self, table: Table, column: Column) -> Float64[np.ndarray, " rows"]:
-        as_written = table.decimal is None or not column.is_number
-        return column.read(table.frame[column.name] if as_written else table.as_numbers(column.name)[0], table.place)
+        if not column.is_number:
+            return column.read(table.frame[column.name], table.place)
+        numbers, other = table.as_numbers(column.name)
+        if other.any():  # which is refused by name
+            column.read(table.as_texts(column.name).set(~other, None), table.place)
+        return column.read(numbers, table.place)
 
     def _say(self, table: Table, kinds: Sequence[Found], content: TableContent) -> None:
         """Print what each column is taken for, and how to have it otherwise."""
@@ -231,9 +239,13 @@ class Rows(InMemoryData):
             if each.kind == "skip" and each.column not in self.columns:
                 notes.append(f"to keep it: {each.forced('categorical')}")
             lines.append(f"  {each.column:<{width}}  {kind:<18}  {'; '.join(notes)}")
-        _log.warning(
-            "\n".join([f"{table.path}: {len(table):,} rows; columns, as data.columns.NAME=… may change them:", *lines])
-        )
+        names = content.names
+        held = [f"{names[order.lower]} ≤ {names[order.upper]}" for order in content.orders]
+        if held:
+            more = f" and {len(held) - 12} more" if len(held) > 12 else ""
+            lines.append(f"  in every row, and so in samples: {'; '.join(held[:12])}{more} (data.find_orders)")
+        head = f"{table.path}: {len(table):,} rows; columns, as data.columns.NAME=… may change them:"
+        _log.warning("\n".join([head, *lines]))
 
 
 @dataclass(frozen=True)
