@@ -134,6 +134,8 @@ def test_a_vae_samples_encodes_and_reconstructs_from_a_checkpoint_alone(run, tmp
     with np.load(tmp_path / "codes.npz") as archive:
         assert archive["z"].shape == (5, 3)
         assert archive["given.label"].shape == (5,)
+    code, out, err = run("encode", "checkpoint=run", "num=5", "out=codes.txt")
+    assert "codes.txt.npz" in out and Path("codes.txt.npz").is_file(), err  # what it says is what it writes
     code, _, err = run("encode", "checkpoint=run", "data=digits", "num=5", "out=named.npz")
     assert code == 0, err
     with np.load(tmp_path / "named.npz") as archive, np.load(tmp_path / "codes.npz") as recorded:
@@ -365,6 +367,8 @@ def test_a_start_that_is_refused_leaves_the_directory_free(run, tmp_path):
         assert code in (2, 3), err
         assert wrong[-1].partition("=")[2] in err
         assert not Path("run").exists()
+    code, _, err = run("train", *SMALL, *QUIET, f"run.dir={'x' * 300}")
+    assert (code, "File name too long" in err, "Traceback" in err) == (2, True, False), err
     code, _, err = run("train", *SMALL, *QUIET, "trainer.max_steps=1", "run.dir=run")
     assert code == 0, err
 

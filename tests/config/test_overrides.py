@@ -15,7 +15,7 @@ def read(command: str, argument: str) -> object:
 
 TEXTS = [
     "/tmp/данные/ряд.csv", "cell_٣.csv", "фото", "größe.csv", "日本.csv", "my data (1).csv", "it's.csv", "a=b.csv",
-    "R&D.csv", "data#1.csv", "a;b.csv", "~/a.csv", "a~b.csv", "100%.csv", "C:\\Users\\me\\a.csv", "%d.%m.%Y %H:%M", ";",
+    "R&D.csv", "data#1.csv", "a;b.csv", "a~b.csv", "100%.csv", "C:\\Users\\me\\a.csv", "%d.%m.%Y %H:%M", ";",
     ",", "|", "e\u0301te\u0301.csv", "🙂.png",
 ]  # fmt: skip
 
@@ -23,6 +23,14 @@ TEXTS = [
 @pytest.mark.parametrize("text", TEXTS)
 def test_a_text_that_the_grammar_cannot_read_is_taken_as_it_stands(text: str) -> None:
     assert read("train", f"data.path={text}") == text
+
+
+def test_a_tilde_is_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    assert read("train", "run.root=~/runs") == "/home/me/runs"
+    assert read("train", "data.targets=[~/a,b]") == ["/home/me/a", "b"]
+    assert read("train", "data.path='~/a'") == "~/a"
+    assert read("sample", "given.prompt=~/a") == "~/a"
 
 
 def test_items_of_lists_are_taken_so_too() -> None:

@@ -27,7 +27,8 @@ def run(config: DictConfig) -> None:
     arrays = {name: torch.cat([code[name] for code in codes]).cpu().numpy() for name in codes[0]}
     if examples.labels is not None:
         arrays["given.label"] = examples.labels.numpy()
-    out = output.file(config.out, Path("samples") / f"{file.stem}-latents.npz")
+    named = config.out and f"{config.out.removesuffix('.npz')}.npz"  # as NumPy would call it
+    out = output.file(named, Path("samples") / f"{file.stem}-latents.npz")
     try:
         np.savez_compressed(out, **arrays)  # pyright: ignore[reportArgumentType]
     except OSError as error:

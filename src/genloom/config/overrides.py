@@ -5,6 +5,7 @@ a separator of columns. What it can read keeps its meaning, and so does what beg
 quotes.
 """
 
+import os
 import re
 from collections.abc import Sequence
 
@@ -105,14 +106,19 @@ def _readable(override: str, parser: OverridesParser, *, multirun: bool) -> str:
     if value.startswith("["):
         value = _ITEM.sub(lambda found: _item(found[0], parser), value)
     elif not value.startswith(("{", "'", '"')):
-        value = ",".join(_item(part, parser) for part in _PART.findall(value)) if multirun else quoted(value)
+        value = ",".join(_item(part, parser) for part in _PART.findall(value)) if multirun else _text(value)
     return f"{key}={value}" if _reads(f"{key}={value}", parser) else override
 
 
 def _item(text: str, parser: OverridesParser) -> str:
     """Return an item of a list, in quotes if it needs them."""
     bare = text.strip()
-    return text if not bare or _reads(f"key={bare}", parser) else quoted(bare)
+    return text if not bare or _reads(f"key={bare}", parser) else _text(bare)
+
+
+def _text(text: str) -> str:
+    """Return a text in quotes; ``~/`` is the home folder, which few shells see to behind ``=``."""
+    return quoted(os.path.expanduser(text) if text.startswith("~/") else text)
 
 
 def _reads(override: str, parser: OverridesParser) -> bool:

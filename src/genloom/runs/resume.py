@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ def choose(config: DictConfig, sweep_directory: Path | None) -> Place:
     if config.resume not in ("never", "auto"):
         source = checkpoint.find(config.resume).resolve()
         _check_continues(source, config, to_do=1)
-    is_new = named is None or not named.exists()
+    is_new = named is None or not os.path.exists(named)
     place = directory.claim(named) if named else directory.allocate(config.run.root, config.run.name)
     return Place(place, source, is_new=is_new)
 
