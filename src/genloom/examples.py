@@ -1,7 +1,7 @@
 """Examples as they are stored: pixels of 8 bits, coordinates, tokens, rows of series; read from data, or generated."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
@@ -38,12 +38,32 @@ class Examples:
         """The value of the generator's categorical code, of generated examples that have one."""
         return self.given.get("code")
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of all content."""
+        return tuple(self.content.shape)
+
+    def content_at(self, index: Int[Tensor, " chosen"]) -> Shaped[Tensor, "chosen ..."]:
+        """Return the content at these places, in memory of its own."""
+        return self.content.index_select(0, index)
+
+    def parts(self, size: int) -> Iterator[Shaped[Tensor, "part ..."]]:
+        """Yield all content in its order, at most ``size`` examples at a time: for those that read it whole.
+
+        A part is to be read before the next is taken.
+        """
+        yield from self.content.split(size)
+
     def __len__(self) -> int:
         return len(self.content)
 
     def __getitem__(self: _Some, index: slice | Tensor) -> _Some:
         given = {name: values[index] for name, values in self.given.items()}
         return type(self)(self.content[index], given, None if self.factors is None else self.factors[index])
+
+    def with_given(self: _Some, given: Mapping[str, Shaped[Tensor, "num ..."]]) -> _Some:
+        """Return the same content with something else given."""
+        return type(self)(self.content, given, self.factors)
 
     def __add__(self: _Some, other: _Some) -> _Some:
         """Return these examples, then ``other``, of the same kind and with the same columns."""
@@ -54,13 +74,18 @@ class Examples:
     @cached_property
     def fingerprint(self) -> str:
         """sha256 of the content and of what goes with it, in their order."""
-        digest = hashlib.sha256(repr(tuple(self.content.shape)).encode())
-        digest.update(self.content.contiguous().numpy().data)
+        digest = hashlib.sha256(repr(self.shape).encode())
+        for part in self.parts(1000):
+            digest.update(part.contiguous().numpy().data)
         for name, values in sorted(self.given.items()):
             if name != "label":  # labels were there before names were
                 digest.update(f"{name} {values.dtype} {tuple(values.shape)};".encode())
             digest.update(values.contiguous().numpy().data)
         return digest.hexdigest()
+
+    def remembered(self, name: str, compute: Callable[[], str | None]) -> str | None:
+        """Return a text on these examples: computed, unless they lie where it is kept."""
+        return compute()
 
     @property
     def content_fingerprint(self) -> str:

@@ -2,7 +2,7 @@ import logging
 import os
 import struct
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -36,8 +36,19 @@ def fill(root: Path, num: int = 40, folders: Iterable[str] = ("",), **options: A
     return root
 
 
+@pytest.fixture(params=["memory", "disk"], autouse=True)
+def storage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Whatever holds of folders holds of both storages."""
+    DEFAULTS.update(storage=request.param, cache_dir=tmp_path_factory.mktemp("cache"))
+    yield request.param
+    DEFAULTS.clear()
+
+
+DEFAULTS: dict[str, Any] = {}
+
+
 def read(root: Path, **options: Any) -> ImageFolder:
-    data = ImageFolder(root=root, **{"val_fraction": 0.2, "test_fraction": 0.2, **options})
+    data = ImageFolder(root=root, **{"val_fraction": 0.2, "test_fraction": 0.2, **DEFAULTS, **options})
     data.describe()
     return data
 
@@ -327,11 +338,11 @@ def test_differing_sizes_are_named(tmp_path: Path) -> None:
     assert read(tmp_path, size=16).describe().content.shape == (3, 16, 16)
 
 
-def test_too_large_for_memory(tmp_path: Path) -> None:
+def test_too_large_for_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(tmp_path, size=(4, 4), mode="L")
-    with pytest.raises(DataError, match=r"need [\d.]+ GB, and this machine has [\d.]+ GB.*smaller data\.size"):
-        ImageFolder(root=tmp_path)._check_memory(10**18)
-    read(tmp_path)
+    monkeypatch.setattr(os, "sysconf", lambda _: 10)
+    with pytest.raises(DataError, match=r"need 640 bytes, and this machine has 100 bytes.*data\.storage=disk"):
+        read(tmp_path, storage="memory")
 
 
 def test_classes(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ class Content(Condition, ABC):
             for name, condition in conditions.items()
             if name in examples.given
         }
-        return self.batches(self.encode(examples.content.index_select(0, index)), index, Given(given))
+        return self.batches(self.encode(examples.content_at(index)), index, Given(given))
 
     def asked(self, texts: Sequence[str], num: int, key: str) -> Shaped[Tensor, "num ..."]:
         """Return the examples of the named files in turn, as :meth:`read` reads them.

@@ -8,6 +8,7 @@ autocast and always in evaluation mode.
 import hashlib
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
@@ -121,12 +122,17 @@ class FeatureExtractor(Part, ABC):
 
     def __call__(self, images: Shaped[Tensor, "num ..."], *, device: torch.device | str | None = None) -> Features:
         """Return the features of all ``images``, computed on ``device`` (theirs by default), on the CPU."""
-        device = torch.device(device or images.device)
+        return self.of_parts(images.split(self.chunk_size), device=device or images.device)
+
+    def of_parts(self, parts: Iterable[Shaped[Tensor, "_num ..."]], *, device: torch.device | str) -> Features:
+        """Return the features of pictures that come in parts of ``chunk_size``, of which one is in memory at a time."""
+        device = torch.device(device)
         exact = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
         with torch.inference_mode(), torch.autocast(device.type, enabled=False), exact, matrix_products("highest"):
-            parts = [self.extract(chunk.to(device)) for chunk in images.split(self.chunk_size)]
-            vectors, logits = torch.cat([p.vectors for p in parts]), torch.cat([p.logits for p in parts])
-        return Features(vectors.cpu(), logits.cpu())
+            seen = [self.extract(chunk.to(device)) for chunk in parts]
+            return Features(
+                torch.cat([each.vectors for each in seen]).cpu(), torch.cat([each.logits for each in seen]).cpu()
+            )
 
 
 class Pixels(FeatureExtractor):

@@ -58,7 +58,10 @@ def train(
     assert images.labels is not None
     randomness.seed_globally(recipe.seed, "extractor")
     model = network(card).to(device)
-    content, labels = resize(images.content, card.size).to(device), images.labels.to(device)
+    content, labels = (
+        torch.cat([resize(part, card.size) for part in images.parts(1000)]).to(device),
+        images.labels.to(device),
+    )
     num_batches = -(-len(images) // recipe.batch_size)
     optimizer = torch.optim.AdamW(model.parameters(), recipe.lr, weight_decay=recipe.weight_decay)
     total = recipe.epochs * num_batches

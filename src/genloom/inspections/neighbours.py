@@ -62,7 +62,7 @@ class Neighbours(PictureLook):
         seen = View(samples, extractor, device=model.device).features.vectors
         known = View(real, extractor, device=model.device, cache=self.judge.cache).features.vectors
         index = nearest(seen, known, min(self.k, len(real)))
-        return grid(samples.content, columns=1).beside(grid(real.content[index.flatten()], columns=index.shape[1]))
+        return grid(samples.content, columns=1).beside(grid(real[index.flatten()].content, columns=index.shape[1]))
 
 
 def nearest(

@@ -75,7 +75,7 @@ class View:
         """Vectors and logits of all pictures."""
 
         def compute() -> dict[str, Tensor]:
-            features = self.extractor(self.images.content, device=self._device)
+            features = self.extractor.of_parts(self.images.parts(self.extractor.chunk_size), device=self._device)
             return {"vectors": features.vectors, "logits": features.logits}
 
         return Features(**self.derived("features", compute))

@@ -152,19 +152,19 @@ class Judge(Part):
                 reference = data.whole_training_set() if whole else data.split(reference_split)
                 real = {
                     "train": data.split("train"),
-                    "reference": _shuffled(reference, reference_split)[:num_reference],
+                    "reference": _chosen(reference, reference_split, num_reference),
                 }
                 if floor_split is not None:
                     real["heldout"] = selection(data, floor_split, num_fake or wanted)
             sets: dict[str, dict[str, Examples]] = {}
             for (kind, name), images in drawn.items():
-                sets.setdefault(kind, {})[name] = _shuffled(images, "candidate")[:num_fake]
+                sets.setdefault(kind, {})[name] = _chosen(images, "candidate", num_fake)
             labels = data.describe().labels
             classes = labels.classes if labels is not None else None
             split = heldout_split or reference_split
             held = Held(
                 split,
-                _shuffled(data.modelled(split), split)[:num],
+                _chosen(data.modelled(split), split, num),
                 lambda: data.modelled("train"),
                 self.cache,
                 progress_bar=progress_bar,
@@ -203,11 +203,11 @@ class Judge(Part):
 
 def selection(data: InMemoryData, split: Split, num: int) -> Examples:
     """Return up to ``num`` images of a split, those of every protocol: a fixed random choice in a fixed order."""
-    return _shuffled(data.split(split), split)[:num]
+    return _chosen(data.split(split), split, num)
 
 
-def _shuffled(images: Examples, name: str) -> Examples:
-    return images[randomness.permutation(len(images), "judged images", name)]
+def _chosen(images: Examples, name: str, num: int | None) -> Examples:
+    return images[randomness.permutation(len(images), "judged images", name)[:num]]
 
 
 def _draw(name: str, made: Unpaired, num: int, content: Content) -> Examples:

@@ -9,6 +9,7 @@ import torch
 from genloom import randomness
 from genloom.data.base import InMemoryData, Split
 from genloom.data.images.base import Images, resize
+from genloom.examples import Examples
 from genloom.extractors.card import Card
 from genloom.extractors.damage import rungs, unseen
 from genloom.extractors.features import StridedCNN
@@ -40,13 +41,12 @@ def calibrate(
         save(Path(folder) / "draft.safetensors", trained, card)
         extractor = TrainedExtractor(Path(folder) / "draft.safetensors")
 
-    def view(images: Images) -> View:
+    def view(images: Examples) -> View:
         return View(images, extractor, device=device)
 
     def right(split: Split) -> float:
-        images = data.split(split)
-        assert images.labels is not None
-        return (extractor(images.content, device=device).logits.argmax(1) == images.labels).double().mean().item()
+        seen = view(data.split(split))
+        return (seen.features.logits.argmax(1) == seen.labels).double().mean().item()
 
     reference, heldout = (_shrunk(data, split, num_samples, card.size) for split in ("train", "test"))
     seen = view(reference)

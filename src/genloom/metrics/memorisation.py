@@ -48,7 +48,8 @@ class Memorisation(Comparison):
             "nearest_others", lambda: vars(nearest(train.features.vectors, train.features.vectors, others=True))
         )
         authentic = found.distance > among["distance"][found.index]
-        same = (candidate.images.content[: len(found.index)] == train.images.content[found.index]).flatten(1).all(dim=1)
+        twins = zip(candidate.images[: len(found.index)].parts(500), train.images[found.index].parts(500), strict=True)
+        same = torch.cat([(ours == theirs).flatten(1).all(dim=1) for ours, theirs in twins])
         details = {"identical_to_a_training_image": int(same.sum()), "unauthentic": int((~authentic).sum())}
         unseen_median = unseen.distance.quantile(0.5).item()
         ratio = found.distance.quantile(0.5).item() / unseen_median if unseen_median > 0 else float("nan")

@@ -3,12 +3,13 @@
 Values are in [0, 1].
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from torch import Tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
@@ -94,7 +95,7 @@ def structural_similarity(
 def _error_of_pca(held: Held, components: int) -> float | None:
     """Return the error of the best linear map through so many numbers; None if there can't be as many."""
     train = held.train()
-    if not 0 < components < min(len(train), train.content[0].numel()):
+    if not 0 < components < min(len(train), math.prod(train.shape[1:])):
         return None
     key = {
         "pca": components,
@@ -106,9 +107,21 @@ def _error_of_pca(held: Held, components: int) -> float | None:
 
 def pca_error(train: Examples, examples: Examples, components: int) -> float:
     """Return the mean squared error, of values in [0, 1], of projecting ``examples`` on ``train``'s components."""
-    from sklearn.decomposition import PCA
+    num, dim = len(train), math.prod(train.shape[1:])
+    total, products = torch.zeros(dim, dtype=torch.float64), torch.zeros(dim, dim, dtype=torch.float64)
+    for part in _flat(train):
+        total += part.sum(dim=0)
+        products.addmm_(part.T, part)
+    mean = total / num
+    _, directions = torch.linalg.eigh(products.div_(num).addr_(mean, mean, alpha=-1))  # ascending
+    basis = directions[:, -components:]
+    squared = 0.0
+    for part in _flat(examples):
+        centred = part - mean
+        squared += (centred - centred @ basis @ basis.T).square().sum().item()
+    return squared / (len(examples) * dim)
 
-    fitted, given = ((part.content.flatten(1).float() / 255).numpy() for part in (train, examples))
-    pca = PCA(components, svd_solver="covariance_eigh").fit(fitted)
-    projected = pca.inverse_transform(pca.transform(given))
-    return float(((projected - given) ** 2).mean())
+
+def _flat(examples: Examples) -> Iterator[Float64[Tensor, "part dim"]]:
+    """Yield all pixels as values in [0, 1], a thousand examples at a time."""
+    return (part.flatten(1).double() / 255 for part in examples.parts(1000))

@@ -9,8 +9,8 @@ from genloom.errors import ConfigError
 
 # where a run works, what it shows, and where the data lies, whose digest is compared
 _NO_MATTER = (
-    r"(run|resume|progress_bar|trust|logger|data\.(num_workers|root|path|name)|callbacks\.\w+\.dirpath)"
-    r"(\.|$)"
+    r"(run|resume|progress_bar|trust|logger|data\.(num_workers|root|path|name|storage|cache_dir|decoders)|"
+    r"callbacks\.\w+\.dirpath)(\.|$)"
 )
 # what is read anew from the configuration; the rest is in the checkpoint, or decides what it has seen of the data
 _FOLLOWED = (

@@ -2,22 +2,18 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 
-from jaxtyping import UInt8
-from torch import Tensor
-
 from genloom.contents.files import shown
+from genloom.contents.image import Images
 
 _MASK = re.compile(
     r"(?:^|[_\W])(?:masks?|seg(?:mentation)?s?(?:class|object)?|ground_?truths?|gt|annotations?)$", re.IGNORECASE
 )
 
 
-def trained_and_tested(
-    images: UInt8[Tensor, "num channels height width"], paths: Sequence[PurePath], trained: slice, tested: slice
-) -> str | None:
+def trained_and_tested(images: Images, paths: Sequence[PurePath], trained: slice, tested: slice) -> str | None:
     """Say how many tested pictures are trained on as well, pixel by pixel; None if there are none.
 
     Args:
@@ -26,15 +22,17 @@ def trained_and_tested(
         trained, tested: where the two splits lie among them.
     """
     known: dict[bytes, int] = {}
-    for place in range(trained.start, trained.stop):
-        known.setdefault(_digest(images[place]), place)
-    found = [place for place in range(tested.start, tested.stop) if _digest(images[place]) in known]
+    for place, digest in enumerate(_digests(images[trained]), trained.start):
+        known.setdefault(digest, place)
+    found = [
+        (place, known[digest]) for place, digest in enumerate(_digests(images[tested]), tested.start) if digest in known
+    ]
     if not found:
         return None
-    twin = known[_digest(images[found[0]])]
+    place, twin = found[0]
     return (
         f"{len(found)} of the {tested.stop - tested.start} pictures of the test split are in the training split as "
-        f"well, pixel by pixel (as {shown(paths[found[0]])} and {shown(paths[twin])}), so what they measure looks "
+        f"well, pixel by pixel (as {shown(paths[place])} and {shown(paths[twin])}), so what they measure looks "
         "better than it is; remove the copies"
     )
 
@@ -50,5 +48,7 @@ def masks(paths: Sequence[PurePath]) -> str | None:
     )
 
 
-def _digest(image: UInt8[Tensor, "channels height width"]) -> bytes:
-    return hashlib.blake2b(image.numpy().tobytes(), digest_size=16).digest()
+def _digests(images: Images) -> Iterator[bytes]:
+    for part in images.parts(1000):
+        for image in part:
+            yield hashlib.blake2b(image.numpy().tobytes(), digest_size=16).digest()
