@@ -1,5 +1,6 @@
 """One image file turned into 8-bit pixels of the wanted size and kind, or the reason why that cannot be done."""
 
+import io
 import re
 import stat
 from dataclasses import dataclass
@@ -60,19 +61,22 @@ class Decoder:
     size: int | None
     channels: Count | None
 
-    def __call__(self, path: Path) -> UInt8[np.ndarray, "height width *colour"]:
+    def __call__(self, source: Path | bytes) -> UInt8[np.ndarray, "height width *colour"]:
         """Return the pixels: (height, width) if grey, (height, width, 3) if in colour.
+
+        Args:
+            source: a file, or what one holds.
 
         Raises:
             UnusableFileError: with the reason, whatever is wrong with the file.
         """
         try:
-            return self._decode(path)
+            return self._decode(source)
         except UnusableFileError:
             raise
         except Image.UnidentifiedImageError:
-            if path.suffix.lower() in _FOREIGN:
-                raise UnusableFileError(f"{path.suffix} is not read here; convert it to png or jpg") from None
+            if isinstance(source, Path) and source.suffix.lower() in _FOREIGN:
+                raise UnusableFileError(f"{source.suffix} is not read here; convert it to png or jpg") from None
             raise UnusableFileError("not an image of a known format") from None
         except (Image.DecompressionBombError, Image.DecompressionBombWarning):
             raise UnusableFileError(f"more than {Image.MAX_IMAGE_PIXELS:,} pixels; make it smaller") from None
@@ -81,13 +85,12 @@ class Decoder:
         except Exception as error:  # a damaged file makes Pillow raise anything from SyntaxError to struct.error
             raise UnusableFileError(str(error) or repr(error)) from error
 
-    def _decode(self, path: Path) -> UInt8[np.ndarray, "height width *colour"]:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
+    def _decode(self, source: Path | bytes) -> UInt8[np.ndarray, "height width *colour"]:
+        if isinstance(source, Path) and not stat.S_ISREG(source.stat().st_mode):
             raise UnusableFileError("not a regular file")
-        if status.st_size == 0:
+        if (len(source) if isinstance(source, bytes) else source.stat().st_size) == 0:
             raise UnusableFileError("empty file (0 bytes)")
-        with Image.open(path, formats=_readable()) as image:
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=_readable()) as image:
             self._check_mode(image)
             if self.size is not None:
                 image.draft(None, (2 * self.size, 2 * self.size))  # JPEG decodes large photographs at reduced size
