@@ -50,9 +50,9 @@ class Given(ImageData):
 
     classes = None  # pyright: ignore[reportAssignmentType]
 
-    def __init__(self, images: torch.Tensor, **arguments: Any) -> None:
+    def __init__(self, images: torch.Tensor | Images, **arguments: Any) -> None:
         super().__init__(name="bench", **arguments)
-        self._images = Images(images)
+        self._images = images if isinstance(images, Images) else Images(images)
 
     def read(self, split: Split) -> Images:
         """Return them, whatever the split."""
@@ -82,7 +82,9 @@ class Clock(Callback):
         return self.images / (self.end - self.start)
 
 
-def genloom(images: torch.Tensor, iterations: int, batch_size: int, seed: int, *, ema: bool, logging: bool) -> float:
+def genloom(
+    images: torch.Tensor | Images, iterations: int, batch_size: int, seed: int, *, ema: bool, logging: bool
+) -> float:
     """Return images per second of the family under Lightning."""
     data = Given(images, batch_size=batch_size, seed=seed)
     adam = partial(torch.optim.Adam, lr=2e-4, betas=(0.5, 0.999), fused=True)
