@@ -31,7 +31,7 @@ def device(request, monkeypatch):
     """The CPU, or as if it worked behind the program, as a GPU does: losses are read now and then."""
     if request.param == "behind":
         start = Watch.start
-        monkeypatch.setattr(Watch, "start", lambda watch, players, device: start(watch, players, torch.device("cuda")))
+        monkeypatch.setattr(Watch, "start", lambda watch, device: start(watch, torch.device("cuda")))
     return request.param
 
 

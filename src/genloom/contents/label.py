@@ -23,6 +23,7 @@ class LabelContent(Content):
     """
 
     called = "labels"
+    remedy = "choose a model of your own, since none of genloom's has labels as its content"
     array = "labels"
     is_drawn = True
 

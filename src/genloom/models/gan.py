@@ -20,6 +20,7 @@ from genloom.limits import Count, Whole
 from genloom.models.abilities import Conditions, HasDirections, HasLatents, Samples, Truncates
 from genloom.models.from_latents import FromLatents
 from genloom.models.gan_parts import check_parts
+from genloom.models.training.averaging import average_of
 from genloom.models.training.family import Family, frozen
 from genloom.models.training.passes import Loaded
 from genloom.networks.base import Critique, Discriminator, Generator, Truncating
@@ -95,7 +96,7 @@ class GAN(FromLatents, Family):
         self.freeze_discriminator_layers = freeze_discriminator_layers
         self._freeze(freeze_discriminator_layers)
         if self.ema_half_life_examples is not None:
-            self.generator_ema = self.make_average(self.generator)
+            self.generator_ema = average_of(self.generator)
 
     def _freeze(self, num: int) -> None:
         layers = self.discriminator.layers_from_input()

@@ -108,7 +108,7 @@ class GenerativeModel(LightningModule, ABC):
     # Weight sets
 
     def averaged(self) -> dict[str, tuple[nn.Module, nn.Module]]:
-        """Return (average, source) pairs of modules, made by :meth:`make_average`."""
+        """Return (average, source) pairs of modules; see :mod:`genloom.models.training.averaging`."""
         return {}
 
     @property

@@ -21,6 +21,7 @@ from genloom.errors import ConfigError
 from genloom.models.abilities import Attends, Continues, Forecasts, Samples, Scores
 from genloom.models.closed_form import ClosedForm
 from genloom.models.model import GenerativeModel
+from genloom.models.training.averaging import average_of
 from genloom.models.training.family import Family
 from genloom.models.training.passes import Loaded, Passes
 from genloom.networks.sequence.base import ClosedFormNetwork, SeriesNetwork, TextNetwork
@@ -177,7 +178,7 @@ class SequenceModel(Predictor, Family):
                 f"which model.output={type(self.output).__name__} does not give; choose another of the two"
             )
         if self.ema_half_life_examples is not None:
-            self.network_ema = self.make_average(self.network)
+            self.network_ema = average_of(self.network)
 
     def players(self) -> dict[str, nn.Module]:
         """The network."""

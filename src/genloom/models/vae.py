@@ -18,6 +18,7 @@ from genloom.limits import NonNegative, Positive
 from genloom.models.abilities import Conditions, Encodes, HasLatents, Reconstructs, Samples, Scores
 from genloom.models.autoencoder import Autoencoder
 from genloom.models.from_latents import FromLatents
+from genloom.models.training.averaging import average_of
 from genloom.models.training.family import Family, frozen
 from genloom.models.training.passes import Loaded, Passes
 from genloom.networks.base import Decoder, Encoder
@@ -90,7 +91,7 @@ class VAE(FromLatents, Family):
                 f"spec does not say; give it, as Spec({spec.name!r}, …, num_examples=60000)"
             )
         if self.ema_half_life_examples is not None:
-            self.autoencoder_ema = self.make_average(self.autoencoder)
+            self.autoencoder_ema = average_of(self.autoencoder)
 
     def players(self) -> dict[str, nn.Module]:
         """The autoencoder; and the prior, where it learns apart."""

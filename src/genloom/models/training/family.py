@@ -4,7 +4,6 @@ A family is one LightningModule. It owns the training step, so clipping, gradien
 (Lightning refuses the first two under manual optimization).
 """
 
-import copy
 import functools
 import os
 import warnings
@@ -23,6 +22,8 @@ from genloom.batch import Batch, Given
 from genloom.errors import ConfigError, TrainingError
 from genloom.limits import Count, Positive, Share, Whole
 from genloom.models.model import GenerativeModel
+from genloom.models.training import averaging
+from genloom.models.training.averaging import share_of_new
 from genloom.models.training.continuing import Settings, follow, settings_of
 from genloom.models.training.finite import Watch, not_finite
 from genloom.models.training.passes import Loaded, as_batch
@@ -90,7 +91,7 @@ class Family(GenerativeModel):
         self.identity = dict(identity or {})
         self.has_started = False  # training, and what a checkpoint says of it is restored
         self.iteration = 0  # updates of the counted player before this batch
-        self._watch = Watch()
+        self._watch = Watch(self.players, tuple(optimizer))
 
     # What a family says about its training
 
@@ -114,10 +115,11 @@ class Family(GenerativeModel):
         Raises:
             TrainingError: a loss was, or a weight, a statistic, an average or a state is, NaN or infinite.
         """
-        self._look()
+        self._watch.look()
         states = {key: value for key, value in checkpoint.items() if key != "callbacks"}
         # a callback's best value so far is infinite before there is one
-        self._check_finite(states, also=not_finite(checkpoint.get("callbacks"), "callbacks", infinite_is_well=True))
+        best = not_finite(checkpoint.get("callbacks"), "callbacks", infinite_is_well=True)
+        self._watch.check_finite(states, self.trainer.global_step, also=best)
         checkpoint["genloom"] = {**self.identity, "spec": self.spec.to_dict(), "seed": self.seed}
 
     # Optimization
@@ -160,7 +162,7 @@ class Family(GenerativeModel):
             self._optimizer_factories, self.trainer.optimizers, self._configured, strict=True
         ):
             follow(player, optimizer, settings, schedules.get(optimizer))
-        self._watch.start(self.players(), self.device)
+        self._watch.start(self.device)
 
     def on_train_end(self) -> None:
         """Look at what the last updates made, before anything is drawn or saved of it.
@@ -168,9 +170,10 @@ class Family(GenerativeModel):
         Raises:
             TrainingError: see :meth:`on_save_checkpoint`.
         """
-        self._look()
+        self._watch.look()
         states = [optimizer.state_dict() for optimizer in self.trainer.optimizers]
-        self._check_finite({"state_dict": self.state_dict(), "optimizer_states": states})
+        content = {"state_dict": self.state_dict(), "optimizer_states": states}
+        self._watch.check_finite(content, self.trainer.global_step)
 
     def on_train_batch_start(self, batch: Loaded, batch_idx: int) -> None:
         """Key what draws from the global generators, dropout for one, by (seed, iteration, rank)."""
@@ -255,9 +258,10 @@ class Family(GenerativeModel):
             for named in losses:
                 total = functools.reduce(torch.add, [loss.total for loss in named.values()])
                 parts = {name: loss.total.detach() for name, loss in named.items()}
+                terms = [loss.terms for loss in named.values()]
                 self._watch.see(self.iteration, player, total.detach(), parts)
                 if not self._watch.is_behind or self.logs_now or self.iteration % 100 == 99:
-                    self._look(player, named)
+                    self._watch.look(terms)
                 self.manual_backward(total / self.accumulation)
                 if self.logs_now:
                     logged[f"{player}/loss"] = total.detach()
@@ -267,9 +271,9 @@ class Family(GenerativeModel):
             for name, optimizer in optimizers.items():
                 self._update(name, optimizer)
         except Exception:
-            self._look()  # what fails may do so because a loss before it was not finite
+            self._watch.look()  # what fails may do so because a loss before it was not finite
             raise
-        self._watch.update((player, *also), self.players)
+        self._watch.update((player, *also))
         return logged
 
     def _update(self, player: str, optimizer: Any) -> None:
@@ -285,38 +289,6 @@ class Family(GenerativeModel):
             raise TrainingError(
                 f"iteration {self.iteration}: the update of the {player} overflows; lower optimizer.{player}.lr"
             ) from error
-
-    def _look(self, player: str = "", losses: Mapping[str, Loss] | None = None) -> None:
-        """Stop at the first loss that is not finite among those that were not read yet.
-
-        Args:
-            player: whose loss is the last of them, if its terms can still be told.
-            losses: of this player.
-        """
-        seen = self._watch.first_bad()
-        if seen is None:
-            return
-        terms = dict(seen.parts)
-        if losses and (seen.iteration, seen.player) == (self.iteration, player):
-            for loss in losses.values():
-                terms |= loss.terms()
-        bad = ", ".join(f"{name} is {value.item()}" for name, value in terms.items() if not value.isfinite().all())
-        blame = self._watch.blame(self.players(), seen=seen)
-        raise TrainingError(f"iteration {seen.iteration}: the {seen.player}'s loss is not finite ({bad}){blame}")
-
-    def _check_finite(self, content: Mapping[str, Any], also: Iterable[str] = ()) -> None:
-        bad = [name for key, value in content.items() for name in not_finite(value, key)] + list(also)
-        if not bad:
-            return
-        first, owner = bad[0], None
-        for place, player in enumerate(self._optimizer_factories):
-            if first.startswith(f"optimizer_states.{place}."):
-                first, owner = first.replace(f"optimizer_states.{place}", f"optimizer.{player}", 1), player
-        more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
-        raise TrainingError(
-            f"iteration {self.trainer.global_step}: {first}{more} is not finite and not saved"
-            + self._watch.blame(self.players(), known=owner)
-        )
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Clip, and remember the norm before clipping."""
@@ -358,30 +330,12 @@ class Family(GenerativeModel):
 
     # Averaged weights
 
-    @staticmethod
-    def make_average(source: nn.Module) -> nn.Module:
-        """Return a frozen copy that will follow ``source``."""
-        return copy.deepcopy(source).requires_grad_(False)
-
-    @torch.no_grad()
     def average_weights(self, examples: int) -> None:
-        """Move each average towards its source: weights and floating-point statistics alike.
-
-        The half-life grows with the examples seen, up to its limit, so that a short run is not judged by its start
-        (Karras et al., StyleGAN2, 2020, call this the ramp-up).
-        """
-        if self.ema_half_life_examples is None:
-            return
-        seen = (self.iteration + 1) * examples
-        half_life = min(self.ema_half_life_examples, 0.05 * seen)
-        weight = 1.0 - 0.5 ** (examples / half_life)
-        for average, source in self.averaged().values():
-            targets = [*average.parameters(), *(b for b in average.buffers() if b.is_floating_point())]
-            sources = [*source.parameters(), *(b for b in source.buffers() if b.is_floating_point())]
-            torch._foreach_lerp_(targets, sources, weight)  # pyright: ignore[reportPrivateImportUsage]
-            for to, origin in zip(average.buffers(), source.buffers(), strict=True):
-                if not to.is_floating_point():
-                    to.copy_(origin)
+        """Move each average towards its source, by so many examples."""
+        if self.ema_half_life_examples is not None:
+            share = share_of_new(examples, (self.iteration + 1) * examples, self.ema_half_life_examples)
+            for average, source in self.averaged().values():
+                averaging.follow(average, source, share)
 
 
 @contextmanager
