@@ -73,6 +73,9 @@ def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_what_cannot_be_written_is_one_line() -> None:
+    Path("mine").mkdir()
+    with pytest.raises(ConfigError, match=r"out: mine is a folder; name a file in it, as mine/final\.csv"):
+        output.file("mine", Path("samples/final.csv"))
     Path("taken").touch()
     with pytest.raises(ConfigError, match=r"out: taken/inside cannot be written \(File exists\); set out"):
         output.file("taken/inside", USUAL)

@@ -27,6 +27,9 @@ def test_draws_are_written_by_a_model_that_has_them(run: Command, tmp_path: Path
         )
         assert code == 0 and "no intervals" in out, err
         assert pl.read_csv(tmp_path / "ahead.csv").columns == ["time", "load"]
+        code, out, err = run("forecast", "checkpoint=run", "data.path=table.csv", "out=ahead.png")
+        assert code == 0 and "ahead.png.csv" in out, err  # and not the picture in its place
+        assert pl.read_csv(tmp_path / "ahead.png.csv").columns == ["time", "load"]
     else:
         assert code == 0, err
         assert np.load(tmp_path / "ahead.npz")["paths"].shape == (3, 1, 6, 1)

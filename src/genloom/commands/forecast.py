@@ -44,7 +44,8 @@ def run(config: DictConfig) -> None:
     forecast = sampler.forecast(model, present.history, rng=rng)
     if sampler.num_paths and forecast.paths is None:
         raise ConfigError(f"sampler.num_paths: {sampler.num_paths} draws of a model that gives a point; {_OTHERWISE}")
-    out = output.file(config.out, Path("samples") / f"{file.stem}-{path.stem}.csv")
+    named = config.out and f"{config.out.removesuffix('.csv')}.csv"  # beside it lie a picture and draws
+    out = output.file(named, Path("samples") / f"{file.stem}-{path.stem}.csv")
     try:
         present.table(forecast).write_csv(out)
         picture = _picture(present, forecast).save(out.with_suffix(""))

@@ -24,9 +24,12 @@ def file(named: str | None, usual: Path) -> Path:
         usual: without a name; a number is appended where it is there already.
 
     Raises:
-        ConfigError: it can't be written, or a job of a sweep names what is there already.
+        ConfigError: it can't be written, is a folder, or a job of a sweep names what is there already.
     """
-    return _place(named, usual, lambda path: path.touch(exist_ok=False))
+    path = _place(named, usual, lambda path: path.touch(exist_ok=False))
+    if path.is_dir():
+        raise ConfigError(f"out: {path} is a folder; name a file in it, as {path / usual.name}")
+    return path
 
 
 @contextlib.contextmanager
