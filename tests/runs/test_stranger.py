@@ -1,6 +1,7 @@
 """What a checkpoint from a stranger may name; nothing else than parts is built, and nothing before all was checked."""
 
 import copy
+import pickle
 import pydoc
 import re
 import sys
@@ -256,6 +257,8 @@ def test_a_model_is_no_larger_than_its_weights(
     with pytest.raises(CheckpointError, match="far larger than the weights"):
         loading.load(hostile(model=MODEL | {"generator": generator}))
     with pytest.raises(CheckpointError, match="far larger than the weights"):
+        loading.load(hostile(model=MODEL | {"generator": DENSE | {"widths": [1] * 3_000}}))
+    with pytest.raises(CheckpointError, match="holds more than 5,000 values"):
         loading.load(hostile(model=MODEL | {"generator": DENSE | {"widths": [1] * 20_000}}))
 
 
@@ -301,7 +304,9 @@ def test_a_file_can_t_claim_more_than_it_holds(hostile: Callable[..., Path]) -> 
     repeated: list[Any] = [1]
     for _ in range(60):
         repeated = [repeated, repeated]
-    for claim in (repeated, torch.zeros(1).expand(10**12)):
+    holds_itself: list[Any] = []
+    holds_itself.append(holds_itself)
+    for claim in (repeated, holds_itself, torch.zeros(1).expand(10**12)):
         torch.save({**content, "claim": claim}, "x.ckpt")
         with pytest.raises(CheckpointError, match="no checkpoint of genloom holds"):
             checkpoint.read("x.ckpt")
@@ -311,6 +316,30 @@ def test_a_file_can_t_claim_more_than_it_holds(hostile: Callable[..., Path]) -> 
             packed.writestr(entry.filename, stored.read(entry))
     with pytest.raises(CheckpointError, match="larger than the file"):
         checkpoint.read("packed.ckpt")
+
+
+def test_a_file_makes_nothing_of_a_size_that_it_only_names(hostile: Callable[..., Path]) -> None:
+    two_gib = b"\x80\x02cbuiltins\nbytearray\nJ\xff\xff\xff\x7f\x85R."
+    with zipfile.ZipFile(hostile()) as good, zipfile.ZipFile("x.ckpt", "w") as bad:
+        for entry in good.infolist():
+            bad.writestr(entry.filename, two_gib if entry.filename.endswith("data.pkl") else good.read(entry))
+    with pytest.raises(CheckpointError, match="it would call bytearray"):
+        checkpoint.read("x.ckpt")
+
+
+def test_tensors_are_no_larger_than_their_file() -> None:
+    weights = {str(number): torch.zeros(1000) for number in range(3)}
+    checkpoint._check_size({"a": weights, "same": list(weights.values())}, 12_000)
+    with pytest.raises(ValueError, match="12,000 bytes in a file of 11,999"):
+        checkpoint._check_size(weights, 11_999)
+
+
+def test_an_archive_behind_something_else_is_refused(hostile: Callable[..., Path]) -> None:
+    Path("x.ckpt").write_bytes(pickle.dumps(0, protocol=2) + hostile().read_bytes())
+    with zipfile.ZipFile("x.ckpt") as archive:
+        assert archive.namelist()
+    with pytest.raises(CheckpointError, match="does not begin as an archive does"):
+        checkpoint.read("x.ckpt")
 
 
 @pytest.mark.parametrize("place", ["/runs/a/checkpoints/../../../home/mine", "s3://bucket/mine"])

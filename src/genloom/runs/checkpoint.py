@@ -6,8 +6,10 @@ the model's configuration, the data's spec and configuration, and ``digest``, th
 
 import contextlib
 import hashlib
+import math
 import os
 import pickle
+import re
 import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -161,9 +163,8 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
             content = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
-            f"{file}: damaged, or holds objects that could execute code; genloom reads plain data only "
-            f"({reason(error)})"
-        ) from error
+            f"{file}: damaged, or holds objects that could execute code; genloom reads plain data only; use another one"
+        ) from error  # torch's own words advise to read it without the restriction
     except Exception as error:  # a damaged file makes torch and zipfile raise anything
         raise CheckpointError(f"{file}: damaged or not a checkpoint ({reason(error)}); use an earlier one") from error
     if not isinstance(content, dict) or not isinstance(content.get("genloom"), dict) or "digest" not in content:
@@ -180,27 +181,50 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     return content
 
 
+#: What torch's reader would call, though no checkpoint needs it: bytearray(10**11) fills the memory.
+_CALLED = re.compile(rb"c(?:builtins|_codecs)\n(\w+)\n")
+
+
 def _check_archive(file: Path) -> None:
-    """Refuse an archive that would take more memory than it is large; ours are not packed."""
+    """Refuse an archive that would take more memory than it is large; ours are not packed, and call nothing."""
+    with file.open("rb") as stream:
+        if stream.read(4) != b"PK\x03\x04":  # torch goes by this, and the archive may stand behind something else
+            raise ValueError("it does not begin as an archive does")
     with zipfile.ZipFile(file) as archive:
         if sum(entry.file_size for entry in archive.infolist()) > file.stat().st_size:
             raise ValueError("what it unpacks to is larger than the file")
+        for entry in archive.infolist():
+            if entry.filename.lower().endswith(".pkl") and (called := _CALLED.search(archive.read(entry))):
+                raise ValueError(f"it would call {called[1].decode()}")
 
 
 def _check_size(content: Any, num_bytes: int) -> None:
     """Refuse values that say of each other, or of their own size, more than ``num_bytes`` of a file can hold."""
-    waiting, seen = [content], 0
-    while waiting:
-        node = waiting.pop()
-        seen += 1
-        if seen > num_bytes:
-            raise ValueError("values that repeat each other without end")
-        if isinstance(node, Tensor) and node.numel() * node.element_size() > node.untyped_storage().nbytes():
-            raise ValueError(f"a tensor of {tuple(node.shape)} in {node.untyped_storage().nbytes()} bytes")
-        if isinstance(node, Mapping):
-            waiting += [*node.keys(), *node.values()]
-        elif isinstance(node, list | tuple):
-            waiting += node
+    known: dict[int, float] = {}
+    storages: dict[int, int] = {}
+    met = 0
+
+    def count(node: Any) -> float:
+        """Return how many values there are in ``node``, with itself, as often as a reader of them would meet each."""
+        nonlocal met
+        met += 1
+        if isinstance(node, Tensor):
+            storage = node.untyped_storage()
+            storages[storage.data_ptr()] = storage.nbytes()
+            if node.numel() * node.element_size() > storage.nbytes():
+                raise ValueError(f"a tensor of {tuple(node.shape)} in {storage.nbytes()} bytes")
+        if not isinstance(node, Mapping | list | tuple):
+            return 1
+        if id(node) not in known:
+            known[id(node)] = math.inf  # until it is known: it may hold itself
+            inner = [*node.keys(), *node.values()] if isinstance(node, Mapping) else node
+            known[id(node)] = 1 + sum(map(count, inner))
+        return known[id(node)]
+
+    if count(content) > 10 * met:
+        raise ValueError("values that repeat each other without end")
+    if sum(storages.values()) > num_bytes:
+        raise ValueError(f"tensors of {sum(storages.values()):,} bytes in a file of {num_bytes:,}")
 
 
 def _are_weights(weights: Any) -> bool:

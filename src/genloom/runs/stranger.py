@@ -25,6 +25,9 @@ _PLAIN = (str, int, float, bool, type(None))
 #: What else than ``_target_`` may begin with an underscore, and with which values.
 _INSTRUCTIONS = {"_partial_": (True, False), "_convert_": ("all", "none", "partial", "object")}
 
+#: Hydra takes time by the square of their number: seconds of five thousand, hours of half a million.
+_MOST_VALUES = 5000
+
 #: Keys by which a part writes or fetches, and what stands there instead: where the user keeps such things.
 _PLACES = {"cache_dir": None, "download": False}
 
@@ -48,6 +51,8 @@ def checked(node: Any, kind: type, key: str, *, trust: Sequence[str], file: Path
     try:
         if not isinstance(node, Mapping) or "_target_" not in node:
             raise _Refusal(f"{key}: it describes no {kind.__name__}")
+        if _num_values(node) > _MOST_VALUES:
+            raise _Refusal(f"{key}: it holds more than {_MOST_VALUES:,} values, and so is no configuration")
         for where, inner in _walk(node, key):
             found = _part(inner["_target_"], where, trust)
             if inner is node and kind not in found.__mro__:
@@ -77,6 +82,11 @@ def part(target: str, key: str, *, trust: Sequence[str], file: Path) -> type:
         return _part(target, key, trust)
     except _Refusal as refusal:
         raise CheckpointError(f"{file}: {refusal}; nothing of it was built") from None
+
+
+def _num_values(node: Any) -> int:
+    inner = node.values() if isinstance(node, Mapping) else node if isinstance(node, list) else ()
+    return 1 + sum(map(_num_values, inner))
 
 
 class _Refusal(Exception):
