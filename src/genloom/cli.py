@@ -100,6 +100,7 @@ def _hydra(command: str, arguments: list[str]) -> int:
     from hydra.types import RunMode
 
     from genloom.config.composition import Composer
+    from genloom.config.explaining import explain
     from genloom.config.overrides import overrides
     from genloom.config.sweep import check_all
 
@@ -131,7 +132,7 @@ def _hydra(command: str, arguments: list[str]) -> int:
             outcome = hydra.run(root, Job(command), [*flags.overrides, "hydra.mode=RUN"]).return_value
             return outcome.exit_code if isinstance(outcome, Failure) else 0
     except composer.errors as error:
-        raise composer.explain(error) from error
+        raise explain(error, composer) from error
     except OSError as error:  # of Hydra's own: a job reports its errors itself
         raise ConfigError(f"run.root: {error.filename} cannot be written ({error.strerror}); set run.root") from error
     return 0
