@@ -6,6 +6,7 @@ import json
 import math
 import os
 import random
+import re
 import statistics
 import subprocess
 import sys
@@ -564,6 +565,13 @@ def test_the_markdown_file(tmp_path: Path) -> None:
     assert "10,000 generated against 10,000 of the train split of mnist" in text
     assert "1. `genloom train -m optimizer.generator.lr=0.001 seed=0,1` made" in text
     assert "no \\<b\\> here" in text
+
+
+def test_a_note_of_a_stranger_is_no_tag_in_markdown(tmp_path: Path) -> None:
+    make(tmp_path / "runs/0", evaluation(1.0) | {"warnings": ["<script>alert(1)</script>"]}, name="<b>")
+    show(tmp_path / "runs", out=str(tmp_path))
+    text = (tmp_path / "report.md").read_text()
+    assert "\\<script>" in text and not re.search(r"(?<!\\)<(?:script|b)", text.replace("`", ""))
 
 
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -69,7 +70,7 @@ def to_markdown(tables: Sequence[Table], left_out: Iterable[LeftOut]) -> str:
         columns = [column_of(name, table) for name in table.columns]
         lines += [
             f"## Protocol {table.protocol_id}" if table.protocol else "## Not judged",
-            *(f"{line}  " for line in caption(table, tables[0])),
+            *(f"{_without_tags(line)}  " for line in caption(table, tables[0])),
             "",
         ]
         head = ["rank", "run", "weights", "seeds", *(column.title for column in columns)]
@@ -101,7 +102,12 @@ def _footnotes(table: Table) -> Iterator[str]:
 
 
 def _markdown_row(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    return f"| {' | '.join(map(_without_tags, cells))} |"
+
+
+def _without_tags(text: str) -> str:
+    """Return Markdown in which no tag begins: a run's notes and names may be a stranger's."""
+    return re.sub(r"(?<!\\)<", r"\\<", text)
 
 
 def _escaped(text: str) -> str:
