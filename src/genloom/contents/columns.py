@@ -22,7 +22,7 @@ from genloom.contents.base import Values
 from genloom.contents.condition import Condition, dealt
 from genloom.contents.label import LabelContent
 from genloom.contents.shown import Picture
-from genloom.contents.transforms import Block, Transform
+from genloom.contents.transforms import Block, Quantile, Standard, Transform
 from genloom.errors import ConfigError, DataError
 from genloom.part import Part
 
@@ -42,12 +42,14 @@ class Column(Part, ABC):
     Attributes:
         called: what its cells are, in the plural.
         is_number: whether its cells are numbers in a file, too.
+        is_measured: whether its stored cells are quantities, which have an order and a mean; else they are names.
         name: in the file.
         missing: share of the rows whose cell is missing; where it is 0, none may be.
     """
 
     called: ClassVar[str]
     is_number: ClassVar[bool] = False
+    is_measured: ClassVar[bool] = False
     name: str
     missing: float
 
@@ -97,6 +99,10 @@ class Column(Part, ABC):
     def unit(self) -> tuple[str, float | None] | None:
         """What two columns share whose cells can be held against each other, and change places; None of others."""
         return None
+
+    def neutral(self, stored: Float64[Tensor, " rows"]) -> "Column":
+        """Return the column as it encodes the same whatever a run chose, by the rows that it is to be compared by."""
+        return self
 
     # As what rows are given
 
@@ -189,6 +195,7 @@ class Measured(Column):
         high: the largest; no decoded cell is above it.
     """
 
+    is_measured = True
     transform: Transform
     low: float
     high: float
@@ -233,6 +240,15 @@ class Measured(Column):
             )
         return CellCondition(self.unlimited())
 
+    def neutral(self, stored: Float64[Tensor, " rows"]) -> "Measured":
+        """Return the column with normal scores among those rows as its transform."""
+        there = stored[~stored.isnan()].numpy()
+        return self.transformed(Quantile().fitted(there) if len(there) else Standard())
+
+    @abstractmethod
+    def transformed(self, transform: Transform) -> "Measured":
+        """Return the column with another transform."""
+
     @abstractmethod
     def unlimited(self) -> "Measured":
         """Return the column without its limits."""
@@ -267,6 +283,10 @@ class NumberColumn(Measured):
     low: float
     high: float
     missing: float = 0.0
+
+    def transformed(self, transform: Transform) -> "NumberColumn":
+        """Return the column with another transform."""
+        return replace(self, transform=transform)
 
     def unlimited(self) -> "NumberColumn":
         """Return the column without its limits."""
@@ -322,6 +342,10 @@ class DateColumn(Measured):
     low: float
     high: float
     missing: float = 0.0
+
+    def transformed(self, transform: Transform) -> "DateColumn":
+        """Return the column with another transform."""
+        return replace(self, transform=transform)
 
     def unlimited(self) -> "DateColumn":
         """Return the column without its limits."""

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +64,7 @@ class TableContent(Values):
     """
 
     called = "rows of tables"
+    suite = "table"
     array = "rows"
     layout = " float64: categories by their place, dates as seconds since 1970, NaN where nothing is"
     units = "encoded values"
@@ -126,6 +127,14 @@ class TableContent(Values):
             if not changed:
                 break
         return kept
+
+    def neutral(self, stored: Float64[Tensor, "rows columns"]) -> "TableContent":
+        """Return the content as it encodes the same whatever transforms a run chose: by normal scores among the rows.
+
+        Numbers are compared between runs by this encoding.
+        """
+        columns = [column.neutral(stored[:, place]) for place, column in enumerate(self.columns)]
+        return replace(self, columns=tuple(columns))
 
     # What a person sees
 

@@ -15,9 +15,11 @@ class Unpaired:
 
     Args:
         make: returns so many, as they are stored.
+        like: the role of the real set that it is as large as: ``heldout``, or ``reference``.
     """
 
     make: Callable[[int], Examples]
+    like: str = "heldout"
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class Candidate:
     """What is judged.
 
     Args:
-        sets: by the name by which comparisons ask for them: ``samples``, ``reconstructions``, or one of your own.
+        sets: by the name by which comparisons ask for them: ``samples``; ``substitutes``, samples that are used in the
+            place of the reference; ``reconstructions``; or one of your own. What no comparison asks for is not made.
         model: with the weights that are judged; None for sets alone.
     """
 
@@ -46,7 +49,7 @@ class Candidate:
     @classmethod
     def of_samples(cls, draw: Callable[[int], Examples]) -> "Candidate":
         """Return samples alone, of which ``draw`` returns as many as are wanted."""
-        return cls({"samples": Unpaired(draw)})
+        return cls(_drawn(draw))
 
 
 def candidates_of(
@@ -65,10 +68,14 @@ def candidates_of(
     return {weights: _candidate(model.using(weights), seed) for weights in weight_sets}
 
 
+def _drawn(draw: Callable[[int], Examples]) -> dict[str, Unpaired | Paired]:
+    return {"samples": Unpaired(draw), "substitutes": Unpaired(draw, like="reference")}
+
+
 def _candidate(model: Model, seed: int) -> Candidate:
     sets: dict[str, Unpaired | Paired] = {}
     if offers(model, Samples):
-        sets["samples"] = Unpaired(partial(draw_examples, model, seed=seed))
+        sets |= _drawn(partial(draw_examples, model, seed=seed))
     if offers(model, Reconstructs):
         sets["reconstructions"] = Paired(partial(reconstruct_examples, model))
     return Candidate(sets, model)

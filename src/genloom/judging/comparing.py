@@ -6,7 +6,7 @@ from dataclasses import replace
 from genloom.extractors.features import FeatureExtractor
 from genloom.extractors.reference_cache import ReferenceCache
 from genloom.judging.evidence import Evidence
-from genloom.judging.metric import Comparison, Score
+from genloom.judging.metric import Comparison, Direction, Score
 from genloom.judging.protocol import Protocol
 from genloom.judging.verdict import NotApplicable, Row, Verdict
 from genloom.models.abilities import short_name
@@ -54,15 +54,22 @@ def compare(
                 rows.append(Row(label, direction, by_candidate, floor[quantity] if floor else None))
     num_judged = protocol.n_fake or wanted
     smallest = min(protocol.n_reference, num_judged)
-    headline = headlines.get("kd" if smallest < FEW_IMAGES else "fd")
+    distance = headlines.get("kd" if smallest < FEW_IMAGES else "fd")
+    ranking = (row.metric for row in rows if row.direction is not Direction.NONE)
+    headline = distance or next(ranking, None)
     warnings = [extractor.caution for extractor in used.values() if extractor.caution]
-    if smallest < FEW_IMAGES and headline:
+    if smallest < FEW_IMAGES and distance:
         warnings.append(
             f"{protocol.n_reference:,} real and {num_judged:,} judged images, below the {FEW_IMAGES:,} "
-            f"from which a Fréchet distance is steady: read {headline} first"
+            f"from which a Fréchet distance is steady: read {distance} first"
         )
     if num_judged < wanted:
         warnings.append(f"{num_judged:,} pictures were there to judge; the protocol asks for {wanted:,}")
+    if 0 < protocol.n_substitutes < protocol.n_reference:
+        warnings.append(
+            f"{protocol.n_substitutes:,} samples were there to take the reference's place; it holds "
+            f"{protocol.n_reference:,}"
+        )
     protocol = replace(protocol, extractors={name: extractor.protocol for name, extractor in used.items()})
     return Verdict(rows, protocol, missing, warnings, headline)
 
@@ -77,17 +84,19 @@ def _scores(
     }
     if not metric.has_floor(evidence):
         return scores, None
-    heldout, train = (evidence.real(role, extractor) for role in ("heldout", "train"))
+    stand_in, heldout, train = (evidence.real(role, extractor) for role in (metric.stand_in, "heldout", "train"))
     key = {
         "floor": type(metric).__name__,
         "parameters": metric.parameters,
+        "content": evidence.content.facts(),
         "reference": reference.key,
-        "heldout": heldout.key,
+        "stand_in": stand_in.key,
+        "heldout": heldout.images.fingerprint,
         "train": train.images.fingerprint,
     }
     floor = cache.plain(
         key,
-        lambda: {name: score.to_dict() for name, score in metric.compare(reference, heldout, evidence).items()},
+        lambda: {name: score.to_dict() for name, score in metric.compare(reference, stand_in, evidence).items()},
     )
     return scores, {name: Score.from_dict(plain) for name, plain in floor.items()}
 

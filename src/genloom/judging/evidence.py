@@ -133,9 +133,9 @@ class Evidence:
         """Return whether each candidate's ``kind`` of set says what its examples were given by that name."""
         return all(condition in examples.given for examples in self._sets.get(kind, {}).values())
 
-    def can_stand_in(self, conditions: Iterable[str]) -> bool:
-        """Return whether held-out examples can take a candidate's place where such conditions are looked at."""
-        return self.has("heldout") and all(name in self._real["heldout"].given for name in conditions)
+    def can_stand_in(self, role: str, conditions: Iterable[str]) -> bool:
+        """Return whether a real set can take a candidate's place for a floor where such conditions are looked at."""
+        return self.has("heldout") and all(name in self._real[role].given for name in conditions)
 
     def num_smallest(self, kind: str) -> int:
         """Return the size of the smallest set that is compared where candidates' ``kind`` of set is."""

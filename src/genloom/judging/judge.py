@@ -3,6 +3,7 @@
 - Reference: up to ``num_samples`` images of one split, a fixed selection.
 - Candidates: as many pictures as there are held-out images, up to ``num_samples``.
 - Floor: the same comparison with that many held-out real images as the candidate.
+- What is used in the place of the reference (to train a classifier, say) is as large as it; its floor is the reference.
 - By the published protocol: ``num_samples`` candidates against the whole training set; there is no floor, which would
   need as many held-out images.
 
@@ -17,7 +18,7 @@ from typing import Any
 import torch
 
 from genloom import randomness
-from genloom.contents.base import Content
+from genloom.contents.base import Content, why_not
 from genloom.data.base import InMemoryData, Split
 from genloom.errors import ConfigError, DataError
 from genloom.examples import Examples
@@ -139,13 +140,6 @@ class Judge(Part):
             floor_split = None if whole else heldout_split
             at_most = num if whole else min(num, len(data.split(heldout_split or reference_split)))
             wanted = at_most if compares else 0
-            drawn = {
-                (kind, name): _draw(name, made, wanted, content)
-                for name, each in shown.items()
-                for kind, made in each.sets.items()
-                if isinstance(made, Unpaired)
-            }
-            num_fake = min(wanted, *(len(images) for images in drawn.values())) if drawn else 0
             real: dict[str, Examples] = {}
             if compares:
                 num_reference = None if whole and num >= PUBLISHED_SAMPLES else num
@@ -154,11 +148,32 @@ class Judge(Part):
                     "train": data.split("train"),
                     "reference": _chosen(reference, reference_split, num_reference),
                 }
-                if floor_split is not None:
-                    real["heldout"] = selection(data, floor_split, num_fake or wanted)
+            sizes = {"heldout": wanted, "reference": len(real.get("reference", ()))}
+            roles = {*real, *(() if floor_split is None else ("heldout",))}
+            asked = {
+                metric.compares
+                for metric in comparisons
+                if roles.issuperset((metric.against, *metric.also)) and why_not(metric, content) is None
+            }
+            drawn = {
+                like: {
+                    (kind, name): _draw(name, made, size, content)
+                    for name, each in shown.items()
+                    for kind, made in each.sets.items()
+                    if isinstance(made, Unpaired) and made.like == like and kind in asked
+                }
+                for like, size in sizes.items()
+            }
+            found = {
+                like: min(sizes[like], *map(len, images.values())) if images else 0 for like, images in drawn.items()
+            }
+            num_fake = found["heldout"]
+            if compares and floor_split is not None:
+                real["heldout"] = selection(data, floor_split, num_fake or wanted)
             sets: dict[str, dict[str, Examples]] = {}
-            for (kind, name), images in drawn.items():
-                sets.setdefault(kind, {})[name] = _chosen(images, "candidate", num_fake)
+            for like, images in drawn.items():
+                for (kind, name), each in images.items():
+                    sets.setdefault(kind, {})[name] = _chosen(each, "candidate", found[like])
             labels = data.describe().labels
             classes = labels.classes if labels is not None else None
             split = heldout_split or reference_split
@@ -171,7 +186,7 @@ class Judge(Part):
             )
             for name, each in shown.items() if floor_split is not None else ():
                 for kind, made in each.sets.items():
-                    if isinstance(made, Paired):
+                    if isinstance(made, Paired) and kind in asked:
                         sets.setdefault(kind, {})[name] = made.make(held.examples[: num_fake or wanted])
             evidence = Evidence(content, real, sets, classes=classes, cache=self.cache, device=device)
             protocol = Protocol(
@@ -184,6 +199,7 @@ class Judge(Part):
                 device=torch.device(device).type,
                 versions=library_versions(),
                 metrics={type(metric).__name__: metric.parameters for metric in comparisons},
+                n_substitutes=found["reference"],
             )
             extractors = [extractor.for_data(data) for extractor in self.extractors]
             compared = compare(comparisons, extractors, evidence, protocol, wanted=wanted, cache=self.cache)

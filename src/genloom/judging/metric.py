@@ -81,8 +81,9 @@ class Comparison(Metric):
         against: the role of the real set that it is held against: ``reference``; ``heldout`` are the originals of a
             set that is paired with them.
         also: roles of the real sets that it looks at besides.
-        given: names of the conditions that each example must have been given. Held-out examples that have them give
-            the floor, unless they are what is compared with.
+        stand_in: the role of the real set that takes the candidate's place for the floor; there is none if that is
+            what is compared with.
+        given: names of the conditions that each example must have been given; examples that stand in must have them.
         needs_logits: the extractor must be a classifier.
         needs_classes: the extractor must know the data's own classes.
         serves_pixels: it may be taken on pixels where no trained extractor applies.
@@ -92,6 +93,7 @@ class Comparison(Metric):
     compares: ClassVar[str] = "samples"
     against: ClassVar[str] = "reference"
     also: ClassVar[tuple[str, ...]] = ()
+    stand_in: ClassVar[str] = "heldout"
     given: ClassVar[tuple[str, ...]] = ()
     needs_logits: ClassVar[bool] = False
     needs_classes: ClassVar[bool] = False
@@ -132,5 +134,5 @@ class Comparison(Metric):
         return None
 
     def has_floor(self, evidence: Evidence) -> bool:
-        """Return whether held-out examples can stand in for a candidate."""
-        return self.against != "heldout" and evidence.can_stand_in(self.given)
+        """Return whether real examples can stand in for a candidate."""
+        return self.against != self.stand_in and evidence.can_stand_in(self.stand_in, self.given)

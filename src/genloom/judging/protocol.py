@@ -21,6 +21,7 @@ class Protocol:
         metrics: parameters of each, by its class.
         extractors: those that looked, by name.
         measured: split, number and fingerprint of the examples that models were asked about; None if none was.
+        n_substitutes: examples of each candidate that take the reference's place; 0 if none do.
     """
 
     data: Mapping[str, Any]
@@ -34,10 +35,12 @@ class Protocol:
     metrics: Mapping[str, Any]
     extractors: Mapping[str, Any] = field(default_factory=dict)
     measured: Mapping[str, Any] | None = None
+    n_substitutes: int = 0
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data for metrics.json; without ``measured`` where nothing was."""
+        """Return plain data for metrics.json; without ``measured`` and ``n_substitutes`` where there are none."""
         plain = asdict(self)
-        if self.measured is None:
-            del plain["measured"]
+        for name in ("measured", "n_substitutes"):
+            if not plain[name]:
+                del plain[name]
         return plain

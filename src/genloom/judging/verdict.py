@@ -75,7 +75,8 @@ class Verdict:
         protocol: what the numbers must be read with.
         not_applicable: what was not computed, and why.
         warnings: what to know before reading the numbers.
-        headline: name of the row to read first, if any distance could be taken.
+        headline: name of the row to read first: a distance of distributions, or else the first row whose values have a
+            better end; None if there is neither.
     """
 
     rows: list[Row]
@@ -154,9 +155,10 @@ class Verdict:
         if not sets.n_fake or sets.reference is None:
             return [*filter(None, [of_model, drawn]), *self._reading()]
         heldout = f", {sets.n_fake:,} real of {sets.heldout['split']} as floor" if sets.heldout else ""
+        substitutes = f"; {sets.n_substitutes:,} samples in place of the reference" if sets.n_substitutes else ""
         reference = f"{sets.n_reference:,} of {sets.data['name']}'s {sets.reference['split']} split"
         return [
-            f"{sets.n_fake:,} pictures against {reference}{heldout}"
+            f"{sets.n_fake:,} samples against {reference}{heldout}{substitutes}"
             + "".join(f"; {text}" for text in (of_model, drawn) if text),
             *self._reading(),
         ]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from jaxtyping import Bool, Shaped
 from torch import Tensor
 
 from genloom.errors import ConfigError
@@ -49,7 +50,7 @@ class Memorisation(Comparison):
         )
         authentic = found.distance > among["distance"][found.index]
         twins = zip(candidate.images[: len(found.index)].parts(500), train.images[found.index].parts(500), strict=True)
-        same = torch.cat([(ours == theirs).flatten(1).all(dim=1) for ours, theirs in twins])
+        same = torch.cat([_equal(ours, theirs) for ours, theirs in twins])
         details = {"identical_to_a_training_image": int(same.sum()), "unauthentic": int((~authentic).sum())}
         unseen_median = unseen.distance.quantile(0.5).item()
         ratio = found.distance.quantile(0.5).item() / unseen_median if unseen_median > 0 else float("nan")
@@ -64,3 +65,9 @@ class Memorisation(Comparison):
 
         bank = train.images.fingerprint
         return Nearest(**view.derived("nearest_train", compute, train=bank, num=self.num_candidates))
+
+
+def _equal(ours: Shaped[Tensor, "num ..."], theirs: Shaped[Tensor, "num ..."]) -> Bool[Tensor, " num"]:
+    """Return which examples are equal in every value, missing ones (NaN) included."""
+    both_missing = (ours != ours) & (theirs != theirs)
+    return ((ours == theirs) | both_missing).flatten(1).all(dim=1)

@@ -107,6 +107,7 @@ class Run:
             "heldout": stated["heldout"],
             "n_reference": stated["n_reference"],
             "n_fake": stated["n_fake"],
+            "n_substitutes": stated.get("n_substitutes", 0),
             "measured": None if stated["reference"] else stated.get("measured"),
             "extractors": extractors,
             "metrics": stated["metrics"],
