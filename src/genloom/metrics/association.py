@@ -30,10 +30,10 @@ class Association(Comparison):
 
     def applies(self, extractor: FeatureExtractor, evidence: Evidence) -> str | None:
         """A single column has none."""
-        reason = super().applies(extractor, evidence)
-        if reason is None and len(TableContent.of(evidence.content).columns) < 2:
-            return "a single column has no association"
-        return reason
+        if reason := super().applies(extractor, evidence):
+            return reason
+        content = TableContent.of(evidence.content)
+        return "a single column has no association" if len(content.columns) < 2 else None
 
     def compare(self, reference: View, candidate: View, evidence: Evidence) -> dict[str, Score]:
         """Return the mean over all pairs; the pair that differs most is among the details."""
