@@ -142,6 +142,7 @@ DEFAULTS = {
     "metrics.classes.ClassifierScore": {"splits": 1},
     "metrics.conditional.FrechetWithinClass": {"min_per_class": 20},
     # Chen et al., 2018, for the mutual information gap
+    "metrics.detection.Detection": {"folds": 5},
     "metrics.disentanglement.Disentanglement": {"bins": 20, "boosting_rounds": 100},
     "metrics.diversity.StructuralSimilarity": {"num_pairs": 1000},
     "metrics.likelihood.Likelihood": {"num_importance": 100, "num_examples": 10_000},

@@ -19,7 +19,7 @@ def expected(one, first, other, second) -> float:
     there = ~np.isnan(first) & ~np.isnan(second)
     first, second = first[there], second[there]
     if one.is_measured and other.is_measured:
-        return float(pearsonr(first, second)[0])
+        return float(pearsonr(first, second).statistic)  # pyright: ignore[reportAttributeAccessIssue]
     if not one.is_measured and not other.is_measured:
         table = contingency.crosstab(first, second).count
         return contingency.association(table, method="cramer", correction=False)
