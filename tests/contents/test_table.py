@@ -7,7 +7,9 @@ import polars as pl
 import pytest
 import torch
 
-from genloom.contents.columns import CategoryColumn, Column, DateColumn, NumberColumn
+from genloom.contents.columns.category import CategoryColumn
+from genloom.contents.columns.base import Column
+from genloom.contents.columns.measured import DateColumn, NumberColumn
 from genloom.contents.table import GivenColumn, TableContent
 from genloom.contents.transforms import ModeSpecific, Quantile, Standard
 from genloom.errors import ConfigError, DataError

@@ -11,7 +11,8 @@ import pytest
 import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from genloom.contents.columns import CategoryColumn, DateColumn, NumberColumn
+from genloom.contents.columns.category import CategoryColumn
+from genloom.contents.columns.measured import DateColumn, NumberColumn
 from genloom.contents.table import TableContent
 from genloom.contents.transforms import Log, ModeSpecific, Quantile, Standard
 from genloom.data.tables.embedded import EmbeddedRows

@@ -10,7 +10,8 @@ from torch import Tensor
 import genloom.distributions.likelihoods
 from discovery import classes, missing
 from genloom.contents.base import Content
-from genloom.contents.columns import CategoryColumn, NumberColumn
+from genloom.contents.columns.category import CategoryColumn
+from genloom.contents.columns.measured import NumberColumn
 from genloom.contents.image import ImageContent
 from genloom.contents.table import TableContent
 from genloom.contents.transforms import ModeSpecific, Standard

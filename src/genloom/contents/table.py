@@ -13,7 +13,7 @@ from torch import Tensor
 
 from genloom import figures
 from genloom.contents.base import Values
-from genloom.contents.columns import Column, Place
+from genloom.contents.columns.base import Column, Place
 from genloom.contents.files import first_array
 from genloom.contents.shown import Picture
 from genloom.errors import DataError, reason

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float64
 from torch import Tensor
 
-from genloom.contents.columns import Column
+from genloom.contents.columns.base import Column
 from genloom.contents.table import TableContent
 from genloom.extractors.features import FeatureExtractor
 from genloom.judging.evidence import Evidence, View

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from genloom.contents.columns import Column
+from genloom.contents.columns.base import Column
 from genloom.contents.table import TableContent
 from genloom.judging.evidence import Evidence, View
 from genloom.judging.metric import Comparison, Direction, Score

@@ -13,7 +13,7 @@ from genloom.distributions.latents import StandardNormal
 from genloom.limits import Count
 from genloom.models.abilities import HasLatents, Samples
 from genloom.models.closed_form import ClosedForm
-from genloom.models.from_latents import FromLatents
+from genloom.models.from_latents import FromFixedLatents
 from genloom.models.training.passes import Passes
 from genloom.spec import Spec
 
@@ -36,7 +36,7 @@ class NormalScores(nn.Module):
         return torch.special.ndtr(z @ self.factor.T)
 
 
-class GaussianCopula(FromLatents, ClosedForm):
+class GaussianCopula(FromFixedLatents, ClosedForm):
     """The Gaussian copula of the training rows, in closed form; Nelsen, An Introduction to Copulas, 2006.
 
     A row is as many correlated normal numbers as it has columns; each becomes the quantile of its column at its level,
@@ -94,18 +94,6 @@ class GaussianCopula(FromLatents, ClosedForm):
         return low, torch.where(high > low, high, low + 1)
 
     # Use
-
-    def draw_latent(self, num: int, rng: torch.Generator) -> Latent:
-        """Return ``num`` latents of N(0, I) on the model's device."""
-        return self.to_device(self.latent.draw(num, rng))
-
-    def embed(self, latent: Latent, given: Given = NOTHING) -> Latent:
-        """Return the latent: L is applied to what was drawn."""
-        return latent
-
-    def interpolate(self, start: Latent, end: Latent, weight: float) -> Latent:
-        """Return the latents a share ``weight`` of the way from ``start`` to ``end``."""
-        return self.latent.interpolate(start, end, weight)
 
     def decode(self, latent: Latent, given: Given = NOTHING) -> Batch:
         """Return the row of each latent."""

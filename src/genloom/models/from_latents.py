@@ -7,6 +7,7 @@ import torch
 
 from genloom.batch import NOTHING, Batch, Given, Latent
 from genloom.contents.condition import Condition
+from genloom.distributions.latents import LatentDistribution
 from genloom.models.model import GenerativeModel
 
 
@@ -53,3 +54,25 @@ class FromLatents(GenerativeModel):
     def to_device(self, latent: Latent) -> Latent:
         """Return what was drawn, on the model's device."""
         return {name: drawn.to(self.device) for name, drawn in latent.items()}
+
+
+class FromFixedLatents(FromLatents):
+    """A model whose latents have a distribution that is given rather than learned.
+
+    Attributes:
+        latent: its distribution.
+    """
+
+    latent: LatentDistribution
+
+    def draw_latent(self, num: int, rng: torch.Generator) -> Latent:
+        """Return ``num`` latents on the model's device, the same for the same CPU generator on every device."""
+        return self.to_device(self.latent.draw(num, rng))
+
+    def embed(self, latent: Latent, given: Given = NOTHING) -> Latent:
+        """Return the latent."""
+        return latent
+
+    def interpolate(self, start: Latent, end: Latent, weight: float) -> Latent:
+        """Return the latents a share ``weight`` of the way from ``start`` to ``end``."""
+        return self.latent.interpolate(start, end, weight)

@@ -18,7 +18,7 @@ from genloom.distributions.latents import CodedLatent, LatentDistribution
 from genloom.errors import ConfigError, NeedsLabelsError
 from genloom.limits import Count, Whole
 from genloom.models.abilities import Conditions, HasDirections, HasLatents, Samples, Truncates
-from genloom.models.from_latents import FromLatents
+from genloom.models.from_latents import FromFixedLatents
 from genloom.models.gan_parts import check_parts
 from genloom.models.training.averaging import average_of
 from genloom.models.training.family import Family, frozen
@@ -32,7 +32,7 @@ from genloom.precision import exact
 from genloom.spec import Spec
 
 
-class GAN(FromLatents, Family):
+class GAN(FromFixedLatents, Family):
     """A generator against a discriminator.
 
     Args:
@@ -235,10 +235,6 @@ class GAN(FromLatents, Family):
         given = self.draw_given(num, rng, known)
         return self.agreeing(latent, given), given
 
-    def draw_latent(self, num: int, rng: torch.Generator) -> Latent:
-        """Return ``num`` latents on the model's device, the same for the same CPU generator on every device."""
-        return self.to_device(self.latent.draw(num, rng))
-
     def agreeing(self, latent: Latent, given: Given) -> Latent:
         """Return a latent with the categorical code that is given."""
         if "code" in given and isinstance(self.latent, CodedLatent):
@@ -249,10 +245,6 @@ class GAN(FromLatents, Family):
         """Return what the synthesis sees, with nothing random in it."""
         with self.evaluating(self.generator) as network:
             return network.embed(latent, given, None)
-
-    def interpolate(self, start: Latent, end: Latent, weight: float) -> Latent:
-        """Return the latents a share ``weight`` of the way from ``start`` to ``end``."""
-        return self.latent.interpolate(start, end, weight)
 
     def truncate(self, latent: Latent, psi: float) -> Latent:
         """Return an embedded latent with a share ``psi`` of its distance from the mean."""

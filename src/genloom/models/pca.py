@@ -19,7 +19,7 @@ from genloom.errors import ConfigError
 from genloom.limits import Count
 from genloom.models.abilities import Encodes, HasLatents, Reconstructs, Samples, Scores
 from genloom.models.closed_form import ClosedForm
-from genloom.models.from_latents import FromLatents
+from genloom.models.from_latents import FromFixedLatents
 from genloom.models.training.passes import Passes
 from genloom.spec import Spec
 
@@ -68,7 +68,7 @@ class LinearGaussian(nn.Module):
         return at_mean - 0.5 * spread / self.log_variance.exp()
 
 
-class PCA(FromLatents, ClosedForm):
+class PCA(FromFixedLatents, ClosedForm):
     """Probabilistic PCA of the training examples, by maximum likelihood.
 
     :meth:`encode` gives the posterior's mean, as a VAE does. It is drawn towards 0, so that decoding it does not give
@@ -149,18 +149,6 @@ class PCA(FromLatents, ClosedForm):
         return mean, covariance, num
 
     # Use
-
-    def draw_latent(self, num: int, rng: torch.Generator) -> Latent:
-        """Return ``num`` latents of N(0, I) on the model's device."""
-        return self.to_device(self.latent.draw(num, rng))
-
-    def embed(self, latent: Latent, given: Given = NOTHING) -> Latent:
-        """Return the latent: W is applied to what was drawn."""
-        return latent
-
-    def interpolate(self, start: Latent, end: Latent, weight: float) -> Latent:
-        """Return the latents a share ``weight`` of the way from ``start`` to ``end``."""
-        return self.latent.interpolate(start, end, weight)
 
     def decode(self, latent: Latent, given: Given = NOTHING) -> Batch:
         """Return the expected content, W z + μ."""

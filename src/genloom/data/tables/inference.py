@@ -10,7 +10,9 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
-from genloom.contents.columns import MISSING, CategoryColumn, Column, DateColumn, NumberColumn, written
+from genloom.contents.columns.base import MISSING, Column
+from genloom.contents.columns.category import CategoryColumn, written
+from genloom.contents.columns.measured import DateColumn, NumberColumn
 from genloom.contents.table import Order
 from genloom.contents.transforms import Transform
 from genloom.data.tables import stamps

@@ -13,7 +13,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from genloom import randomness
-from genloom.contents.columns import Column
+from genloom.contents.columns.base import Column
 from genloom.contents.condition import Condition
 from genloom.contents.table import GivenColumn, TableContent
 from genloom.contents.transforms import Quantile, Standard, Transform

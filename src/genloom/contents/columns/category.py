@@ -1,0 +1,143 @@
+"""Columns of categories."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from math import inf
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Float64, Int64, Shaped
+from torch import Tensor
+
+from genloom import figures
+from genloom.contents.base import Values
+from genloom.contents.condition import Condition, dealt
+from genloom.contents.label import LabelContent
+from genloom.contents.shown import Picture
+from genloom.contents.transforms import Block, Quantile, Standard, Transform
+from genloom.errors import ConfigError, DataError
+from genloom.part import Part
+
+if TYPE_CHECKING:
+    import polars as pl
+from genloom.contents.columns.base import Column, Place
+
+
+MISSING_LEVEL = "(missing)"  # what it is called where it is given
+
+
+@dataclass(frozen=True)
+class CategoryColumn(Column):
+    """One of several levels.
+
+    Args:
+        name: in the file.
+        levels: as they are written; a stored cell is an index into them.
+        counts: training rows of each level.
+        missing: share of the rows whose cell is missing.
+        other: whether the last level stands for all that are not among the others.
+    """
+
+    called = "categories"
+
+    name: str
+    levels: tuple[str, ...]
+    counts: tuple[int, ...]
+    missing: float = 0.0
+    other: bool = False
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """The levels."""
+        return self.levels
+
+    @property
+    def remarks(self) -> list[str]:
+        """How much is missing, and whether rare levels became one."""
+        rest = f"all but the {len(self.levels) - 1} most frequent are {self.levels[-1]!r}: data.max_levels"
+        return [*super().remarks, *([rest] if self.other else [])]
+
+    def condition(self) -> LabelContent:
+        """Return the levels as classes; a missing cell is one, too."""
+        there = sum(self.counts)
+        absent = ((MISSING_LEVEL,), (round(there * self.missing / (1 - self.missing)),)) if self.optional else ((), ())
+        return LabelContent((*self.levels, *absent[0]), (*self.counts, *absent[1]))
+
+    def to_given(self, stored: Float64[Tensor, " rows"]) -> Int64[Tensor, " rows"]:
+        """Return places of classes."""
+        return stored.nan_to_num(len(self.levels)).long()
+
+    def from_given(self, given: Int64[Tensor, " rows"]) -> Float64[Tensor, " rows"]:
+        """Return places of levels."""
+        return given.double().masked_fill(given == len(self.levels), torch.nan)
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """A value per level, and one for "missing"."""
+        return (Block(len(self.levels) + self.optional, chosen=True),)
+
+    @property
+    def flagged(self) -> bool:
+        """Never: "missing" is a level."""
+        return False
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The places of the first and of the last level."""
+        return 0.0, len(self.levels) - 1.0
+
+    def nearest(self, values: Float64[Tensor, " rows"]) -> Float64[Tensor, " rows"]:
+        """Return places of levels."""
+        return values.round().clamp(*self.bounds)
+
+    def encode(self, stored: Float64[Tensor, " rows"]) -> Float64[Tensor, "rows width"]:
+        """Return ones and zeros (one-hot)."""
+        places = stored.nan_to_num(len(self.levels)).long()
+        return F.one_hot(places, len(self.levels) + self.optional).to(stored.dtype)
+
+    def decode(self, encoded: Float64[Tensor, "rows width"]) -> Float64[Tensor, " rows"]:
+        """Return the level of the largest value."""
+        places = encoded.argmax(1).to(encoded.dtype)
+        return places.masked_fill(places == len(self.levels), torch.nan)
+
+    def has(self, stored: Float64[Tensor, " rows"]) -> Bool[Tensor, " rows"]:
+        """Return which are places of levels."""
+        return (stored >= 0) & (stored < len(self.levels)) & (stored == stored.floor())
+
+    def cells(self, stored: Float64[Tensor, " rows"]) -> "pl.Series":
+        """Return the levels."""
+        import polars as pl
+
+        levels = pl.Series(self.name, self.levels, dtype=pl.String)
+        return levels.gather(pl.Series(stored.contiguous().numpy()).fill_nan(None).cast(pl.UInt32)).alias(self.name)
+
+    def drawn(self, stored: Float64[Tensor, " rows"]) -> list[str]:
+        """Return the levels."""
+        return [self.levels[int(place)] for place in stored[~stored.isnan()].tolist()]
+
+    def _read(self, cells: "pl.Series", place: Place) -> Float64[np.ndarray, " rows"]:
+        import polars as pl
+
+        codes = dict(zip(self.levels, map(float, range(len(self.levels))), strict=True))
+        texts = written(cells)
+        found = texts.replace_strict(codes, default=None, return_dtype=pl.Float64)
+        if self.other:
+            found = found.fill_null(len(self.levels) - 1.0).set(texts.is_null(), None)
+        levels = ", ".join(self.levels[:10]) + (", …" if len(self.levels) > 10 else "")
+        self._refuse(cells, (found.is_null() & texts.is_not_null()).to_numpy(), place, f"is not among {levels}")
+        return found.fill_null(np.nan).to_numpy().astype(np.float64)
+
+
+def written(cells: "pl.Series") -> "pl.Series":
+    """Return cells as the texts that levels are; whole numbers without a point."""
+    import polars as pl
+
+    if cells.dtype.is_float():
+        whole = cells.cast(pl.Int64, strict=False)
+        if (whole.cast(pl.Float64) == cells).all():
+            cells = whole
+    return cells.cast(pl.String)
+
