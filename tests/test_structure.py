@@ -161,7 +161,7 @@ def test_an_import_that_is_forbidden_is_seen_wherever_it_stands(line, written):
 #: Kinds of content, and what several share; only their own room asks which of them it has.
 KINDS = {
     node.name
-    for path in (ROOT / "contents").glob("*.py")
+    for path in (ROOT / "contents").rglob("*.py")
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
     if isinstance(node, ast.ClassDef)
     and {base.id for base in node.bases if isinstance(base, ast.Name)} & {"Content", "Values"}

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 import torch
 
-from genloom.contents.columns.category import CategoryColumn
 from genloom.contents.columns.base import Column
+from genloom.contents.columns.category import CategoryColumn
 from genloom.contents.columns.measured import DateColumn, NumberColumn
 from genloom.contents.table import GivenColumn, TableContent
 from genloom.contents.transforms import ModeSpecific, Quantile, Standard

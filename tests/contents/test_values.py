@@ -22,7 +22,7 @@ def test_points_are_saved_and_read_again(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     points = torch.randn(5, 2)
     lines = POINTS.save(Examples(points, {"code": torch.arange(5)}), tmp_path)
-    assert lines == ["scatter:  scatter.png", "array:    samples.npz (points, 5x2 float32; codes)"]
+    assert lines == ["scatter:  scatter.png", "array:    samples.npz (points, 5x2 float32; given.code)"]
     with Image.open(tmp_path / "scatter.png") as image:
         assert image.size == (320, 320)
     assert torch.equal(POINTS.read(tmp_path / "samples.npz", "samples").content, points)

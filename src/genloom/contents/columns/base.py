@@ -6,24 +6,17 @@ cells ends with a block that chooses between "there" and "missing", or has "miss
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from math import inf
+from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from jaxtyping import Bool, Float, Float64, Int64, Shaped
+from jaxtyping import Bool, Float64, Shaped
 from torch import Tensor
 
-from genloom import figures
-from genloom.contents.base import Values
-from genloom.contents.condition import Condition, dealt
-from genloom.contents.label import LabelContent
-from genloom.contents.shown import Picture
-from genloom.contents.transforms import Block, Quantile, Standard, Transform
-from genloom.errors import ConfigError, DataError
+from genloom.contents.condition import Condition
+from genloom.contents.transforms import Block
+from genloom.errors import DataError
 from genloom.part import Part
 
 if TYPE_CHECKING:
@@ -182,5 +175,3 @@ class Column(Part, ABC):
         if wrong.any():
             row = int(wrong.argmax())
             raise DataError(f"{place(row)}, column {self.name!r}: {cells[row]!r:.60} {why}")
-
-

@@ -1,30 +1,20 @@
 """Columns of categories."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from math import inf
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Float64, Int64, Shaped
+from jaxtyping import Bool, Float64, Int64
 from torch import Tensor
 
-from genloom import figures
-from genloom.contents.base import Values
-from genloom.contents.condition import Condition, dealt
 from genloom.contents.label import LabelContent
-from genloom.contents.shown import Picture
-from genloom.contents.transforms import Block, Quantile, Standard, Transform
-from genloom.errors import ConfigError, DataError
-from genloom.part import Part
+from genloom.contents.transforms import Block
 
 if TYPE_CHECKING:
     import polars as pl
 from genloom.contents.columns.base import Column, Place
-
 
 MISSING_LEVEL = "(missing)"  # what it is called where it is given
 
@@ -140,4 +130,3 @@ def written(cells: "pl.Series") -> "pl.Series":
         if (whole.cast(pl.Float64) == cells).all():
             cells = whole
     return cells.cast(pl.String)
-

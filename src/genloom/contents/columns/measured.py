@@ -1,30 +1,27 @@
 """Columns of numbers and of dates, and their cells as what rows are given."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import inf
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Float64, Int64, Shaped
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 from genloom import figures
 from genloom.contents.base import Values
-from genloom.contents.condition import Condition, dealt
-from genloom.contents.label import LabelContent
+from genloom.contents.condition import dealt
 from genloom.contents.shown import Picture
 from genloom.contents.transforms import Block, Quantile, Standard, Transform
 from genloom.errors import ConfigError, DataError
-from genloom.part import Part
 
 if TYPE_CHECKING:
     import polars as pl
 from genloom.contents.columns.base import Column, Place
-
 
 _YEAR = 365.2425 * 86_400  # seconds
 
@@ -288,5 +285,3 @@ class CellCondition(Values):
     def show(self, stored: Float64[Tensor, " num"], *, columns: int | None = None) -> Picture:
         """Draw how they are distributed."""
         return figures.marginals({self.column.name: self.column.drawn(stored)}, num=len(stored))
-
-
