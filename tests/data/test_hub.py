@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from genloom.data.images.hub import Hub
-from genloom.data.images.store import StoredImages
+from genloom.data.images.mapped import StoredImages
 from genloom.errors import ConfigError, DataError
 
 SPLITS = ("train", "val", "test")

@@ -20,9 +20,9 @@ import torch
 from PIL import Image
 
 from genloom.contents.image import Images
-from genloom.data.images import decoding, store
+from genloom.data.images import decoding, mapped, store
 from genloom.data.images.folder import Files, ImageFolder
-from genloom.data.images.store import StoredImages
+from genloom.data.images.mapped import StoredImages
 from genloom.errors import ConfigError, DataError
 
 NUM = 60
@@ -145,7 +145,7 @@ def test_examples_are_added(stored: StoredImages) -> None:
 
 
 def test_pages_are_given_back(stored: StoredImages, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "_DROPPED", 1000)
+    monkeypatch.setattr(mapped, "_DROPPED", 1000)
     before = stored.content.clone()
     drawn = torch.cat([stored.content_at(torch.tensor([place])) for place in range(len(stored))])
     assert torch.equal(drawn, before)
