@@ -25,6 +25,15 @@ def exactly(x: Tensor) -> torch.autocast:
     return torch.autocast(x.device.type, enabled=False)
 
 
+def native(x: Tensor) -> contextlib.AbstractContextManager[None]:
+    """Return a context in which a CPU computes in low precision without oneDNN, which has no LSTM of bfloat16 for CPUs
+    short of AVX-512, and none of half precision for most; in single and double precision nothing changes.
+    """
+    if x.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
+        return torch.backends.mkldnn.flags(enabled=False, allow_tf32=None)  # pyright: ignore[reportArgumentType]
+    return contextlib.nullcontext()
+
+
 @contextlib.contextmanager
 def matrix_products(precision: Literal["high", "highest"]) -> Iterator[None]:
     """Compute those of single precision by TF32, of 11 bits, where a GPU has it (high), or in full (highest)."""

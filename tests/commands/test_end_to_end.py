@@ -292,8 +292,9 @@ def test_points_are_sampled_as_a_scatter_and_an_array(run, tmp_path):
         assert archive["points"].shape == (5, 2)
     code, out, _ = run("explore", "checkpoint=run", "out=looks", "metrics=none")
     assert code == 0
-    assert {path.name for path in (tmp_path / "looks").iterdir()} == {"sample_grid.png", "interpolation.png"}
-    assert "directions:      left out: made for pictures, and the data holds points" in out
+    looks = {"sample_grid.png", "interpolation.png", "directions.png"}
+    assert {path.name for path in (tmp_path / "looks").iterdir()} == looks
+    assert "attention:       left out: it needs Attend" in out
 
 
 def test_evaluating_says_what_it_needs(run):
@@ -342,7 +343,6 @@ def test_left_out_files_are_listed_in_the_run(run, tmp_path):
     arguments += ["trainer.max_steps=1", "run.dir=run", "progress_bar=false", *QUIET]
     code, _, err = run(*arguments)
     assert (code, "broken.png" in err, "data.on_bad=skip" in err) == (2, True, True), err
-    shutil.rmtree(tmp_path / "run")
     code, _, err = run(*arguments, "data.on_bad=skip")
     assert code == 0, err
     assert "broken.png: not an image" in (tmp_path / "run" / "skipped.txt").read_text()

@@ -113,7 +113,7 @@ def test_a_picture_and_a_text_are_told_in_training_and_in_every_command(run, out
             letters = sorted(set("left rightabovebelow"))
             texts = ["".join(letters[token] for token in tokens) for tokens in archive["given.caption"]]
         assert texts == 3 * ["above", "right"]
-        code, _, err = run("sample", "checkpoint=one", trust, "given.caption=left", "out=asked")
+        code, _, err = run("sample", "checkpoint=one", trust, "given.caption=left", "out=left")
         assert (code, "given.caption: 'left' is 4 tokens long; give texts of 5" in err) == (2, True), err
 
     code, out, err = run("evaluate", "--config-dir", "conf", "checkpoint=one", trust, "out=own")

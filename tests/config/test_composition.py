@@ -29,6 +29,7 @@ OF_VAES |= {f"network/{part}": f"network/{part}@model.{part}" for part in ("enco
 OF_VAES["objective/vae"] = "objective/vae@model.objective"
 
 
+OF_TABLES = {"transform": "transform@data.transform"}
 OF_TEXT = {"vocabulary": "vocabulary@data.vocabulary", "network/backbone": "network/backbone@model.network.backbone"}
 OF_SERIES = {
     "network/normalisation": "network/normalisation@model.network.normalise",
@@ -48,6 +49,8 @@ def _overrides(composer: Composer, file: str) -> list[str]:
     group, _, option = file.rpartition("/")
     if group in OF_TEXT:
         return ["data=text", "model=text/lstm", f"{OF_TEXT[group]}={option}"]
+    if group in OF_TABLES:
+        return ["data=wine", "model=table/vae", f"{OF_TABLES[group]}={option}"]
     if group in OF_SERIES:
         model = MODELS_OF.get(file, "series/nlinear")
         return [f"data={model.partition('/')[0]}", f"model={model}", f"{OF_SERIES[group]}={option}"]

@@ -9,7 +9,7 @@ from genloom.judging.evidence import Evidence
 from genloom.judging.metric import Comparison, Direction, Score
 from genloom.judging.protocol import Protocol
 from genloom.judging.verdict import NotApplicable, Row, Verdict
-from genloom.models.abilities import short_name
+from genloom.models.abilities import Samples, short_name
 
 FEW_IMAGES = 5000  # below this the bias of the Fréchet distance outweighs it
 
@@ -37,6 +37,7 @@ def compare(
     missing: list[NotApplicable] = []
     used: dict[str, FeatureExtractor] = {}
     headlines: dict[str, str] = {}
+    ranking: list[str] = []  # of samples
     for metric in comparisons:
         names = evidence.candidates(metric.compares)
         if not names and protocol.reference:
@@ -50,13 +51,13 @@ def compare(
             for quantity, direction in metric.quantities.items():
                 label = extractor.label(quantity)
                 headlines.setdefault(quantity, label)
+                ranking += [label] if metric.requires is Samples and direction is not Direction.NONE else []
                 by_candidate = {name: scores[name][quantity] for name in names}
                 rows.append(Row(label, direction, by_candidate, floor[quantity] if floor else None))
     num_judged = protocol.n_fake or wanted
     smallest = min(protocol.n_reference, num_judged)
     distance = headlines.get("kd" if smallest < FEW_IMAGES else "fd")
-    ranking = (row.metric for row in rows if row.direction is not Direction.NONE)
-    headline = distance or next(ranking, None)
+    headline = distance or next(iter(ranking), None)
     warnings = [extractor.caution for extractor in used.values() if extractor.caution]
     if smallest < FEW_IMAGES and distance:
         warnings.append(

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from genloom.errors import ConfigError
 from genloom.limits import Count, PartialShare
 from genloom.networks.sequence.base import Backbone, State
+from genloom.precision import native
 
 
 class Recurrent(Backbone):
@@ -67,7 +68,8 @@ class Recurrent(Backbone):
         """Go on from ``state``."""
         after = []
         for layer, norm, before in zip(self.layers, self.norms, state, strict=True):
-            x, hidden = layer(x, before)
+            with native(x):
+                x, hidden = layer(x, before)
             x = self.dropout(norm(x))
             after.append(hidden)
         return x, after
