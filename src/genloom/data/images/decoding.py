@@ -1,8 +1,8 @@
 """Many pictures decoded at once, in their order, with a bounded number of them in memory.
 
 Threads suffice for some: Pillow lets others run while it decompresses and resizes. What it does not, opening a file and
-telling its kind, is half of the time of a small picture, so that of many pictures processes decode more (measured by
-scripts/bench/disk.py).
+telling its kind, is half of the time of a small picture, so of many pictures processes should decode more;
+``scripts/bench/disk.py --only decode`` measures it.
 """
 
 import multiprocessing
