@@ -80,6 +80,7 @@ def build(train: Composer, experiment: str, text: Path) -> tuple[Family, InMemor
     return model, data
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_trains(train, text, fit, monkeypatch, experiment):
     model, data = build(train, experiment, text)

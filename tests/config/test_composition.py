@@ -75,6 +75,7 @@ def _override(composer: Composer, file: str) -> str:
     return f"+{group}@{root}={option}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", FILES)
 def test_every_option_is_valid(train: Composer, file: str) -> None:
     check_all(train, _overrides(train, file), multirun=False, complete=True)
