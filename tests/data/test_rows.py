@@ -355,3 +355,17 @@ def test_columns_that_are_never_above_others_are_found_said_and_held(tmp_path: P
     assert free.orders == ()
     loose = dict(zip(free.names, free.decode(3 * torch.randn(2000, *free.shape)).unbind(1), strict=True))
     assert (loose["low"] > loose["middle"]).any()
+
+
+def test_limits_are_those_of_training_rows_and_other_rows_are_kept_as_they_are(tmp_path: Path):
+    tested = int(rows(write(tmp_path, people()))._places(NUM)["test"][0])
+    income = people()["income"].to_numpy().copy()
+    income[tested] = 1e9
+    data = rows(write(tmp_path, people(income=income)))
+    content = TableContent.of(data.describe().content)
+    place = content.names.index("income")
+    train, test = data.split("train").content[:, place], data.split("test").content[:, place]
+    assert content.columns[place].bounds == (train.min(), train.max())
+    assert test.max() == 1e9
+    decoded = content.decode(100 * torch.randn(2000, *content.shape, generator=torch.Generator().manual_seed(0)))
+    assert train.min() <= decoded[:, place].min() and decoded[:, place].max() <= train.max()

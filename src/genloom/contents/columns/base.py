@@ -6,7 +6,7 @@ cells ends with a block that chooses between "there" and "missing", or has "miss
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -136,8 +136,7 @@ class Column(Part, ABC):
         import polars as pl
 
         if cells.dtype == pl.String:
-            texts = cells.str.strip_chars()
-            cells = texts.set(texts.str.to_lowercase().is_in(list(MISSING)) & ~texts.is_in(list(self.known)), None)
+            cells = stripped(cells, known=self.known)
         stored = self._read(cells, place)
         self.check(torch.from_numpy(stored), place)
         return stored
@@ -175,3 +174,9 @@ class Column(Part, ABC):
         if wrong.any():
             row = int(wrong.argmax())
             raise DataError(f"{place(row)}, column {self.name!r}: {cells[row]!r:.60} {why}")
+
+
+def stripped(texts: "pl.Series", known: Sequence[str] = ()) -> "pl.Series":
+    """Return texts without blanks around them; null where one says that a cell is missing and is not ``known``."""
+    bare = texts.str.strip_chars()
+    return bare.set(bare.str.to_lowercase().is_in(list(MISSING)) & ~bare.is_in(list(known)), None)

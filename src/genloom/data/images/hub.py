@@ -29,7 +29,7 @@ _TOGETHER = 64  # rows that are read at a time
 _MAPPED = 10_000  # rows after which the pages that they were read from are given back
 
 
-class Rows(Pictures):
+class TablePictures(Pictures):
     """The images in rows of tables.
 
     Args:
@@ -253,7 +253,7 @@ class Hub(DecodedImages):
         places = [place for rows in order.values() for place in rows]
         splits: list[Split] = [split for split, rows in order.items() for _ in rows]
         undecoded = {name: table.cast_column(column, _library().Image(decode=False)) for name, table in tables.items()}
-        pictures = Rows(self.path, undecoded, column, places, Decoder(self.size, self.channels), self.decoders)
+        pictures = TablePictures(self.path, undecoded, column, places, Decoder(self.size, self.channels), self.decoders)
         made_of = {"path": self.path, "subset": self.subset, "column": column}
         read = self._read(pictures, splits, [], made_of)
         classes, labels = self._labels(tables, [places[position] for position in read.usable])

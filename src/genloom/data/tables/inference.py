@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
-from genloom.contents.columns.base import MISSING, Column
+from genloom.contents.columns.base import Column, stripped
 from genloom.contents.columns.category import CategoryColumn, written
 from genloom.contents.columns.measured import DateColumn, NumberColumn
 from genloom.contents.table import Order
@@ -121,8 +121,8 @@ def fitted(
 ) -> tuple[Column, Float64[np.ndarray, " rows"]]:
     """Return a column with all that is to be known of it, and its cells as they are stored.
 
-    Limits, levels and whether cells may be missing are those of all rows, so that no row has a cell that the column
-    does not know; how often they are, and what the transform needs, is that of the training rows.
+    Levels, decimals and how often cells are missing are those of all rows, so that no row has a cell that the column
+    does not know; limits, how often levels are, and what the transform needs are those of the training rows.
 
     Args:
         table: that has it.
@@ -154,8 +154,8 @@ def fitted(
     shared = {
         "name": name,
         "transform": transform.fitted(known),
-        "low": float(there.min()),
-        "high": float(there.max()),
+        "low": float(known.min()),
+        "high": float(known.max()),
         "missing": float(np.isnan(values).mean()),
     }
     if column.kind == "date":
@@ -197,8 +197,7 @@ def orders(columns: Sequence[Column], rows: Float64[Tensor, "rows columns"]) -> 
 
 def _there(table: Table, column: str) -> "pl.Series":
     """Return the texts of the cells that are there."""
-    texts = table.as_texts(column).drop_nulls()
-    return texts.filter(~texts.str.to_lowercase().is_in(list(MISSING)))
+    return stripped(table.as_texts(column)).drop_nulls()
 
 
 def _numbers(table: Table, column: str) -> Float64[np.ndarray, " rows"]:
@@ -282,10 +281,7 @@ def _decimals(values: Float64[np.ndarray, " there"]) -> int | None:
 
 
 def _category(table: Table, column: str, trained: Int64[np.ndarray, " trained"], max_levels: int) -> CategoryColumn:
-
-    texts = written(table.frame[column])
-    texts = texts.str.strip_chars()
-    texts = texts.set(texts.str.to_lowercase().is_in(list(MISSING)), None)
+    texts = stripped(written(table.frame[column]))
     num_missing = texts.null_count()
     counts = dict(texts[trained].drop_nulls().value_counts().iter_rows())
     levels = sorted(texts.drop_nulls().unique().to_list(), key=_by_number)
