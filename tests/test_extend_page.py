@@ -5,11 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import extend_page
 
 
+@pytest.mark.slow
 def test_the_page_on_extending_genloom(tmp_path):
-    outputs, environment = extend_page.follow(tmp_path, Path(sys.executable).parent)
+    outputs, environment = extend_page.follow(tmp_path, Path(sys.executable).parent, forked=True)
     assert len(outputs) == 7
     assert (tmp_path / "first" / "metrics.json").is_file()
     assert len(list((tmp_path / "drawn").glob("[0-9]*.png"))) == 16

@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SCRIPT = Path(__file__).parents[1] / "scripts" / "bench" / "gpu.py"
 
 
+@pytest.mark.slow
 def test_it_says_what_is_not_ok_and_what_has_no_data(tmp_path):
     done = subprocess.run(
         [sys.executable, str(SCRIPT), "--device=cpu", "--precisions=32-true,8-none", "--only=digits/pca,etth1/ridge"],

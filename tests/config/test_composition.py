@@ -44,7 +44,12 @@ MODELS_OF = {
 }
 
 
-def _overrides(composer: Composer, file: str) -> list[str]:
+@pytest.fixture(scope="module")
+def choosable(train: Composer) -> list[str]:
+    return train.choosable()
+
+
+def _overrides(choosable: list[str], file: str) -> list[str]:
     """Choose ``file`` by the key that its group is chosen by: of the default model, of a VAE, of text or of series."""
     group, _, option = file.rpartition("/")
     if group in OF_TEXT:
@@ -59,12 +64,12 @@ def _overrides(composer: Composer, file: str) -> list[str]:
         return [f"{told}=concatenation", f"+{group}@model.generator.conditioning.embedders.own={option}"]
     if group in OF_VAES:
         return ["model=vae/dense", f"{OF_VAES[group]}={option}"]
-    return [_override(composer, file)]
+    return [_override(choosable, file)]
 
 
-def _override(composer: Composer, file: str) -> str:
+def _override(choosable: list[str], file: str) -> str:
     """Choose ``file`` by the key that the default configuration chooses from its group."""
-    for key in composer.choosable():
+    for key in choosable:
         group, at, package = key.partition("@")
         if file.startswith(f"{group}/"):
             option = file.removeprefix(f"{group}/")
@@ -77,8 +82,8 @@ def _override(composer: Composer, file: str) -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("file", FILES)
-def test_every_option_is_valid(train: Composer, file: str) -> None:
-    check_all(train, _overrides(train, file), multirun=False, complete=True)
+def test_every_option_is_valid(train: Composer, choosable: list[str], file: str) -> None:
+    check_all(train, _overrides(choosable, file), multirun=False, complete=True)
 
 
 RECIPES = [file.removeprefix("experiment/") for file in FILES if file.startswith("experiment/")]

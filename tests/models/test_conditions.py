@@ -90,6 +90,7 @@ def test_a_vae_follows_the_picture_and_the_label_that_it_is_given(pairs, fit):
     assert (drawn.content - expected(drawn)).square().mean() < 0.1 * drawn.content.var()  # of a deaf one it is above 1
 
 
+@pytest.mark.slow
 def test_a_gan_follows_what_it_is_given_and_can_be_asked_without_what_was_dropped(pairs, fit):
     model = gan(pairs.describe(), drop_given={"label": 0.3})
     fit(model, pairs, max_steps=600)

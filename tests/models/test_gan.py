@@ -496,9 +496,8 @@ def test_wgan_gp_covers_all_modes_of_the_ring(fit):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("broken", [GradientPenalty(weight=0.0), GradientPenalty(weight=-0.1)])
-def test_with_a_broken_penalty_the_same_checks_fail(fit, broken):
-    modes, slope = play_on_the_ring(fit, broken)
+def test_without_the_penalty_the_same_checks_fail(fit):
+    modes, slope = play_on_the_ring(fit, GradientPenalty(weight=0.0))
     assert modes < 8 or slope > 2
 
 

@@ -16,11 +16,12 @@ def of(kind: type[Logger], folder: Path) -> Logger:
 
 
 def deleted(folder: Path) -> None:
-    shutil.rmtree(folder)
+    while folder.exists():  # TensorBoard's thread may write into it meanwhile
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def replaced(folder: Path) -> None:
-    shutil.rmtree(folder)
+    deleted(folder)
     folder.touch()
 
 
