@@ -13,7 +13,7 @@ from genloom.extractors.features import DigitsExtractor, Pixels
 from genloom.extractors.reference_cache import ReferenceCache
 from genloom.judging.evidence import Evidence, View
 from genloom.judging.metric import Score
-from genloom.metrics.memorisation import Memorisation
+from genloom.metrics.memorisation import Memorisation, _ratio_of_medians
 
 
 def scores(data: Digits, candidate: Images, folder: Path) -> dict[str, Score]:
@@ -80,3 +80,26 @@ def test_pixels_serve_where_no_extractor_does() -> None:
     large = torch.randint(0, 256, (4, 3, 40, 40), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     assert Pixels(max_size=16)(large).vectors.shape == (4, 3 * 16 * 16)
     assert Pixels()(large[:, :, :20, :20]).vectors.equal(large[:, :, :20, :20].flatten(1) / 255)
+
+
+@pytest.mark.parametrize(("num", "others"), [(88, 88), (301, 40)])
+def test_the_interval_of_a_distance_is_the_bootstrap_s_and_covers(num: int, others: int) -> None:
+    rng = np.random.default_rng(0)
+    above, below = rng.gamma(3, 1, num), rng.gamma(3, 2, others)
+    value, interval = _ratio_of_medians(torch.tensor(above).float(), torch.tensor(below).float())
+    assert interval is not None and value == pytest.approx(np.median(above) / np.median(below))
+    draws = [np.median(rng.choice(a, (4000, len(a))), axis=1) for a in (above, below)]
+    assert interval == pytest.approx(np.quantile(draws[0] / draws[1], [0.025, 0.975]), rel=0.04)
+
+    covered = 0
+    for _ in range(200):
+        tops, bottoms = (torch.tensor(rng.gamma(3, scale, size)) for scale, size in ((1, num), (1, others)))
+        _, found = _ratio_of_medians(tops.float(), bottoms.float())
+        assert found is not None
+        covered += found[0] < 1 < found[1]
+    assert 180 <= covered <= 198
+
+
+def test_the_same_distances_have_no_interval() -> None:
+    distances = torch.rand(50, generator=torch.Generator().manual_seed(0))
+    assert _ratio_of_medians(distances, distances) == (1.0, None)
