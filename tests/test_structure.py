@@ -270,3 +270,17 @@ def test_a_test_is_called_the_same_in_every_process(request):
     """So that several can share the tests: a name holds no address of an object."""
     names = [item.nodeid for item in request.session.items]
     assert not [name for name in names if re.search(r"0x[0-9a-f]{6,}", name)], "give the parameters ids"
+
+
+OTHER_WORDS = "applies|assert|complain|ensure|lack|must|refuse|reject|require|validate|verify"
+
+
+def test_refusals_are_called_check_checked_and_why_not():
+    pattern = re.compile(rf"_*(?:{OTHER_WORDS})(?:_\w+)?")
+    found = [
+        f"{path}: {node.name}"
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.FunctionDef) and pattern.fullmatch(node.name)
+    ]
+    assert found == []

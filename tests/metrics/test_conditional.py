@@ -80,7 +80,7 @@ def test_they_apply_only_where_something_was_asked() -> None:
 
     def reason(metric, generated: Images, classes=extractor.classes) -> str | None:
         evidence = Evidence(content, {"reference": asked}, {"samples": {"model": generated}}, classes=classes)
-        return metric.applies(extractor, evidence)
+        return metric.why_not(extractor, evidence)
 
     assert "the samples were not asked for a label" in reason(AskedClass(), plain)
     assert "classes are not those of the data" in reason(AskedClass(), asked, ("cat", "dog"))

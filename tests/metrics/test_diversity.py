@@ -36,12 +36,12 @@ def test_pairs_are_two_different_members_of_one_class() -> None:
 
 
 def test_structural_similarity_needs_large_pictures(nothing: Evidence) -> None:
-    reason = StructuralSimilarity().applies(Pixels(), nothing)
+    reason = StructuralSimilarity().why_not(Pixels(), nothing)
     assert reason == "five scales need pictures of at least 176 pixels, these have 4; see diversity"
 
     images = Images(torch.randint(0, 256, (20, 1, 176, 176), dtype=torch.uint8).contiguous())
     evidence = Evidence(ImageContent(1, 176, 176), {"reference": images}, {})
-    assert StructuralSimilarity().applies(Pixels(), evidence) is None
+    assert StructuralSimilarity().why_not(Pixels(), evidence) is None
 
     metric = StructuralSimilarity(num_pairs=25)
     alike = View(Images(images.content[:1].repeat(20, 1, 1, 1)), Pixels())

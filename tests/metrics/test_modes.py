@@ -68,5 +68,5 @@ def test_a_spec_of_vectors_survives_the_checkpoint() -> None:
 
 def test_only_the_ring_has_the_ring_s_modes() -> None:
     extractor = RingExtractor()
-    assert extractor.applies_to(VectorContent(2, "ring")) is None
-    assert extractor.applies_to(VectorContent(2)) == "made for data=ring"
+    assert extractor.why_not(VectorContent(2, "ring")) is None
+    assert extractor.why_not(VectorContent(2)) == "made for data=ring"

@@ -25,7 +25,7 @@ def scores(rows: Rows, candidate: torch.Tensor) -> dict[str, Score]:
     extractor = EncodedRows().for_data(rows)
     real = {"train": rows.split("train"), "heldout": rows.split("test"), "reference": rows.split("train")}
     evidence = Evidence(tables.content(rows), real, {"substitutes": {"c": Examples(candidate)}})
-    assert TrainOnSynthetic().applies(extractor, evidence) is None
+    assert TrainOnSynthetic().why_not(extractor, evidence) is None
     return TrainOnSynthetic().compare(
         evidence.real("heldout", extractor), evidence.candidate("c", extractor, "substitutes"), evidence
     )
@@ -97,7 +97,7 @@ def test_why_it_does_not_apply(tmp_path: Path) -> None:
         (tables.content(rows).columns[:1], "age", "no column but the target"),
     ):
         evidence = Evidence(TableContent(columns, target=target), real, {})
-        assert reason in str(TrainOnSynthetic().applies(EncodedRows(), evidence))
+        assert reason in str(TrainOnSynthetic().why_not(EncodedRows(), evidence))
 
 
 def test_substitutes_are_as_many_as_the_reference_which_gives_the_floor(tmp_path: Path) -> None:

@@ -19,8 +19,8 @@ from genloom.models.abilities import (
     Samples,
     Scores,
     Truncates,
+    checked,
     offers,
-    require,
     short_name,
 )
 from genloom.models.generation import draw_examples
@@ -81,8 +81,8 @@ def test_a_model_is_asked_what_it_offers_not_what_its_class_could(tiny_vae):
     model = tiny_vae(bottleneck=partial(Deterministic, dim=3), likelihood=OptimalGaussian)
     assert isinstance(model, Scores) and not offers(model, Scores)
     with pytest.raises(CapabilityError, match=r"^this needs Score; this model offers Encode, Reconstruct$"):
-        require("this", Scores, model)
-    assert require("this", Encodes, model) is model
+        checked("this", Scores, model)
+    assert checked("this", Encodes, model) is model
 
 
 @pytest.mark.parametrize("generator", [DenseGenerator, ResNetGenerator])

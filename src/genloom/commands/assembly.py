@@ -16,7 +16,7 @@ from genloom import randomness
 from genloom.config.advice import pasted
 from genloom.config.instantiate import instantiate
 from genloom.config.near import did_you_mean
-from genloom.config.validation import validate
+from genloom.config.validation import check
 from genloom.contents.base import why_not
 from genloom.data.base import InMemoryData
 from genloom.devices import device
@@ -25,7 +25,8 @@ from genloom.examples import Examples
 from genloom.inspections.base import Look
 from genloom.inspections.throughput import Progress, Throughput
 from genloom.judging.judge import Judge
-from genloom.models.abilities import Model, lack
+from genloom.models import abilities
+from genloom.models.abilities import Model
 from genloom.models.training.family import Family
 from genloom.printable import printable
 from genloom.runs import checkpoint, loading, stranger
@@ -178,14 +179,14 @@ def _changed(model: Family, file: Path, changes: DictConfig) -> DictConfig:
     known = [field.name for field in fields(kind)]  # pyright: ignore[reportArgumentType]
     for name in map(str, changes):
         if name not in known:
-            fitting = [each for each in SAMPLERS if lack(model, each.needs) is None]
+            fitting = [each for each in SAMPLERS if abilities.why_not(model, each.needs) is None]
             others = [each for each in fitting if name in (field.name for field in fields(each))]
             chosen = "".join(f"; sampler={each.__name__.lower()} has it" for each in others)
             hint = did_you_mean(name, known) or chosen or f"; it has {', '.join(known) or 'none'}"
             raise ConfigError(f"sampler.{name}: {kind.__name__}, the sampler of {file}, has no value {name}{hint}")
     recorded = model.identity["sampler"] or {"_target_": f"{kind.__module__}.{kind.__qualname__}"}
     node = OmegaConf.create({"sampler": {**recorded, **changes}})
-    validate(node)
+    check(node)
     return node.sampler
 
 

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 from genloom.commands import output
 from genloom.commands.assembly import examples_for, load_model
 from genloom.errors import ConfigError
-from genloom.models.abilities import Encodes, require
+from genloom.models.abilities import Encodes, checked
 
 
 def run(config: DictConfig) -> None:
@@ -20,7 +20,7 @@ def run(config: DictConfig) -> None:
         GenloomError: the checkpoint or the examples cannot be used, or its model does not encode.
     """
     model, file = load_model(config)
-    encoding = require("genloom encode", Encodes, model).using(config.weights)
+    encoding = checked("genloom encode", Encodes, model).using(config.weights)
     examples = examples_for(model, file, config)
     batches = model.spec.batches(examples, config.batch_size)
     codes = [encoding.encode(batch) for batch in batches]

@@ -13,7 +13,7 @@ from genloom.commands.assembly import load_model
 from genloom.contents.shown import Picture
 from genloom.data.series.forecasting import Present, read_present
 from genloom.errors import ConfigError
-from genloom.models.abilities import Forecasts, require
+from genloom.models.abilities import Forecasts, checked
 from genloom.outlook import Forecast
 from genloom.printable import printable
 from genloom.samplers.paths import paths_of
@@ -28,7 +28,7 @@ def run(config: DictConfig) -> None:
         GenloomError: the checkpoint or the table cannot be used, or its model does not forecast.
     """
     model, file = load_model(config)
-    model = require("genloom forecast", Forecasts, model).using(config.weights)
+    model = checked("genloom forecast", Forecasts, model).using(config.weights)
     sampler = paths_of(model)
     path = Path(config.data.path).expanduser()
     present = read_present(

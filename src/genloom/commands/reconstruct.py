@@ -9,7 +9,7 @@ from genloom.commands import output
 from genloom.commands.assembly import examples_for, load_model
 from genloom.errors import ConfigError
 from genloom.examples import Examples
-from genloom.models.abilities import Reconstructs, require
+from genloom.models.abilities import Reconstructs, checked
 from genloom.models.generation import reconstruct_examples
 
 
@@ -20,7 +20,7 @@ def run(config: DictConfig) -> None:
         GenloomError: the checkpoint or the examples cannot be used, or its model does not reconstruct.
     """
     model, file = load_model(config)
-    reconstructing = require("genloom reconstruct", Reconstructs, model).using(config.weights)
+    reconstructing = checked("genloom reconstruct", Reconstructs, model).using(config.weights)
     content = model.spec.content
     examples = examples_for(model, file, config)
     ours = reconstruct_examples(reconstructing, examples, batch_size=config.batch_size)

@@ -14,7 +14,7 @@ from genloom.commands.assembly import load_data_of, load_model
 from genloom.contents.text import TextContent
 from genloom.contents.vocabulary import Vocabulary
 from genloom.errors import ConfigError
-from genloom.models.abilities import Continues, Samples, offers, require
+from genloom.models.abilities import Continues, Samples, checked, offers
 from genloom.models.generation import as_asked, draw_examples, taking
 from genloom.printable import printable
 from genloom.samplers.tokens import stream
@@ -29,7 +29,7 @@ def run(config: DictConfig) -> None:
         GenloomError: the checkpoint cannot be used, or its model does not sample, or not as it is asked to.
     """
     model, file = load_model(config)
-    drawing = require("genloom sample", Samples, model).using(config.weights)
+    drawing = checked("genloom sample", Samples, model).using(config.weights)
     asked = {name: _texts(value) for name, value in config.given.items()}
     known = [name for name, texts in asked.items() if texts is not None]
     drawing = taking(drawing, lambda: load_data_of(model, file, None, config.trust).split("test"), known=known)

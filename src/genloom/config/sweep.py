@@ -13,7 +13,7 @@ from omegaconf import DictConfig, open_dict
 
 from genloom.config.advice import pasted, quoted
 from genloom.config.composition import Composer
-from genloom.config.validation import validate
+from genloom.config.validation import check
 from genloom.errors import ConfigError
 
 
@@ -27,7 +27,7 @@ def check_all(composer: Composer, overrides: Sequence[str], *, multirun: bool, c
         complete: check values, interpolations and targets too, as a job needs them; else only that it composes.
 
     Raises:
-        ConfigError: see :meth:`Composer.compose` and :func:`~genloom.config.validation.validate`.
+        ConfigError: see :meth:`Composer.compose` and :func:`~genloom.config.validation.check`.
     """
     parsed = composer.parse(overrides)
     swept = [override for override in parsed if override.is_sweep_override()]
@@ -47,7 +47,7 @@ def check_all(composer: Composer, overrides: Sequence[str], *, multirun: bool, c
             f"them, {pasted(f'{key}={quoted(value)}')} one text"
         )
     if complete and len(choices) == len(swept):
-        _validate(config)
+        _check(config)
     base = [values[0] for values in choices]
     variants = [base] if len(choices) > len(swept) else []
     for position, values in enumerate(choices):
@@ -55,7 +55,7 @@ def check_all(composer: Composer, overrides: Sequence[str], *, multirun: bool, c
     for variant in variants:
         config = composer.compose([*plain, *variant])
         if complete:
-            _validate(config)
+            _check(config)
     return mode
 
 
@@ -74,7 +74,7 @@ def _alternatives(composer: Composer, swept: Sequence[Override]) -> list[list[Ov
     return found
 
 
-def _validate(config: DictConfig) -> None:
+def _check(config: DictConfig) -> None:
     hydra = HydraConfig.instance()
     before = hydra.cfg
     with open_dict(config.hydra):  # what Hydra knows only when the job starts
@@ -85,6 +85,6 @@ def _validate(config: DictConfig) -> None:
     try:
         with open_dict(job):
             del job["hydra"]
-        validate(job)
+        check(job)
     finally:
         hydra.cfg = before

@@ -25,13 +25,13 @@ _SETTINGS = ("_target_", "_partial_", "_recursive_", "_convert_", "_args_")
 _COMPLETED_LATER = ("model", "optimizer", "scheduler")  # the run passes them the spec, the parameters, the length …
 
 
-def validate(config: DictConfig) -> None:
+def check(config: DictConfig) -> None:
     """Check a configuration without Hydra's node.
 
     Raises:
         ConfigError: naming the first wrong key.
     """
-    _check(config, config, "")
+    _check_keys(config, config, "")
     _check_limits(config, config, "")
 
 
@@ -43,7 +43,7 @@ def accepts(node: DictConfig, name: str) -> bool:
         return False
 
 
-def _check(node: DictConfig | ListConfig, config: DictConfig, path: str) -> None:
+def _check_keys(node: DictConfig | ListConfig, config: DictConfig, path: str) -> None:
     is_partial = isinstance(node, DictConfig) and "_partial_" in node and node._partial_ is True
     names: list[Any] = list(node) if isinstance(node, DictConfig) else list(range(len(node)))
     for name in names:
@@ -54,7 +54,7 @@ def _check(node: DictConfig | ListConfig, config: DictConfig, path: str) -> None
             raise ConfigError(f"{key}: a value is needed, as in {key}=…")
         value = _resolved(node, name, key, config)
         if isinstance(value, DictConfig | ListConfig) and not OmegaConf.is_interpolation(node, name):
-            _check(value, config, key)
+            _check_keys(value, config, key)
     if isinstance(node, DictConfig) and "_target_" in node:
         _check_target(node, path, is_partial)
 

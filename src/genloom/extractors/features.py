@@ -14,7 +14,7 @@ from functools import cached_property
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Float32, Shaped, UInt8
@@ -84,12 +84,10 @@ class FeatureExtractor(Part, ABC):
         """Size, filter, channel rule and scaling: whatever changes the numbers."""
 
     def why_not(self, content: Content) -> str | None:
-        """Return None if the extractor can look at ``content``, else the reason why not and what to do."""
-        return why_not(self, content) or self.applies_to(content)
-
-    @abstractmethod
-    def applies_to(self, content: Any) -> str | None:  # of its kind
-        """Return None if the extractor was made for ``content``, else the reason why not and what to do."""
+        """Return None if the extractor can look at ``content``, else the reason why not and what to do: by default,
+        whether that is of its kind.
+        """
+        return why_not(self, content)
 
     def for_data(self, data: InMemoryData) -> "FeatureExtractor":
         """Return the extractor as it looks at ``data``, whose classes it may know or not."""
@@ -163,10 +161,6 @@ class Pixels(FeatureExtractor):
             "range": "[0, 1]",
             "channels": "as stored",
         }
-
-    def applies_to(self, content: ImageContent) -> str | None:
-        """Pixels exist for every picture."""
-        return None
 
     def extract(self, images: UInt8[Tensor, "num channels height width"]) -> Features:
         """Flatten."""
@@ -273,9 +267,12 @@ class DigitsExtractor(FeatureExtractor):
             raise CheckpointError(f"{self.path} (sha256 {digest}) does not hold a DigitsCNN: {error}") from error
         return network
 
-    def applies_to(self, content: ImageContent) -> str | None:
+    def why_not(self, content: Content) -> str | None:
         """Only grey pictures whose data set says that they are handwritten digits."""
-        if content.domain == self.domain and content.channels == 1:
+        if reason := super().why_not(content):
+            return reason
+        pictures = ImageContent.of(content)
+        if pictures.domain == self.domain and pictures.channels == 1:
             return None
         return f"made for grey pictures with data.domain={self.domain}; metrics=inception measures pictures of any kind"
 

@@ -18,7 +18,6 @@ from torch import Tensor
 from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
 from torchmetrics.image.fid import NoTrainInceptionV3
 
-from genloom.contents.image import ImageContent
 from genloom.errors import CheckpointError
 from genloom.extractors.features import FeatureExtractor, Features, file_sha256
 
@@ -118,10 +117,6 @@ class Inception(FeatureExtractor):
     def label(self, quantity: str) -> str:
         """Return the field's own name where there is one."""
         return self.labels.get(quantity) or super().label(quantity)
-
-    def applies_to(self, content: ImageContent) -> str | None:
-        """Any picture can be resized."""
-        return None
 
     @cached_property
     def _network(self) -> NoTrainInceptionV3:

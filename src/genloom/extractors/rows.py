@@ -46,10 +46,6 @@ class EncodedRows(FeatureExtractor):
         """Of each column."""
         return {"numbers and dates": "normal scores among the training rows", "categories": "one-hot"}
 
-    def applies_to(self, content: TableContent) -> str | None:
-        """Every table has an encoding."""
-        return None
-
     def extract(self, images: Float64[Tensor, "num columns"]) -> Features:
         """Encode.
 

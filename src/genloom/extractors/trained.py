@@ -20,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialize
 from torch import Tensor
 
+from genloom.contents.base import Content
 from genloom.contents.image import ImageContent
 from genloom.data.base import InMemoryData
 from genloom.data.images.base import resize
@@ -112,12 +113,15 @@ class TrainedExtractor(FeatureExtractor):
             )
         return "; ".join(doubts) or None
 
-    def applies_to(self, content: ImageContent) -> str | None:
+    def why_not(self, content: Content) -> str | None:
         """Any pictures with as many channels as its own."""
-        if content.channels == self.card.channels:
+        if reason := super().why_not(content):
+            return reason
+        channels = ImageContent.of(content).channels
+        if channels == self.card.channels:
             return None
         return (
-            f"made for {_colours(self.card.channels)} pictures, and these are {_colours(content.channels)}; set "
+            f"made for {_colours(self.card.channels)} pictures, and these are {_colours(channels)}; set "
             f"data.channels={self.card.channels}, or train one on this data by genloom extractor"
         )
 

@@ -16,7 +16,7 @@ from genloom.contents.shown import Shown
 from genloom.data.base import InMemoryData
 from genloom.errors import reason
 from genloom.limits import Count
-from genloom.models.abilities import Model, Samples, offers, require
+from genloom.models.abilities import Model, Samples, checked, offers
 from genloom.models.generation import taking
 
 
@@ -49,7 +49,7 @@ class Look(Callback, ABC):
             CapabilityError: it lacks what the look requires.
         """
         if self.requires is not None:
-            require("it", self.requires, model)
+            checked("it", self.requires, model)
 
     @abstractmethod
     def look(self, trainer: Trainer, model: Model) -> None:

@@ -11,7 +11,7 @@ from genloom.data.base import InMemoryData
 from genloom.errors import CapabilityError
 from genloom.inspections.base import PictureLook, arranged
 from genloom.limits import Count
-from genloom.models.abilities import Conditions, Model, require
+from genloom.models.abilities import Conditions, Model, checked
 from genloom.models.generation import draw
 
 
@@ -38,7 +38,7 @@ class Classes(PictureLook):
 
     def check(self, model: Model) -> None:
         """Refuse also a model that is told nothing with names."""
-        if not any(condition.names for condition in require("it", Conditions, model).conditions.values()):
+        if not any(condition.names for condition in checked("it", Conditions, model).conditions.values()):
             told = ", ".join(model.conditions)
             raise CapabilityError(f"it needs a condition with names, as classes have; this model is told {told}")
 

@@ -11,7 +11,7 @@ from genloom.data.base import InMemoryData
 from genloom.errors import CapabilityError
 from genloom.inspections.base import PictureLook, arranged
 from genloom.limits import Count
-from genloom.models.abilities import HasLatents, Model, require
+from genloom.models.abilities import HasLatents, Model, checked
 
 
 class Manifold(PictureLook):
@@ -35,7 +35,7 @@ class Manifold(PictureLook):
 
     def check(self, model: Model) -> None:
         """Refuse also a model of more numbers than a map has directions."""
-        self._plane(require("it", HasLatents, model))
+        self._plane(checked("it", HasLatents, model))
 
     def _plane(self, model: HasLatents) -> str:
         """Return the name of the latent.

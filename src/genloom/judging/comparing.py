@@ -110,7 +110,7 @@ def _extractors_for(
     looking = [extractor for extractor in extractors if extractor.trained]
     looking = [extractor for extractor in looking if extractor.why_not(evidence.content) is None]
     considered = [each for each in extractors if each in looking or not each.trained] if looking else extractors
-    reasons = {extractor: metric.applies(extractor, evidence) for extractor in considered}
+    reasons = {extractor: metric.why_not(extractor, evidence) for extractor in considered}
     able = [extractor for extractor, reason in reasons.items() if reason is None]
     if able:
         return [extractor for extractor in able if extractor.trained] or able[:1], []

@@ -11,7 +11,8 @@ from genloom.judging.candidate import Candidate
 from genloom.judging.metric import Metric, Score
 from genloom.judging.protocol import Protocol
 from genloom.judging.verdict import NotApplicable, Row, Verdict
-from genloom.models.abilities import Model, lack
+from genloom.models import abilities
+from genloom.models.abilities import Model
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Measurement(Metric):
         content = model.spec.content
         if reason := why_not(self, content):
             return f"{reason}; metrics={content.suite} measures them" if content.suite else reason
-        lacking = lack(model, self.requires)
+        lacking = abilities.why_not(model, self.requires)
         return lacking and f"it {lacking}"
 
     def floor(self, content: Content, held: Held) -> dict[str, Score]:

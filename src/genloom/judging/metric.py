@@ -110,7 +110,7 @@ class Comparison(Metric):
             evidence: further sets, by role.
         """
 
-    def applies(self, extractor: FeatureExtractor, evidence: Evidence) -> str | None:
+    def why_not(self, extractor: FeatureExtractor, evidence: Evidence) -> str | None:
         """Return None if it can be computed, else the reason why not and what to do about it."""
         if reason := why_not(self, evidence.content) or extractor.why_not(evidence.content):
             return reason

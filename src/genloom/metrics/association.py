@@ -28,9 +28,9 @@ class Association(Comparison):
     kind = TableContent
     quantities: ClassVar = {"association": Direction.LOWER}
 
-    def applies(self, extractor: FeatureExtractor, evidence: Evidence) -> str | None:
+    def why_not(self, extractor: FeatureExtractor, evidence: Evidence) -> str | None:
         """A single column has none."""
-        if reason := super().applies(extractor, evidence):
+        if reason := super().why_not(extractor, evidence):
             return reason
         content = TableContent.of(evidence.content)
         return "a single column has no association" if len(content.columns) < 2 else None

@@ -84,7 +84,7 @@ class CodeMeaning(Comparison):
     def compare(self, reference: View, candidate: View, evidence: Evidence) -> dict[str, Score]:
         """Return ``code_information``, with the table of counts as details; the reference plays no part."""
         codes = candidate.images.codes
-        assert codes is not None  # applies() has seen to it
+        assert codes is not None  # why_not() has seen to it
         num_codes, num_classes = int(codes.max()) + 1, len(candidate.extractor.classes)
         flat = torch.bincount(codes * num_classes + candidate.predicted, minlength=num_codes * num_classes)
         counts = flat.view(num_codes, num_classes)

@@ -57,7 +57,7 @@ class StructuralSimilarity(Comparison):
         if self.num_pairs < 1:
             raise ConfigError(f"metrics.metrics.ms_ssim.num_pairs: {self.num_pairs} is below the limit of 1")
 
-    def applies(self, extractor: FeatureExtractor, evidence: Evidence) -> str | None:
+    def why_not(self, extractor: FeatureExtractor, evidence: Evidence) -> str | None:
         """Small pictures do not have five scales."""
         if reason := why_not(self, evidence.content):
             return reason
@@ -65,7 +65,7 @@ class StructuralSimilarity(Comparison):
         side = min(content.height, content.width)
         if side < self.min_side:
             return f"five scales need pictures of at least {self.min_side} pixels, these have {side}; see diversity"
-        return super().applies(extractor, evidence)
+        return super().why_not(extractor, evidence)
 
     def compare(self, reference: View, candidate: View, evidence: Evidence) -> dict[str, Score]:
         """Return ``ms_ssim``; the reference plays no part."""

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from genloom.contents.base import Content
 from genloom.contents.image import ImageContent
 from genloom.contents.vector import VectorContent
 from genloom.data import ring
@@ -51,9 +52,12 @@ class StackedDigitsExtractor(FeatureExtractor):
         """Each channel as a grey picture."""
         return {**self._digits.preprocessing, "channels": "three, each alone"}
 
-    def applies_to(self, content: ImageContent) -> str | None:
+    def why_not(self, content: Content) -> str | None:
         """Only stacked digits."""
-        if content.domain == self.domain and content.channels == 3:
+        if reason := super().why_not(content):
+            return reason
+        pictures = ImageContent.of(content)
+        if pictures.domain == self.domain and pictures.channels == 3:
             return None
         return f"made for colour pictures with data.domain={self.domain}"
 
@@ -84,9 +88,12 @@ class RingExtractor(FeatureExtractor):
         """None."""
         return {"content": "as stored"}
 
-    def applies_to(self, content: VectorContent) -> str | None:
+    def why_not(self, content: Content) -> str | None:
         """Only the ring."""
-        return None if content.domain == "ring" else "made for data=ring"
+        if reason := super().why_not(content):
+            return reason
+        points = VectorContent.of(content)
+        return None if points.domain == "ring" else "made for data=ring"
 
     def extract(self, images: Float[Tensor, "num 2"]) -> Features:
         """Return the points, and one logit per mode."""

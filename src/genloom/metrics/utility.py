@@ -39,9 +39,9 @@ class TrainOnSynthetic(Comparison):
     stand_in = "reference"
     quantities: ClassVar = {f"tstr_{learner.name}": Direction.HIGHER for learner in LEARNERS}
 
-    def applies(self, extractor: FeatureExtractor, evidence: Evidence) -> str | None:
+    def why_not(self, extractor: FeatureExtractor, evidence: Evidence) -> str | None:
         """Only where a column is the target, and others may predict it."""
-        if reason := super().applies(extractor, evidence):
+        if reason := super().why_not(extractor, evidence):
             return reason
         content = TableContent.of(evidence.content)
         if content.target is None:

@@ -315,7 +315,7 @@ def offers(model: Model, ability: type[Ability]) -> TypeGuard[Ability]:
     return ability in model.abilities
 
 
-def lack(model: Model, needed: type) -> str | None:
+def why_not(model: Model, needed: type) -> str | None:
     """Return None if the model offers what is needed, else a message's end that names both sides."""
     if needed in model.abilities:
         return None
@@ -323,7 +323,7 @@ def lack(model: Model, needed: type) -> str | None:
     return f"needs {short_name(needed)}; this model offers {offered or 'nothing'}"
 
 
-def require(who: str, needed: type[Ability], model: Model) -> Ability:
+def checked(who: str, needed: type[Ability], model: Model) -> Ability:
     """Return the model, as one that offers what is needed.
 
     Args:
@@ -336,7 +336,7 @@ def require(who: str, needed: type[Ability], model: Model) -> Ability:
     """
     if offers(model, needed):
         return model
-    raise CapabilityError(f"{who} {lack(model, needed)}")
+    raise CapabilityError(f"{who} {why_not(model, needed)}")
 
 
 def short_name(ability: type) -> str:

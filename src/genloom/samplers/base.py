@@ -8,7 +8,7 @@ import torch
 
 from genloom.batch import Batch, Given
 from genloom.errors import CapabilityError
-from genloom.models.abilities import Model, Samples, require
+from genloom.models.abilities import Model, Samples, checked
 from genloom.part import Part
 
 _Kind = TypeVar("_Kind", bound="Sampler")
@@ -42,7 +42,7 @@ class Sampler(Part, ABC):
         Raises:
             CapabilityError: it does not; names both sides.
         """
-        return require(f"sampler: {type(self).__name__}", self.needs, model)
+        return checked(f"sampler: {type(self).__name__}", self.needs, model)
 
     @property
     def is_plain(self) -> bool:

@@ -3,7 +3,7 @@
 import json
 
 from genloom.errors import CapabilityError, ConfigError
-from genloom.models.abilities import Model, lack
+from genloom.models.abilities import Model, why_not
 from genloom.samplers.base import Sampler
 from genloom.samplers.paths import Paths
 from genloom.samplers.plain import Plain
@@ -28,8 +28,8 @@ def check(sampler: object, model: Model) -> None:
         json.dumps(sampler.protocol)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"sampler: {type(sampler).__name__} is no dataclass of plain values ({error})") from error
-    reason = lack(model, sampler.needs)
-    fitting = [f"sampler={kind.__name__.lower()}" for kind in SAMPLERS if lack(model, kind.needs) is None]
+    reason = why_not(model, sampler.needs)
+    fitting = [f"sampler={kind.__name__.lower()}" for kind in SAMPLERS if why_not(model, kind.needs) is None]
     if reason and (fitting or type(sampler) is not Plain):
         remedy = f"{' and '.join(fitting)} fit{'s' if len(fitting) == 1 else ''} it" if fitting else "none fits it"
         raise CapabilityError(f"sampler: {type(sampler).__name__} {reason}; {remedy}")
@@ -50,4 +50,4 @@ def usual(model: Model) -> Sampler:
     """Return how a model is drawn from that does not say so: from its own distribution, with the values that its kind
     of content has.
     """
-    return next((kind() for kind in (Tokens, Paths) if lack(model, kind.needs) is None), Plain())
+    return next((kind() for kind in (Tokens, Paths) if why_not(model, kind.needs) is None), Plain())

@@ -170,7 +170,7 @@ class Column(Part, ABC):
     def _read(self, cells: "pl.Series", place: Place) -> Float64[np.ndarray, " rows"]:
         """Return the stored cells; NaN where they are null."""
 
-    def _refuse(self, cells: "pl.Series", wrong: np.ndarray, place: Place, why: str) -> None:
+    def _check(self, cells: "pl.Series", wrong: np.ndarray, place: Place, why: str) -> None:
         if wrong.any():
             row = int(wrong.argmax())
             raise DataError(f"{place(row)}, column {self.name!r}: {cells[row]!r:.60} {why}")

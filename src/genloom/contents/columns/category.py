@@ -117,7 +117,7 @@ class CategoryColumn(Column):
         if self.other:
             found = found.fill_null(len(self.levels) - 1.0).set(texts.is_null(), None)
         levels = ", ".join(self.levels[:10]) + (", …" if len(self.levels) > 10 else "")
-        self._refuse(cells, (found.is_null() & texts.is_not_null()).to_numpy(), place, f"is not among {levels}")
+        self._check(cells, (found.is_null() & texts.is_not_null()).to_numpy(), place, f"is not among {levels}")
         return found.fill_null(np.nan).to_numpy().astype(np.float64)
 
 

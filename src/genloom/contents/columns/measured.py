@@ -154,8 +154,8 @@ class NumberColumn(Measured):
 
         numbers = cells.cast(pl.Float64, strict=False)
         values = numbers.fill_null(np.nan).to_numpy().astype(np.float64)
-        self._refuse(cells, (numbers.is_null() & cells.is_not_null()).to_numpy(), place, "is no number")
-        self._refuse(cells, np.isinf(values), place, "is not finite")
+        self._check(cells, (numbers.is_null() & cells.is_not_null()).to_numpy(), place, "is no number")
+        self._check(cells, np.isinf(values), place, "is not finite")
         return values
 
 
@@ -221,7 +221,7 @@ class DateColumn(Measured):
                 times = times.dt.convert_time_zone("UTC")
         elif not cells.dtype.is_temporal():
             times = pl.Series([None] * len(cells), dtype=pl.Datetime("us"))
-        self._refuse(
+        self._check(
             cells, (times.is_null() & cells.is_not_null()).to_numpy(), place, f"is no time of the form {self.form}"
         )
         return (times.cast(pl.Datetime("us")).dt.epoch("us") / 1e6).fill_null(np.nan).to_numpy().astype(np.float64)

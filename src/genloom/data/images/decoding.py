@@ -44,7 +44,7 @@ def decode(
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     processes = decoders if decoders is not None else cpus if num >= _MANY and cpus > 1 else 0
     with warnings.catch_warnings():
-        _refuse_bombs()
+        _check_bombs()
         with _pool(processes, min(8, cpus)) as pool:
             yield from _in_order(pool, iter(items), decoder, ahead=2 * (processes or min(8, cpus)))
 
@@ -61,7 +61,7 @@ def _begin() -> None:
     """Prepare a process that decodes: it ends with the one that started it, which also answers Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _refuse_bombs()
+    _check_bombs()
 
 
 def _end_with_parent() -> None:
@@ -103,5 +103,5 @@ def _decode_each(decoder: Callable[[Any], Pixels], items: Sequence[Any]) -> list
     return decoded
 
 
-def _refuse_bombs() -> None:
+def _check_bombs() -> None:
     warnings.simplefilter("error", Image.DecompressionBombWarning)
