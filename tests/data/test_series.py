@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 import torch
 
+from genloom.data.series import time_column
 from genloom.data.series.seasonal_process import SeasonalProcess, synthetic_panel
 from genloom.data.series.series import Series
 from genloom.data.tables import csv_file, table
@@ -476,9 +477,9 @@ def test_rows_never_vanish(tmp_path, text, message):
 def test_numbers_that_look_like_dates_are_no_steps_without_being_told(tmp_path, first, second, form, iso):
     table = written(tmp_path, f"date,v\n{first},1\n{second},2\n")
     with pytest.raises(DataError, match=f"looks like a time; set data.time_format={form},"):
-        table.times("date")
-    assert table.times("date", form).texts()[0] == iso
-    assert table.times("date", "steps").numbered
+        time_column.times(table, "date")
+    assert time_column.times(table, "date", form).texts()[0] == iso
+    assert time_column.times(table, "date", "steps").numbered
 
 
 def test_numbers_as_people_write_them_are_read_when_told_and_named_when_not(series, tmp_path):

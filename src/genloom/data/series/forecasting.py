@@ -13,9 +13,10 @@ from torch import Tensor
 
 from genloom.batch import History
 from genloom.contents.series import HistoryCondition, Scaler, SeriesContent, SeriesWindows
+from genloom.data.series import time_column
 from genloom.data.series.panel import Gaps, Panel, read_panel
-from genloom.data.series.series import scaler, series_windows
 from genloom.data.series.time_grid import Times
+from genloom.data.series.windows import scaler, series_windows
 from genloom.data.tables.table import Table
 from genloom.errors import DataError
 from genloom.outlook import Forecast
@@ -143,8 +144,8 @@ def read_present(
     texts = [name for name in statics if name not in scaled]
     if condition.time_parts:
         table.check(condition.time_parts, "data.path")
-        table.joined(condition.time_parts)
-    time, series_id = condition.time or table.time_column(), condition.series_id
+        time_column.joined(table, condition.time_parts)
+    time, series_id = condition.time or time_column.found(table), condition.series_id
     table.check([time, *([series_id] if series_id else []), *numbers, *texts], "data.path")
     panel = read_panel(
         table, time=time, series_id=series_id, numbers=numbers, texts=texts, gaps=gaps, time_format=time_format

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
+from genloom.data.series import time_column
 from genloom.data.series.time_grid import Clock, Times
 from genloom.data.tables.table import Table
 from genloom.errors import DataError
@@ -116,14 +117,14 @@ def read_panel(
         numbers: columns to read as numbers.
         texts: columns to read as texts.
         gaps: what to do with missing rows: ``error``, or ``fill`` to make empty ones.
-        time_format: of the times, see :meth:`Table.times`.
+        time_format: of the times, see :func:`genloom.data.series.time_column.times`.
 
     Raises:
         DataError: naming file, row and column.
     """
     columns = {name: table.numbers(name) for name in numbers}
     words = {name: table.texts(name, "data.static_covariates") for name in texts}
-    times = table.times(time, time_format)
+    times = time_column.times(table, time, time_format)
     if series_id is None:
         names, codes = ("",), np.zeros(len(table), dtype=np.int64)
     else:

@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float64
 
-from genloom.data.series.time_grid import Times
-from genloom.data.tables import csv_file, stamps
+from genloom.data.tables import csv_file, numerals
 from genloom.errors import ConfigError, DataError, reason
 
 if TYPE_CHECKING:
     import polars as pl
 
 _log = logging.getLogger(__name__)
-TIME_NAMES = ("time", "timestamp", "datetime", "date", "ds")
 _CSV, _PARQUET = (".csv", ".tsv", ".txt"), (".parquet", ".pq")
 _UNPACKED = 2**30  # bytes that a Parquet file may hold however small it is
 _MOST_PACKED = 100  # times its size that a larger one may hold
@@ -152,23 +150,7 @@ class Table:
             return cells.cast(pl.Float64), pl.repeat(False, len(cells), eager=True)
         if cells.dtype not in (pl.String, pl.Categorical, pl.Enum, pl.Null):
             return pl.repeat(None, len(cells), dtype=pl.Float64, eager=True), cells.is_not_null()
-        texts = self.as_texts(column)
-        texts = texts.set(texts.str.to_lowercase().is_in(_MISSING), None)
-        plain = texts.str.replace(r"^\u{2212}\s*", "-")  # a minus sign that is no hyphen
-        if self.decimal is not None:
-            other = "," if self.decimal == "." else "."
-            plain = plain.str.replace(r"^\((.*)\)$|^([^-]*\d)-$", "-${1}${2}")
-            plain = plain.str.replace_all(rf"^(-?)\s*{_CURRENCY}\s*", "${1}").str.replace_all(
-                rf"\s*(?:%|{_CURRENCY})$", ""
-            )
-            grouped = plain.str.contains(
-                rf"^[-+]?\d{{1,3}}(?:[{other}'\s]\d{{2,3}})*[{other}'\s]\d{{3}}(?:[{self.decimal}]\d*)?$"
-            ).fill_null(False)
-            plain = plain.str.replace_all(rf"[{other}'\s]", "").zip_with(grouped, plain)
-            if self.decimal == ",":
-                plain = plain.str.replace_all(".", "?", literal=True).str.replace_all(",", ".", literal=True)
-        numbers = plain.cast(pl.Float64, strict=False)
-        return numbers, numbers.is_null() & texts.is_not_null()
+        return numerals.parsed(self.as_texts(column), self.decimal)
 
     @cached_property
     def numeric(self) -> tuple[str, ...]:
@@ -193,14 +175,13 @@ class Table:
         if cells.dtype != pl.String or column in self.numeric:
             return None
         texts = self.as_texts(column).drop_nulls()
-        like = texts.str.contains(_WRITTEN) & ~texts.str.contains(r"^\d{1,2}\.\d{1,2}\.\d{2,4}$")  # no day.month.year
-        if not like.sum() * 2 > len(texts):
+        if not numerals.look_written(texts).sum() * 2 > len(texts):
             return None
-        written = self.as_texts(column).str.contains(_WRITTEN).fill_null(False) & self.as_numbers(column)[1]
+        written = self.as_texts(column).str.contains(numerals.WRITTEN).fill_null(False) & self.as_numbers(column)[1]
         row = int(written.to_numpy().argmax())
         return (
-            f"{self.place(row)}, column {column!r}: {_shown(cells[row])} is no number{_cause(cells[row])}; {_DECIMAL}, "
-            f"or {otherwise}"
+            f"{self.place(row)}, column {column!r}: {shown(cells[row])} is no number{numerals.cause(cells[row])}; "
+            f"{numerals.REMEDY}, or {otherwise}"
         )
 
     def counts_rows(self, column: str) -> bool:
@@ -226,11 +207,11 @@ class Table:
         if wrong.any():
             row = int(wrong.argmax())
             cell = self.frame[column][row]
-            cause = _cause(cell) if other[row] else ""
-            told = f"{_DECIMAL}, or " if cause else ""
+            cause = numerals.cause(cell) if other[row] else ""
+            told = f"{numerals.REMEDY}, or " if cause else ""
             what = f"beyond {_LARGEST:g}" if np.isfinite(values[row]) else f"no finite number{cause}"
             raise DataError(
-                f"{self.place(row)}, column {column!r}: {_shown(cell)} is {what}; {told}correct it, leave the cell "
+                f"{self.place(row)}, column {column!r}: {shown(cell)} is {what}; {told}correct it, leave the cell "
                 "empty and set data.gaps=fill, or name other columns"
             )
         self._say_what_may_stand_for_none(column, values)
@@ -260,141 +241,8 @@ class Table:
             raise DataError(f"{self.place(row)}, column {column!r}: the cell is empty; {key} needs a value in each row")
         return texts.to_numpy().astype(str)
 
-    # Times
 
-    def time_column(self, excluded: Sequence[str] = (), form: str | None = None) -> str:
-        """Return the column that holds the times: by its name, or because no other looks like one.
-
-        Args:
-            excluded: columns that have another use.
-            form: how times are written, see :meth:`times`.
-
-        Raises:
-            DataError: there is none, or there are several.
-        """
-        candidates = [name for name in self.columns if name not in excluded]
-        named = [name for name in candidates if name.strip().lower() in TIME_NAMES]
-        found = named or [name for name in candidates if self._looks_like_times(name, form)]
-        if len(found) != 1:
-            several = f"{' and '.join(found[:5])} could be it" if found else "none looks like it"
-            both = ",".join(f'"{name}"' for name in found[:2])
-            together = f", or set 'data.time=[{both}]' where they say it together" if found else ""
-            raise DataError(
-                f"{self.path}: which column holds the time? Of {listed(self.columns)}, {several}; set "
-                f"data.time{together}"
-            )
-        return found[0]
-
-    def joined(self, columns: Sequence[str]) -> str:
-        """Add a column of what several hold together, parted by blanks, as date and time; return its name."""
-        import polars as pl
-
-        name = " ".join(columns)
-        texts = [self.as_texts(column).fill_null("") for column in columns]
-        self.frame = self.frame.with_columns(pl.concat_str(texts, separator=" ").str.strip_chars().alias(name))
-        return name
-
-    def _looks_like_times(self, column: str, form: str | None) -> bool:
-        import polars as pl
-
-        cells = self.frame[column]
-        if cells.dtype.is_temporal():
-            return True
-        if cells.dtype != pl.String or column in self.numeric:
-            return False
-        first = self.as_texts(column).drop_nulls()
-        return len(first) > 0 and (stamps.parsed(first[0], form) if form is None or "%" in form else None) is not None
-
-    def times(self, column: str, form: str | None = None) -> Times:
-        """Return the times of all rows.
-
-        Args:
-            column: of ISO time stamps, with or without distance from UTC; or of whole numbers.
-            form: how they are written, for ``strptime``; None is ISO 8601.
-
-        Raises:
-            DataError: a cell is empty, holds something else, or has a zone where others have none.
-        """
-        import polars as pl
-
-        cells = self.frame[column]
-        if cells.null_count():
-            row = int(cells.is_null().to_numpy().argmax())
-            raise DataError(f"{self.place(row)}, column {column!r}: the time is missing; every row needs one")
-        if cells.dtype.is_integer() and form is None:
-            self._check_steps(column, [str(cell) for cell in cells.to_list()])
-            return Times(cells.cast(pl.Int64).to_numpy(), numbered=True)
-        if cells.dtype == pl.Date:
-            cells = cells.cast(pl.Datetime("us"))
-        if isinstance(cells.dtype, pl.Datetime):
-            offsets = None
-            if cells.dtype.time_zone is not None:
-                ahead = cells.dt.base_utc_offset() + cells.dt.dst_offset()
-                offsets = ahead.dt.total_microseconds().to_numpy()
-            return Times(cells.dt.epoch("us").to_numpy(), offsets)
-        texts = self.as_texts(column).fill_null("").to_list()
-        if form in stamps.EPOCHS:
-            return self._counted_times(texts, column, form)
-        if form in (None, "steps") and stamps.are_whole(texts):
-            if form is None:
-                self._check_steps(column, texts)
-            return Times(np.array([int(text) for text in texts], dtype=np.int64), numbered=True)
-        return self._parsed_times(texts, column, form)
-
-    def _check_steps(self, column: str, texts: list[str]) -> None:
-        """Refuse whole numbers that look like dates."""
-        if form := stamps.look_like(texts):
-            raise DataError(
-                f"{self.place(0)}, column {column!r}: {texts[0]!r} looks like a time; set data.time_format={form}, "
-                "or data.time_format=steps if the rows are numbered so"
-            )
-
-    def _counted_times(self, texts: list[str], column: str, form: str) -> Times:
-        ticks = [stamps.counted(text, form) for text in texts]
-        if None in ticks:
-            row = ticks.index(None)
-            raise DataError(
-                f"{self.place(row)}, column {column!r}: {_shown(texts[row])} is no number, as data.time_format={form} "
-                "says; correct it, or set data.time_format to what it is"
-            )
-        return Times(np.array(ticks, dtype=np.int64))
-
-    def _parsed_times(self, texts: list[str], column: str, form: str | None) -> Times:
-        known = {text: stamps.parsed(text, form) for text in dict.fromkeys(texts)}
-        first = known[texts[0]]
-        zoned = first is not None and first[1] is not None
-        unfit = {text for text, stamp in known.items() if stamp is None or (stamp[1] is not None) != zoned}
-        if unfit:
-            row = next(row for row, text in enumerate(texts) if text in unfit)
-            where = f"{self.place(row)}, column {column!r}: {_shown(texts[row])}"
-            if known[texts[row]] is None:
-                wanted = "YYYY-MM-DD HH:MM:SS" if form is None else form
-                fitting = [f"'data.time_format=\"{each}\"'" for each in stamps.fitting(known)]
-                remedy = (
-                    f"set {' or '.join(fitting)}"
-                    if fitting
-                    else ("correct it, or set data.time_format, as 'data.time_format=%d.%m.%Y %H:%M'")
-                )
-                raise DataError(f"{where} is no time of the form {wanted}; {remedy}")
-            one, other = ("no distance from UTC", "has one") if zoned else ("a distance from UTC", "has none")
-            raise DataError(
-                f"{where} has {one}, {texts[0]!r} in the first row {other}; write all times in the same way"
-            )
-        moments = [known[text] for text in texts]
-        ticks = np.array([stamp[0] for stamp in moments if stamp is not None], dtype=np.int64)
-        offsets = np.array([stamp[1] or 0 for stamp in moments if stamp is not None], dtype=np.int64)
-        return Times(ticks, offsets if zoned else None)
-
-
-_DECIMAL = "set data.decimal to the mark before its decimals, as data.decimal=. or \"data.decimal=','\""
-_CURRENCY = r"(?:[$€£¥₹₽₩]|kr|zł|EUR|USD|GBP|JPY|CHF|CNY|INR|RUB|BRL|CAD|AUD|SEK|NOK|DKK|PLN|CZK|KRW|MXN|ZAR|TRY)"
-_WRITTEN = rf"^[-+(]?\s*{_CURRENCY}?\s*[-+]?\d[\d.,'\s]*\s*(?:%|{_CURRENCY}|-)?\)?$"  # a number as people write it
 _LARGEST = 1e30  # single precision ends at 3e38, and variances are of squares
-#: what programs write where there is no number
-_MISSING = (
-    "nan", "-nan", "na", "n/a", "#n/a", "#na", "<na>", "null", "none", "nil", "nat", "\\n", "-", "--", ".", "..", "?",
-    "1.#qnan", "-1.#ind",
-)  # fmt: skip
 #: names that row counters have, as pandas, R and data bases write them
 _INDEX = (
     r"index|unnamed: \d+(?:\.\d+)?|level_0|__index_level_\d+__|\.{3}\d+|x|id|row|row_?(?:id|num|number)|no\.?|nr\.?"
@@ -405,23 +253,11 @@ _STANDING_FOR_NONE = (-99.0, -999.0, -9999.0, -99999.0, 999.0, 9999.0, 99999.0, 
 
 def listed(names: Sequence[str], most: int = 30) -> str:
     """Return names for a message, those beyond ``most`` as their number, and long ones cut."""
-    shown = ", ".join(name if len(name) <= 60 else f"{name[:60]}…" for name in names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+    cut = ", ".join(name if len(name) <= 60 else f"{name[:60]}…" for name in names[:most])
+    return cut if len(names) <= most else f"{cut} and {len(names) - most} more"
 
 
-def _shown(cell: object) -> str:
+def shown(cell: object) -> str:
+    """Return a cell for a message, a long one cut."""
     text = " ".join(repr(cell).split())
     return text if len(text) <= 60 else f"{text[:60]}… ({len(text):,} characters)"
-
-
-def _cause(cell: object) -> str:
-    """Return why a cell is no number though a person may read one."""
-    text = str(cell)[:100]
-    if not re.match(_WRITTEN, text.strip()):
-        return ""
-    for marks, cause in (("%", "a percent sign"), ("$€£¥₹₽₩", "a currency sign"), ("(", "brackets")):
-        if any(mark in text for mark in marks):
-            return f" ({cause})"
-    if re.search(r"[A-Za-z]", text):
-        return " (a currency)"
-    return " (a minus behind it)" if text.strip().endswith("-") else " (a decimal comma or a thousands separator)"
