@@ -121,10 +121,12 @@ DEFAULTS = {
         "dropout": 0.0,
         "causal": True,
     },
+    "networks.table.variable_tokens.VariableTokens": {"dropout": 0.0},
     "networks.baselines.closed_form.RepeatLast": {"min_log_std": -6.0},
     "networks.baselines.closed_form.SeasonalNaive": {"period": None, "min_log_std": -6.0},
     "networks.baselines.closed_form.Ridge": {"penalties": (0.01,), "min_log_std": -6.0},
     "distributions.outputs.real.Gaussian": {"min_log_std": -6.0},
+    "distributions.outputs.variables.Variables": {"components": 5, "min_log_std": -4.0},
     "distributions.outputs.real.Quantiles": {"levels": (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)},
     "distributions.latents.NormalWithCodes": {"categories": 10, "continuous": 2, "noise_std": 1.0},
     "distributions.mixture.Mixture": {"components": 10},  # Ghosh et al., From Variational to Deterministic …, 2020

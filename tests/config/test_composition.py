@@ -29,7 +29,7 @@ OF_VAES |= {f"network/{part}": f"network/{part}@model.{part}" for part in ("enco
 OF_VAES["objective/vae"] = "objective/vae@model.objective"
 
 
-OF_TABLES = {"transform": "transform@data.transform"}
+OF_TABLES = {"transform": "transform@data.transform", "network/table": "network/table@model.network"}
 OF_TEXT = {"vocabulary": "vocabulary@data.vocabulary", "network/backbone": "network/backbone@model.network.backbone"}
 OF_SERIES = {
     "network/normalisation": "network/normalisation@model.network.normalise",
@@ -41,7 +41,9 @@ MODELS_OF = {
     "network/sequence/language": "text/lstm",
     "output/categorical": "text/lstm",
     "network/sequence/patches": "series/lstm",
+    "output/variables": "table/transformer",
 }
+DATA_OF = {"table/transformer": "wine"}
 
 
 @pytest.fixture(scope="module")
@@ -55,10 +57,10 @@ def _overrides(choosable: list[str], file: str) -> list[str]:
     if group in OF_TEXT:
         return ["data=text", "model=text/lstm", f"{OF_TEXT[group]}={option}"]
     if group in OF_TABLES:
-        return ["data=wine", "model=table/vae", f"{OF_TABLES[group]}={option}"]
+        return ["data=wine", "model=table/transformer", f"{OF_TABLES[group]}={option}"]
     if group in OF_SERIES:
         model = MODELS_OF.get(file, "series/nlinear")
-        return [f"data={model.partition('/')[0]}", f"model={model}", f"{OF_SERIES[group]}={option}"]
+        return [f"data={DATA_OF.get(model, model.partition('/')[0])}", f"model={model}", f"{OF_SERIES[group]}={option}"]
     if group == "network/embedder":
         told = "network/conditioning@model.generator.conditioning"
         return [f"{told}=concatenation", f"+{group}@model.generator.conditioning.embedders.own={option}"]

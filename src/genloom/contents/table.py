@@ -14,6 +14,7 @@ from torch import Tensor
 from genloom import figures
 from genloom.contents.base import Values
 from genloom.contents.columns.base import Column, Place
+from genloom.contents.columns.variables import Variable, variables
 from genloom.contents.files import first_array
 from genloom.contents.shown import Picture
 from genloom.errors import DataError, reason
@@ -93,6 +94,11 @@ class TableContent(Values):
     def names(self) -> tuple[str, ...]:
         """Of the columns."""
         return tuple(column.name for column in self.columns)
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """What a model that makes a row step by step draws at once."""
+        return tuple(variables(self.columns))
 
     def split(self, encoded: Tensor) -> Iterator[tuple[Column, Tensor]]:
         """Yield each column with its encoded values, of shape (…, width), out of those of all columns."""

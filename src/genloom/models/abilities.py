@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, Protocol, TypeGuard, TypeVar, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from genloom.batch import NOTHING, Batch, Given, History, Latent
@@ -141,6 +141,29 @@ class Samples(Model, Protocol):
 @runtime_checkable
 class Conditions(Samples, Protocol):
     """Draws what it is given: of a class, or of a value of a learned code, of a picture, after a prompt."""
+
+
+@runtime_checkable
+class Completes(Samples, Protocol):
+    """Fills what is missing of an example, given the rest."""
+
+    def complete(
+        self,
+        content: Float[Tensor, "batch ..."],
+        known: Bool[Tensor, "batch ..."],
+        *,
+        rng: torch.Generator,
+        allowed: Bool[Tensor, "batch ..."] | None = None,
+    ) -> Batch:
+        """Return the examples with what is not known drawn given what is, in evaluation mode.
+
+        Args:
+            content: as the model sees it; whatever it is where it is not known.
+            known: of the same shape, true where the content is known, which stays.
+            rng: on the CPU, so that the same numbers are drawn on every device.
+            allowed: of the same shape; false at a choice that is not to be made. None allows all.
+        """
+        ...
 
 
 @runtime_checkable

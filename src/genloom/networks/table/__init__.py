@@ -1,0 +1,1 @@
+"""Networks of the rows of tables."""
