@@ -20,7 +20,8 @@ from genloom.data.images.base import ImageData, Images
 from genloom.data.images.digits import Digits
 from genloom.distributions.latents import StandardNormal
 from genloom.distributions.likelihoods.gaussian import LearnedGaussian
-from genloom.extractors.features import DigitsExtractor, Features, Pixels
+from genloom.extractors.digits import DigitsExtractor
+from genloom.extractors.features import Features, Pixels
 from genloom.judging.evidence import Evidence, View
 from genloom.models.gan import GAN
 from genloom.models.training.family import Family

@@ -53,7 +53,7 @@ def train(rows: Integer[Tensor, " rows"], spec: Spec, iterations: int, batch_siz
 
 
 if __name__ == "__main__":
-    from genloom.data.text import FromCharacters, Text
+    from genloom.data.texts.text import FromCharacters, Text
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--iterations", type=int, default=100)

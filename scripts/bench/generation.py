@@ -22,7 +22,7 @@ from throughput import in_turns, rate_of, ratio
 
 from genloom.contents.text import TextContent
 from genloom.contents.vocabulary import Characters
-from genloom.data.text import FromCharacters, Text
+from genloom.data.texts.text import FromCharacters, Text
 from genloom.distributions.outputs.categorical import Categorical
 from genloom.models.sequence import SequenceModel
 from genloom.networks.sequence.continuation import generate

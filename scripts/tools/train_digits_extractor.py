@@ -21,7 +21,8 @@ from genloom.data.images.base import Images
 from genloom.data.images.digits import Digits
 from genloom.data.images.torchvision_sets import MNIST
 from genloom.extractors.damage import rungs
-from genloom.extractors.features import DigitsCNN, DigitsExtractor, trace_scale
+from genloom.extractors.digits import DigitsCNN, DigitsExtractor
+from genloom.extractors.features import trace_scale
 from genloom.judging.judge import selection
 from genloom.metrics.frechet import frechet_distance
 from genloom.schedules import linear

@@ -12,7 +12,7 @@ from PIL import Image
 from genloom.contents import files
 from genloom.contents.files import matching, shown, walk
 from genloom.contents.image import ImageContent
-from genloom.data.text import FromCharacters, Text
+from genloom.data.texts.text import FromCharacters, Text
 from genloom.errors import DataError
 
 GREY = ImageContent(1, 4, 4)

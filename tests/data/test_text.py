@@ -8,7 +8,7 @@ import torch
 
 from genloom.contents.text import TextWindows
 from genloom.contents.vocabulary import Characters, Pieces
-from genloom.data.text import FromBytes, FromCharacters, FromPieces, Text
+from genloom.data.texts.text import FromBytes, FromCharacters, FromPieces, Text
 from genloom.errors import ConfigError, DataError
 from genloom.spec import Spec
 
@@ -129,7 +129,7 @@ def test_a_large_text_is_encoded_in_parts(tmp_path: Path, monkeypatch: pytest.Mo
     path = tmp_path / "text.txt"
     path.write_text("some words on a line\n" * 200)
     whole = build(path, vocabulary=FromPieces(280)).modelled("test").rows
-    monkeypatch.setattr("genloom.data.text._CHUNK", 50)
+    monkeypatch.setattr("genloom.data.texts.text._CHUNK", 50)
     assert torch.equal(build(path, vocabulary=FromPieces(280)).modelled("test").rows, whole)
 
 

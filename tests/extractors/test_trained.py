@@ -17,7 +17,9 @@ from genloom.data.images.digits import Digits
 from genloom.errors import CheckpointError, ConfigError
 from genloom.extractors import damage, trained
 from genloom.extractors.card import Card
-from genloom.extractors.features import DigitsExtractor, Pixels, StridedCNN
+from genloom.extractors.cnn import StridedCNN
+from genloom.extractors.digits import DigitsExtractor
+from genloom.extractors.features import Pixels
 from genloom.extractors.trained import TrainedExtractor, network, save
 from genloom.judging.judge import Candidate, Judge
 from genloom.judging.verdict import Verdict

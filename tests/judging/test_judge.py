@@ -20,7 +20,8 @@ from genloom.data.images.digits import Digits
 from genloom.errors import ConfigError, DataError
 from genloom.examples import Examples
 from genloom.extractors import damage
-from genloom.extractors.features import DigitsExtractor, FeatureExtractor, Features, Pixels
+from genloom.extractors.digits import DigitsExtractor
+from genloom.extractors.features import FeatureExtractor, Features, Pixels
 from genloom.intervals import half_width, of_ratio
 from genloom.judging.candidate import Candidate, Paired, Unpaired, candidates_of
 from genloom.judging.evidence import Evidence, View

@@ -8,8 +8,8 @@ from scipy.linalg import sqrtm
 from genloom.data.base import Split
 from genloom.data.images.base import ImageData, Images
 from genloom.extractors.card import Card
+from genloom.extractors.cnn import StridedCNN
 from genloom.extractors.damage import rungs, unseen
-from genloom.extractors.features import StridedCNN
 from genloom.metrics import calibration
 from genloom.metrics.calibration import calibrate
 

@@ -8,7 +8,8 @@ import scipy.stats
 import torch
 
 from genloom.data.images.base import Images
-from genloom.extractors.features import DigitsExtractor, Features
+from genloom.extractors.digits import DigitsExtractor
+from genloom.extractors.features import Features
 from genloom.judging.evidence import Evidence, View
 from genloom.metrics.conditional import AskedClass, CodeMeaning, FrechetWithinClass, Modes, mutual_information
 from genloom.metrics.frechet import frechet_distance

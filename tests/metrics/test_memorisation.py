@@ -9,7 +9,8 @@ from scipy.spatial.distance import cdist
 
 from genloom.data.images.base import Images
 from genloom.data.images.digits import Digits
-from genloom.extractors.features import DigitsExtractor, Pixels
+from genloom.extractors.digits import DigitsExtractor
+from genloom.extractors.features import Pixels
 from genloom.extractors.reference_cache import ReferenceCache
 from genloom.judging.evidence import Evidence, View
 from genloom.judging.metric import Score

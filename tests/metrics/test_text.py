@@ -14,7 +14,7 @@ from scipy import stats
 from torchmetrics.functional.text import bleu_score
 
 from genloom import randomness
-from genloom.data.text import FromBytes, FromCharacters, Text
+from genloom.data.texts.text import FromBytes, FromCharacters, Text
 from genloom.distributions.outputs.categorical import Categorical
 from genloom.errors import ConfigError
 from genloom.extractors.features import Pixels

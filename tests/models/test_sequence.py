@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from genloom.data.series.series import Series
-from genloom.data.text import FromCharacters, Text
+from genloom.data.texts.text import FromCharacters, Text
 from genloom.distributions.outputs.categorical import Categorical
 from genloom.distributions.outputs.real import Gaussian, Point, Quantiles
 from genloom.errors import ConfigError

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from genloom.contents.vector import VectorContent
-from genloom.data.text import FromCharacters, FromPieces, Text
+from genloom.data.texts.text import FromCharacters, FromPieces, Text
 from genloom.distributions.outputs.categorical import Categorical
 from genloom.errors import ConfigError
 from genloom.networks.baselines.ngram import NGram

@@ -21,9 +21,9 @@ from genloom.data.images.base import Images
 from genloom.devices import device
 from genloom.errors import ConfigError, DataError
 from genloom.extractors.card import Card
-from genloom.extractors.features import file_sha256
 from genloom.extractors.trained import TrainedExtractor, save
 from genloom.extractors.training import Recipe, scale, train
+from genloom.extractors.weights_file import file_sha256
 from genloom.judging.judge import selection
 from genloom.judging.metric import Comparison
 from genloom.metrics.calibration import calibrate

@@ -19,7 +19,8 @@ from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, Featu
 from torchmetrics.image.fid import NoTrainInceptionV3
 
 from genloom.errors import CheckpointError
-from genloom.extractors.features import FeatureExtractor, Features, file_sha256
+from genloom.extractors.features import FeatureExtractor, Features
+from genloom.extractors.weights_file import file_sha256
 
 
 class Inception(FeatureExtractor):

@@ -26,8 +26,10 @@ from genloom.data.base import InMemoryData
 from genloom.data.images.base import resize
 from genloom.errors import CheckpointError, ConfigError
 from genloom.extractors.card import Card
-from genloom.extractors.features import FeatureExtractor, Features, StridedCNN, file_sha256
+from genloom.extractors.cnn import StridedCNN
+from genloom.extractors.features import FeatureExtractor, Features
 from genloom.extractors.reference_cache import canonical_json, tensors_digest
+from genloom.extractors.weights_file import file_sha256
 
 _ENTRY, _FORMAT = "genloom_extractor", 1
 

@@ -11,7 +11,8 @@ from genloom import randomness
 from genloom.data.images.base import Images, resize
 from genloom.errors import ConfigError, TrainingError
 from genloom.extractors.card import Card
-from genloom.extractors.features import StridedCNN, trace_scale
+from genloom.extractors.cnn import StridedCNN
+from genloom.extractors.features import trace_scale
 from genloom.extractors.trained import network
 from genloom.limits import Count, NonNegative, Whole
 from genloom.progress import bar

@@ -11,8 +11,8 @@ from genloom.data.base import InMemoryData, Split
 from genloom.data.images.base import Images, resize
 from genloom.examples import Examples
 from genloom.extractors.card import Card
+from genloom.extractors.cnn import StridedCNN
 from genloom.extractors.damage import rungs, unseen
-from genloom.extractors.features import StridedCNN
 from genloom.extractors.trained import TrainedExtractor, save
 from genloom.intervals import half_width
 from genloom.judging.evidence import Evidence, View

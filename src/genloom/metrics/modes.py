@@ -15,7 +15,8 @@ from genloom.contents.base import Content
 from genloom.contents.image import ImageContent
 from genloom.contents.vector import VectorContent
 from genloom.data import ring
-from genloom.extractors.features import DigitsExtractor, FeatureExtractor, Features
+from genloom.extractors.digits import DigitsExtractor
+from genloom.extractors.features import FeatureExtractor, Features
 
 
 class StackedDigitsExtractor(FeatureExtractor):
@@ -24,7 +25,7 @@ class StackedDigitsExtractor(FeatureExtractor):
     log p(abc) = log p(a) + log p(b) + log p(c), since each channel is classified alone.
 
     Args:
-        weights_path: see :class:`~genloom.extractors.features.DigitsExtractor`.
+        weights_path: see :class:`~genloom.extractors.digits.DigitsExtractor`.
     """
 
     name = "stacked_digits_cnn_v1"

@@ -1,19 +1,15 @@
 """What the columns of a table are: found by their cells, or as the user says."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import permutations
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from jaxtyping import Float64, Int64
-from torch import Tensor
 
 from genloom.contents.columns.base import Column, stripped
 from genloom.contents.columns.category import CategoryColumn, written
 from genloom.contents.columns.measured import DateColumn, NumberColumn
-from genloom.contents.table import Order
 from genloom.contents.transforms import Transform
 from genloom.data.tables import stamps
 from genloom.data.tables.table import Table
@@ -25,8 +21,6 @@ if TYPE_CHECKING:
 Kind = Literal["numeric", "integer", "categorical", "boolean", "date", "skip"]
 _ID = re.compile(r"(?i:(?:^|[_\s-])(?:id|uuid|guid|key|nr|no|number))$|[a-z]I[Dd]$")
 _DECIMALS = 9  # more are those of computed numbers
-_FIRST = 1000  # rows
-_LEAST = 50  # rows that an order of two columns is believed by
 _DISTINCT = 0.9  # share of the texts that differ: more are ids, or are written freely
 
 
@@ -168,31 +162,6 @@ def fitted(
             f"{table.place(row)}, column {name!r}: {values[row]:g} is no whole number; set {column.forced('numeric')}"
         )
     return NumberColumn(decimals=decimals, **shared), values
-
-
-def orders(columns: Sequence[Column], rows: Float64[Tensor, "rows columns"]) -> tuple[Order, ...]:
-    """Return which columns are never above which others, in any row, though their ranges overlap.
-
-    Args:
-        columns: of the rows.
-        rows: as they are stored, all of them.
-    """
-    found = []
-    for lower, upper in permutations(range(len(columns)), 2):
-        one, other = columns[lower], columns[upper]
-        if one.unit is None or one.unit != other.unit or one.bounds[1] <= other.bounds[0]:
-            continue  # what cannot be compared, and what the limits say already
-        if one.bounds[0] > other.bounds[0] or one.bounds[1] > other.bounds[1]:
-            continue
-        for start in (0, _FIRST):  # few of the first rows rule out most pairs
-            part = rows[start : _FIRST if not start else None]
-            if (part[:, lower] > part[:, upper]).any():
-                break
-        else:
-            both = ~(rows[:, lower].isnan() | rows[:, upper].isnan())
-            if both.sum() >= _LEAST and (rows[both, lower] < rows[both, upper]).any():
-                found.append(Order(lower, upper))
-    return tuple(found)
 
 
 def _there(table: Table, column: str) -> "pl.Series":

@@ -18,7 +18,8 @@ from genloom.contents.condition import Condition
 from genloom.contents.table import GivenColumn, TableContent
 from genloom.contents.transforms import Quantile, Standard, Transform
 from genloom.data.base import InMemoryData, Split
-from genloom.data.tables.inference import Found, Kind, fitted, found, orders
+from genloom.data.tables import orders
+from genloom.data.tables.inference import Found, Kind, fitted, found
 from genloom.data.tables.table import Table
 from genloom.errors import ConfigError, DataError
 from genloom.examples import Examples
@@ -177,7 +178,9 @@ class Rows(InMemoryData):
             stored[condition] = column.to_given(torch.from_numpy(values))
         columns = tuple(column for column, _ in read.values())
         rows = torch.from_numpy(np.stack([values for _, values in read.values()], axis=1))
-        content = TableContent(columns, tuple(given), self.target, orders(columns, rows) if self.find_orders else ())
+        content = TableContent(
+            columns, tuple(given), self.target, orders.found(columns, rows) if self.find_orders else ()
+        )
         self._say(table, kinds, content)
         return _Whole(content, conditions, content.examples(rows, stored))
 

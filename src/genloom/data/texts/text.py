@@ -12,7 +12,6 @@ training split; there the first ``context`` tokens are not scored.)
 
 import logging
 import os
-import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,11 +23,10 @@ from jaxtyping import Integer
 from torch import Tensor
 
 from genloom.contents.condition import Condition
-from genloom.contents.files import binary, decoded, matching, shown, walk
 from genloom.contents.text import PromptCondition, TextContent, TextWindows
 from genloom.contents.vocabulary import Bytes, Characters, Pieces, Vocabulary
 from genloom.data.base import InMemoryData, Split
-from genloom.data.images.split_folders import split_named
+from genloom.data.texts import files
 from genloom.errors import ConfigError, DataError
 from genloom.limits import Count, PartialShare
 from genloom.part import Part
@@ -199,7 +197,7 @@ class Text(InMemoryData):
 
     @cached_property
     def _tokens(self) -> _Tokens:
-        text = _embedded() if self.path is None else _read(self.path, self.files)
+        text = files.embedded() if self.path is None else files.read(self.path, self.files)
         if not text:
             raise DataError(f"{self._where}: empty; name a file that holds text, by data.path")
         tested, trained = (
@@ -231,74 +229,3 @@ def _chunks(text: str) -> Iterator[str]:
         end = len(text) if line_end < 0 else line_end + 1
         yield text[first:end]
         first = end
-
-
-def _embedded() -> str:
-    """Return the topics in the order of their names, but for those that stand, heading aside, within longer ones."""
-    from pydoc_data.topics import topics
-
-    kept: dict[str, str] = {}
-    for name, text in sorted(topics.items(), key=lambda topic: -len(topic[1])):
-        body = text.strip().split("\n", 3)[-1].strip()
-        if not any(body in other for other in kept.values()):
-            kept[name] = text.strip()
-    return "\n\n".join(kept[name] for name in sorted(kept)) + "\n"
-
-
-def _read(path: Path, files: str) -> str:
-    if not path.is_dir():
-        return _decoded(path)
-    try:
-        found = walk(path, matching(files))
-    except ValueError as error:
-        raise ConfigError(f"data.files: {files!r} is no pattern of files ({error}), such as **/*.txt") from error
-    if found.unreadable:
-        folder, reason = found.unreadable[0]
-        raise DataError(f"data.path: {shown(folder)} cannot be read ({reason})")
-    if not found.files:
-        others = f": {found.passed_over}" if found.others else ""
-        raise DataError(
-            f"{path}: no file in this folder matches {files}{others}; set data.files to what your texts are called"
-        )
-    if found.passed_over:
-        _log.warning(f"{shown(path)}: {found.passed_over}; data.files={files} reads {len(found.files)}")
-    texts = list(map(_decoded, found.files))
-    _say_what_leaks(path, found.files, texts)
-    return "\n".join(texts)
-
-
-def _say_what_leaks(root: Path, files: list[Path], texts: list[str]) -> None:
-    """Say which files are copies, or splits by their names: parts of one text are trained on and judged by."""
-    first: dict[str, Path] = {}
-    copies = [(file, first.setdefault(text, file)) for file, text in zip(files, texts, strict=True) if text.strip()]
-    if twins := [pair for pair in copies if pair[0] is not pair[1]]:
-        _log.warning(
-            f"{shown(root)}: {shown(twins[0][0].name)} holds the same text as {shown(twins[0][1].name)} "
-            f"({len(twins)} such files), so what is tested may be trained on as well; remove the copies"
-        )
-    relative = [file.relative_to(root) for file in files]
-    splits = [path for path in relative if any(split_named(part) for part in (*path.parts[:-1], path.stem))]
-    if len({split_named(part) for path in splits for part in (*path.parts[:-1], path.stem)} - {None}) > 1:
-        _log.warning(
-            f"{shown(root)}: {', '.join(shown(path) for path in splits[:3])} are called as splits are, and joined to "
-            "one text that is split anew; name one of them by data.path to leave the others out"
-        )
-
-
-def _decoded(file: Path) -> str:
-    if file.exists() and not file.is_file():  # a pipe or a device might never end
-        raise DataError(f"data.path: {shown(file)} is no regular file; name a UTF-8 file or a folder of them")
-    try:
-        content = file.read_bytes()
-        if what := binary(content):
-            raise DataError(f"{shown(file)}: it is no text but {what}; save what it says as text in UTF-8")
-        return decoded(content)
-    except FileNotFoundError as error:
-        raise DataError(f"data.path: {shown(file)} does not exist; name a UTF-8 file or a folder of them") from error
-    except OSError as error:
-        raise DataError(f"data.path: {shown(file)} cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{shown(file)}: byte 0x{error.object[error.start]:02x} at offset {error.start} is not UTF-8; convert the "
-            f"file, as by iconv -f latin1 -t utf-8 {shlex.quote(shown(file.name))}"
-        ) from error
