@@ -19,6 +19,7 @@ from torch import Tensor
 from genloom.batch import Batch, Given
 from genloom.contents.condition import Condition, dealt
 from genloom.contents.files import first_array
+from genloom.contents.partial import Partial
 from genloom.contents.shown import Shown
 from genloom.errors import ConfigError, DataError
 from genloom.examples import Examples
@@ -87,6 +88,33 @@ class Content(Condition, ABC):
             raise ConfigError(f"{key}: no file of {self.called} is named")
         stored = [self.read(Path(text).expanduser(), key).content for text in texts]
         return self.encode(dealt(torch.cat(stored), num))
+
+    # What a model completes
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What can be asked for of an example that a model completes, by name; empty where there are no such parts."""
+        return ()
+
+    def in_part(self, asked: Mapping[str, Sequence[str]], num: int) -> Partial:
+        """Return ``num`` examples of which only what is asked for is known.
+
+        Args:
+            asked: by a name of :attr:`parts`, texts, dealt in turn.
+            num: how many.
+
+        Raises:
+            ConfigError: there is nothing such, or it cannot be together.
+        """
+        raise ConfigError(f"given.{next(iter(asked))}: {self.called} have no parts to ask for; leave it out")
+
+    def to_complete(self, partial: Partial) -> tuple[Tensor, Tensor, Tensor]:
+        """Return examples as a model sees them, which of these values are known, and which choices are allowed."""
+        raise NotImplementedError
+
+    def kept(self, completed: Shaped[Tensor, "num ..."], partial: Partial) -> Shaped[Tensor, "num ..."]:
+        """Return completed examples, stored, with what was known as it was, and the rest in accord with it."""
+        raise NotImplementedError
 
     # What a person sees
 

@@ -1,23 +1,25 @@
 """Tables: rows of mixed columns."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
 from genloom import figures
 from genloom.contents.base import Values
-from genloom.contents.columns.base import Column, Place
+from genloom.contents.columns.base import Column, Place, identifier
 from genloom.contents.columns.variables import Variable, variables
+from genloom.contents.condition import dealt
 from genloom.contents.files import first_array
+from genloom.contents.partial import Partial
 from genloom.contents.shown import Picture
-from genloom.errors import DataError, reason
+from genloom.errors import ConfigError, DataError, reason
 from genloom.examples import Examples
 from genloom.part import Part
 
@@ -116,10 +118,16 @@ class TableContent(Values):
         parts = [column.decode(encoded) for column, encoded in self.split(flat)]
         return torch.stack(self.ordered(parts), dim=1).view(*content.shape[:-1], -1)
 
-    def ordered(self, cells: Sequence[Float64[Tensor, " rows"]]) -> list[Float64[Tensor, " rows"]]:
+    def ordered(
+        self, cells: Sequence[Float64[Tensor, " rows"]], *, known: Bool[Tensor, "rows columns"] | None = None
+    ) -> list[Float64[Tensor, " rows"]]:
         """Return the cells of each column, those of two that are in the wrong order having changed places.
 
         What a column may hold stays: of two columns in order, the least and the largest cells are so, too.
+
+        Args:
+            cells: of each column.
+            known: cells that stay where they are.
         """
         kept = list(cells)
         for _ in self.orders:  # a change may put a third one in the wrong order, and so on along a chain
@@ -127,6 +135,8 @@ class TableContent(Values):
             for order in self.orders:
                 low, high = kept[order.lower], kept[order.upper]
                 wrong = low > high  # not where one is missing
+                if known is not None:
+                    wrong &= ~(known[:, order.lower] | known[:, order.upper])
                 if wrong.any():
                     kept[order.lower], kept[order.upper] = torch.where(wrong, high, low), torch.where(wrong, low, high)
                     changed = True
@@ -141,6 +151,66 @@ class TableContent(Values):
         """
         columns = [column.neutral(stored[:, place]) for place, column in enumerate(self.columns)]
         return replace(self, columns=tuple(columns))
+
+    # What a model completes
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The columns, by what they are called where they are asked for."""
+        return tuple(identifier(name) for name in self.names)
+
+    def in_part(self, asked: Mapping[str, Sequence[str]], num: int) -> Partial:
+        """Return ``num`` rows of which only the cells that are asked for are known.
+
+        Raises:
+            ConfigError: a cell is none that the column has, or cells are asked for that no row has together.
+        """
+        stored = torch.zeros(num, len(self.columns), dtype=torch.float64)
+        known = torch.zeros_like(stored, dtype=torch.bool)
+        for name, texts in asked.items():
+            key, place = f"given.{name}", self.parts.index(name)
+            stored[:, place] = dealt(_asked(self.columns[place], texts, key), num)
+            known[:, place] = True
+        for order in self.orders:
+            both = known[:, order.lower] & known[:, order.upper]
+            if (both & (stored[:, order.lower] > stored[:, order.upper])).any():
+                low, high = (self.parts[place] for place in (order.lower, order.upper))
+                raise ConfigError(
+                    f"given.{low}: {', '.join(asked[low])} with given.{high}={','.join(asked[high])}, and in no row of "
+                    f"the data is {low} above {high}; ask for others, or train with data.find_orders=false"
+                )
+        return Partial(stored, known)
+
+    def to_complete(self, partial: Partial) -> tuple[Tensor, Tensor, Tensor]:
+        """Return rows as a model sees them, which of these values are known, and which choices are allowed."""
+        usual = torch.tensor([column.bounds[0] for column in self.columns], dtype=torch.float64)
+        widths = torch.tensor([column.width for column in self.columns])
+        known = partial.known.repeat_interleave(widths, dim=1)
+        allowed = torch.ones_like(known)
+        first = 0
+        for column in self.columns:
+            if column.absent is not None and not partial.gaps:
+                allowed[:, first + column.absent] = False
+            first += column.width
+        return self.encode(torch.where(partial.known, partial.stored, usual)), known, allowed
+
+    def kept(self, completed: Float64[Tensor, "rows columns"], partial: Partial) -> Float64[Tensor, "rows columns"]:
+        """Return completed rows with the known cells as they were; the others keep to the orders with these."""
+        known = partial.known
+        bound = known & ~partial.stored.isnan()
+        least = list(partial.stored.masked_fill(~bound, -torch.inf).unbind(1))
+        most = list(partial.stored.masked_fill(~bound, torch.inf).unbind(1))
+        for _ in self.orders:  # along chains
+            for order in self.orders:
+                least[order.upper] = torch.maximum(least[order.upper], least[order.lower])
+                most[order.lower] = torch.minimum(most[order.lower], most[order.upper])
+        cells = [
+            torch.where(mine, own, drawn.maximum(low).minimum(high))
+            for mine, own, drawn, low, high in zip(
+                known.unbind(1), partial.stored.unbind(1), completed.unbind(1), least, most, strict=True
+            )
+        ]
+        return torch.stack(self.ordered(cells, known=known), dim=1)
 
     # What a person sees
 
@@ -235,6 +305,24 @@ class TableContent(Values):
 
 
 _SHOWN = 12  # columns of a picture
+
+
+def _asked(column: Column, texts: Sequence[str], key: str) -> Float64[Tensor, " texts"]:
+    """Return the cells that are asked for, stored."""
+    import polars as pl
+
+    if not texts:
+        raise ConfigError(f"{key}: nothing is asked for; name {column.called}")
+    try:
+        stored = torch.from_numpy(column.read(pl.Series(list(texts), dtype=pl.String), lambda row: key))
+    except DataError as error:
+        raise ConfigError(str(error)) from error
+    near = column.rounded(stored)
+    if (unlike := (near != stored) & ~stored.isnan()).any():
+        place = int(unlike.int().argmax())
+        cell = column.cells(near)[place]
+        raise ConfigError(f"{key}: {texts[place]} is finer than the column {column.name!r}; ask for {cell}")
+    return stored
 
 
 def _read_frame(path: Path, key: str) -> "pl.DataFrame":

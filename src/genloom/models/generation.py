@@ -8,9 +8,10 @@ from torch import Tensor
 
 from genloom import randomness
 from genloom.batch import Batch, Given
-from genloom.errors import ConfigError
+from genloom.contents.partial import Partial
+from genloom.errors import CapabilityError, ConfigError
 from genloom.examples import Examples
-from genloom.models.abilities import Reconstructs, Samples
+from genloom.models.abilities import Completes, Reconstructs, Samples, offers
 
 #: By a condition's name, texts; None is to be told nothing.
 Asked = Mapping[str, Sequence[str] | None]
@@ -48,6 +49,11 @@ def draw_examples(model: Samples, num: int, *, seed: int, asked: Asked | None = 
     Raises:
         ConfigError: the model has no such condition, or cannot be asked so.
     """
+    content = model.spec.content
+    parts = {name: texts or [] for name, texts in (asked or {}).items() if name not in model.conditions}
+    if parts and offers(model, Completes) and set(parts) <= set(content.parts):
+        _check_enough(parts, num)
+        return complete_examples(model, content.in_part(parts, num), seed=seed)
     rng = randomness.generator(seed, "sample")
     given = as_asked(model, num, asked or {})
     batches = []
@@ -56,6 +62,30 @@ def draw_examples(model: Samples, num: int, *, seed: int, asked: Asked | None = 
         own = given.map(lambda values, part=part: values[part].to(model.device))
         batches.append(draw(model, part.stop - first, rng=rng, given=own))
     return _stored(model, batches)
+
+
+def complete_examples(model: Completes, partial: Partial, *, seed: int) -> Examples:
+    """Return examples of which a part is known, completed by draws from the model's own distribution, on the CPU.
+
+    Args:
+        model: with the weights that shall draw.
+        partial: what is known; it stays bit for bit.
+        seed: of the draws.
+
+    Raises:
+        CapabilityError: the model's sampler draws whole examples only.
+    """
+    if model.sampler is not None and not model.sampler.protocol["plain"]:
+        name = type(model.sampler).__name__
+        raise CapabilityError(f"sampler: {name} draws whole examples, and completes none; choose sampler=plain")
+    rng, content = randomness.generator(seed, "sample"), model.spec.content
+    completed = []
+    for first in range(0, len(partial), _AT_ONCE):
+        part = partial[first : first + _AT_ONCE]
+        values, known, allowed = (each.to(model.device) for each in content.to_complete(part))
+        drawn = model.complete(values, known, rng=rng, allowed=allowed).content
+        completed.append(content.kept(content.decode(drawn).cpu(), part))
+    return content.examples(torch.cat(completed), {})
 
 
 def as_asked(model: Samples, num: int, asked: Asked) -> Given:
@@ -67,17 +97,25 @@ def as_asked(model: Samples, num: int, asked: Asked) -> Given:
 
 def _check_told(model: Samples, name: str) -> None:
     if name not in model.conditions:
-        known = ", ".join(model.conditions) or "nothing"
+        parts = model.spec.content.parts
+        known = ", ".join([*model.conditions, *(parts if offers(model, Completes) else ())]) or "nothing"
+        if name in parts:
+            known += f"; name it in data.given before training, or train a model that completes, for any {name}"
         raise ConfigError(f"given.{name}: the model is not told a {name}; it can be given {known}")
+
+
+def _check_enough(asked: Mapping[str, Sequence[str]], num: int) -> None:
+    for name, texts in asked.items():
+        if len(texts) > num:
+            raise ConfigError(
+                f"given.{name}: {len(texts)} are asked for, which num={num} leaves without a sample each; set "
+                f"num={len(texts)} or more"
+            )
 
 
 def _asked(model: Samples, name: str, texts: Sequence[str], num: int) -> Tensor:
     _check_told(model, name)
-    if len(texts) > num:
-        raise ConfigError(
-            f"given.{name}: {len(texts)} are asked for, which num={num} leaves without a sample each; set "
-            f"num={len(texts)} or more"
-        )
+    _check_enough({name: texts}, num)
     return model.conditions[name].asked(texts, num, f"given.{name}")
 
 

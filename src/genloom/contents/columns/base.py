@@ -73,6 +73,15 @@ class Column(Part, ABC):
     def nearest(self, values: Float64[Tensor, " rows"]) -> Float64[Tensor, " rows"]:
         """Return the nearest stored cells that there are; NaN stays."""
 
+    def rounded(self, values: Float64[Tensor, " rows"]) -> Float64[Tensor, " rows"]:
+        """Return the nearest that can be written, within the bounds or not."""
+        return values
+
+    @property
+    @abstractmethod
+    def absent(self) -> int | None:
+        """Which encoded value says that the cell is missing, counted from the column's first; None if none does."""
+
     @abstractmethod
     def encode(self, stored: Float64[Tensor, " rows"]) -> Float64[Tensor, "rows width"]:
         """Return what a model sees."""
@@ -123,12 +132,13 @@ class Column(Part, ABC):
         """Return the cells that are there for a figure: numbers, or texts."""
         return stored[~stored.isnan()].tolist()
 
-    def read(self, cells: "pl.Series", place: Place) -> Float64[np.ndarray, " rows"]:
+    def read(self, cells: "pl.Series", place: Place, *, gaps: bool = False) -> Float64[np.ndarray, " rows"]:
         """Return the stored cells of a file's.
 
         Args:
             cells: of the file, of any type.
             place: names a row.
+            gaps: whether any cell may be missing, since it is to be filled.
 
         Raises:
             DataError: a cell is nothing that the column has, or is missing where none may be.
@@ -138,17 +148,17 @@ class Column(Part, ABC):
         if cells.dtype == pl.String:
             cells = stripped(cells, known=self.known)
         stored = self._read(cells, place)
-        self.check(torch.from_numpy(stored), place)
+        self.check(torch.from_numpy(stored), place, gaps=gaps)
         return stored
 
-    def check(self, stored: Float64[Tensor, " rows"], place: Place) -> None:
+    def check(self, stored: Float64[Tensor, " rows"], place: Place, *, gaps: bool = False) -> None:
         """Refuse stored cells that the column never has.
 
         Raises:
             DataError: naming the first.
         """
         absent = stored.isnan()
-        if not self.optional and absent.any():
+        if not (self.optional or gaps) and absent.any():
             raise DataError(
                 f"{place(int(absent.int().argmax()))}, column {self.name!r}: the cell is missing, and none was among "
                 "those that the column was learned from; fill it, or leave the row out"
@@ -174,6 +184,12 @@ class Column(Part, ABC):
         if wrong.any():
             row = int(wrong.argmax())
             raise DataError(f"{place(row)}, column {self.name!r}: {cells[row]!r:.60} {why}")
+
+
+def identifier(name: str) -> str:
+    """Return what a column is called where its cells are asked for: its name with letters, digits and _ alone."""
+    bare = "".join(char if char.isalnum() and char.isascii() else "_" for char in name)
+    return bare if bare[:1].isalpha() else f"column_{bare}"
 
 
 def stripped(texts: "pl.Series", known: Sequence[str] = ()) -> "pl.Series":

@@ -75,6 +75,11 @@ class CategoryColumn(Column):
         return False
 
     @property
+    def absent(self) -> int | None:
+        """The last, where cells may be missing."""
+        return len(self.levels) if self.optional else None
+
+    @property
     def bounds(self) -> tuple[float, float]:
         """The places of the first and of the last level."""
         return 0.0, len(self.levels) - 1.0

@@ -55,6 +55,11 @@ class Measured(Column):
         """The limits."""
         return self.low, self.high
 
+    @property
+    def absent(self) -> int | None:
+        """The last, where cells may be missing."""
+        return self.width - 1 if self.optional else None
+
     @abstractmethod
     def rounded(self, values: Float64[Tensor, " rows"]) -> Float64[Tensor, " rows"]:
         """Return the nearest numbers that cells can have."""

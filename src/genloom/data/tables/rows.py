@@ -13,7 +13,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from genloom import randomness
-from genloom.contents.columns.base import Column
+from genloom.contents.columns.base import Column, identifier
 from genloom.contents.condition import Condition
 from genloom.contents.table import GivenColumn, TableContent
 from genloom.contents.transforms import Quantile, Standard, Transform
@@ -262,8 +262,7 @@ class _Whole:
 
 def _identifier(name: str, others: Mapping[str, Condition]) -> str:
     """Return a condition's name for a column's: letters, digits and _."""
-    condition = "".join(char if char.isalnum() and char.isascii() else "_" for char in name)
-    condition = condition if condition[:1].isalpha() else f"column_{condition}"
+    condition = identifier(name)
     if condition in others:
         raise ConfigError(f"data.given: {name!r} and another column would both be called given.{condition}; rename one")
     return condition
