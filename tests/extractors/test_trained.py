@@ -1,5 +1,6 @@
 """The file of an extractor of one's own, and judging by it."""
 
+import copy
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -146,6 +147,34 @@ def test_a_damaged_or_foreign_file_is_refused(file: Path, damage: Callable[[Path
     with pytest.raises(CheckpointError, match=message) as refused:
         Judge({}, {}, extractor=file)
     assert str(file) in str(refused.value) and "metrics.extractor" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"size": 2**20},
+        {"size": 8.5},
+        {"channels": "1"},
+        {"name": "../../elsewhere"},
+        {"name": "a\x1b[2J"},
+        {"name": 3},
+        {"classes": tuple(range(10))},
+        {"warnings": ({},)},
+        {"data": {"name": "digits"}},
+        {"data": {"name": ["digits"], "fingerprint": "a"}},
+        {"data": []},
+        {"widths": (4, -6)},
+        {"num_features": None},
+    ],
+    ids=str,
+)
+def test_a_card_that_cannot_be_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
+    card = copy.copy(CARD)
+    for name, value in change.items():
+        object.__setattr__(card, name, value)  # as whoever writes a file by hand does
+    save(tmp_path / "own.safetensors", untrained(), card)
+    with pytest.raises(CheckpointError, match=r"own\.safetensors: card and weights do not fit"):
+        TrainedExtractor(tmp_path / "own.safetensors")
 
 
 def test_the_shipped_weights_are_not_taken_for_one(file: Path) -> None:

@@ -5,7 +5,6 @@ mean: the floor (real test images), and the ladder (test images with damage of k
 """
 
 import os
-import re
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -20,7 +19,7 @@ from genloom.data.base import InMemoryData, Split
 from genloom.data.images.base import Images
 from genloom.devices import device
 from genloom.errors import ConfigError, DataError
-from genloom.extractors.card import Card
+from genloom.extractors.card import MOST_PIXELS, NAME, Card
 from genloom.extractors.trained import TrainedExtractor, save
 from genloom.extractors.training import Recipe, scale, train
 from genloom.extractors.weights_file import file_sha256
@@ -39,6 +38,10 @@ def run(config: DictConfig) -> None:
     Raises:
         GenloomError: the configuration or the data cannot be used, or the loss is no longer finite.
     """
+    if not NAME.fullmatch(config.name):
+        raise ConfigError(
+            f"name: {config.name[:100]!r} ends the names of numbers; use at most 100 letters, digits, _ and -"
+        )
     recipe = Recipe(**{name: config[name] for name in Recipe.__dataclass_fields__})
     where = device(config.device)
     data = load_data(config.data)
@@ -62,8 +65,6 @@ def run(config: DictConfig) -> None:
 
 
 def _place(config: DictConfig) -> Path:
-    if not re.fullmatch(r"[A-Za-z0-9_-]+", config.name):
-        raise ConfigError(f"name: {config.name!r} ends the names of numbers; use letters, digits, _ and - only")
     folder = Path(config.out or Path("extractors") / config.name).expanduser()
     path = folder / f"{config.name}.safetensors"
     if path.exists():
@@ -112,6 +113,8 @@ def _draft(data: InMemoryData, config: DictConfig, recipe: Recipe) -> Card:
     size = config.size or min(MAX_SIZE, round((content.height + content.width) / 2))
     if size < 4:
         raise ConfigError(f"size: {size} is below the limit of 4 pixels")
+    if size > MOST_PIXELS:
+        raise ConfigError(f"size: {size} is above the limit of {MOST_PIXELS} pixels")
     if not config.widths or min(config.widths) < 1:
         raise ConfigError(f"widths: {list(config.widths)} must be one number or more, each at least 1")
     few = [f"{name} ({count})" for name, count in counts.items() if count < FEW_PER_CLASS]

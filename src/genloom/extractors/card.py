@@ -1,5 +1,6 @@
 """What is known of an extractor that ``genloom extractor`` made: its network, its training and its calibration."""
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +11,13 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
+NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
+MOST_PIXELS = 1024  # on a side: whatever is looked at is resized to it
+
+
 @dataclass(frozen=True)
 class Card:
-    """Plain data; the file of the weights repeats it.
+    """Plain data; the file of the weights repeats it, and may come from a stranger.
 
     Args:
         name: ends the name of every number that the extractor gives.
@@ -28,6 +33,9 @@ class Card:
         ladder: ``fd``, ``kd``, half the width of their intervals and ``num`` by rung, against the same reference.
         warnings: why its numbers may mean little.
         genloom: the version that made it.
+
+    Raises:
+        ValueError: a value is no such thing, or out of its limits.
     """
 
     name: str
@@ -43,6 +51,18 @@ class Card:
     ladder: dict[str, dict[str, float]]
     warnings: tuple[str, ...]
     genloom: str
+
+    def __post_init__(self) -> None:
+        texts = (self.name, self.genloom, *self.classes, *self.warnings, self.data["name"], self.data["fingerprint"])
+        if not all(isinstance(text, str) for text in texts):
+            raise ValueError("a name or a warning is no text")
+        if not NAME.fullmatch(self.name):
+            raise ValueError(f"name: {self.name[:100]!r} is not made of letters, digits, _ and -")
+        sizes = (self.channels, self.size, self.num_features, *self.widths)
+        if not all(isinstance(size, int) and size > 0 for size in sizes):
+            raise ValueError("a size is no whole number above 0")
+        if self.size > MOST_PIXELS:
+            raise ValueError(f"size: {self.size} is above the limit of {MOST_PIXELS}")
 
     def rows(self) -> list[tuple[str, str, str, str]]:
         """Return rung, Fréchet distance, its multiple of the floor, and kernel distance, as text."""

@@ -25,12 +25,14 @@ from torch import Tensor
 from genloom.data import base
 
 _log = logging.getLogger(__name__)
+_ROOMS = ("contents", "extractors", "judging", "metrics")  # whose code computes features and floors
 
 
 @cache
 def schema() -> str:
     """Return the digest of the code that computes what is stored, so that changed code never meets old values."""
-    sources = [base.__file__, *sorted(Path(__file__).parent.glob("*.py"))]
+    package = Path(base.__file__).parents[1]
+    sources = [base.__file__, *(path for room in _ROOMS for path in sorted((package / room).rglob("*.py")))]
     return hashlib.sha256(b"".join(Path(source).read_bytes() for source in sources)).hexdigest()
 
 
