@@ -1,6 +1,7 @@
 """Which device a word means here."""
 
 import contextlib
+import os
 import re
 import sys
 from pathlib import Path
@@ -23,6 +24,11 @@ def device(name: str) -> torch.device:
         usable = ", ".join(kind for kind, here in available.items() if here)
         raise ConfigError(f"device: {name!r} is not available here; use auto or one of {usable}")
     return torch.device(name)
+
+
+def main_memory() -> int:
+    """Return the bytes of the machine's main memory."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def reset_peak_memory(place: torch.device) -> None:

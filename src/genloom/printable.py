@@ -11,3 +11,11 @@ def printable(text: str) -> str:
     A name in a file may hold some: to a terminal they say to clear it, to change its title, or to type an answer.
     """
     return _CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
+def in_bytes(number: int) -> str:
+    """Return so many bytes as a person reads them."""
+    for unit, size in (("GB", 10**9), ("MB", 10**6)):
+        if number >= size / 10:
+            return f"{number / size:.1f} {unit}"
+    return f"{number:,} bytes"

@@ -146,3 +146,12 @@ def test_what_was_not_told_is_not_written_beside_samples(pairs):
         told = vae(pairs.describe()) if not reason else model
         with pytest.raises(ConfigError, match=reason or r"train with model\.drop_given\.label=0\.1"):
             draw_examples(told, 4, seed=0, asked={name: None})
+
+
+def test_more_samples_than_memory_holds_are_refused_at_once(tiny_gan, monkeypatch):
+    with pytest.raises(ConfigError, match=r"^num: 100,000,000,000,000 samples take at least 8.* GB, and this machine"):
+        draw_examples(tiny_gan(), 10**14, seed=0)
+    monkeypatch.setattr("genloom.models.generation.main_memory", lambda: 20_000)  # of 64 bytes each
+    assert len(draw_examples(tiny_gan(), 300, seed=0)) == 300
+    with pytest.raises(ConfigError, match=r"^num: 320 samples take at least 20,480 bytes"):
+        draw_examples(tiny_gan(), 320, seed=0)

@@ -9,9 +9,11 @@ from torch import Tensor
 from genloom import randomness
 from genloom.batch import Batch, Given
 from genloom.contents.partial import Partial
+from genloom.devices import main_memory
 from genloom.errors import CapabilityError, ConfigError
 from genloom.examples import Examples
 from genloom.models.abilities import Completes, Reconstructs, Samples, offers
+from genloom.printable import in_bytes
 
 #: By a condition's name, texts; None is to be told nothing.
 Asked = Mapping[str, Sequence[str] | None]
@@ -47,7 +49,7 @@ def draw_examples(model: Samples, num: int, *, seed: int, asked: Asked | None = 
             what is not asked for is as it is in the data.
 
     Raises:
-        ConfigError: the model has no such condition, or cannot be asked so.
+        ConfigError: the model has no such condition, or cannot be asked so; or so many do not fit into memory.
     """
     content = model.spec.content
     parts = {name: texts or [] for name, texts in (asked or {}).items() if name not in model.conditions}
@@ -55,12 +57,15 @@ def draw_examples(model: Samples, num: int, *, seed: int, asked: Asked | None = 
         _check_enough(parts, num)
         return complete_examples(model, content.in_part(parts, num), seed=seed)
     rng = randomness.generator(seed, "sample")
+    _check_memory(num, 8 * num)
     given = as_asked(model, num, asked or {})
     batches = []
     for first in range(0, num, _AT_ONCE):
         part = slice(first, min(first + _AT_ONCE, num))
         own = given.map(lambda values, part=part: values[part].to(model.device))
         batches.append(draw(model, part.stop - first, rng=rng, given=own))
+        if not first:
+            _check_memory(num, batches[0].content.nbytes * num // part.stop)
     return _stored(model, batches)
 
 
@@ -93,6 +98,14 @@ def as_asked(model: Samples, num: int, asked: Asked) -> Given:
     given = Given({name: _asked(model, name, texts, num) for name, texts in asked.items() if texts is not None})
     given.dropped = {name: _untold(model, name, num) for name, texts in asked.items() if texts is None}
     return given
+
+
+def _check_memory(num: int, num_bytes: int) -> None:
+    if num_bytes > (memory := main_memory()):
+        raise ConfigError(
+            f"num: {num:,} samples take at least {in_bytes(num_bytes)}, and this machine has {in_bytes(memory)} of "
+            "memory; lower it, and draw the others by further seeds"
+        )
 
 
 def _check_told(model: Samples, name: str) -> None:

@@ -1,6 +1,5 @@
 """Pictures that are still to be decoded, and what becomes of them in memory."""
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -12,7 +11,9 @@ from jaxtyping import UInt8
 
 from genloom.contents.image import Images
 from genloom.data.images.decoding import Pixels
+from genloom.devices import main_memory
 from genloom.errors import DataError
+from genloom.printable import in_bytes
 
 
 class Pictures(ABC):
@@ -97,8 +98,7 @@ def in_memory(pictures: Pictures) -> Decoded:
 
 
 def _check_memory(pictures: Pictures, num_bytes: int) -> None:
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if num_bytes > memory:
+    if num_bytes > (memory := main_memory()):
         raise DataError(
             f"the images in {pictures.where} need {in_bytes(num_bytes)}, and this machine has "
             f"{in_bytes(memory)} of memory; set data.storage=disk, or a smaller data.size"
@@ -121,11 +121,3 @@ def _stack(kept: list[Pixels]) -> UInt8[np.ndarray, "num channels height width"]
         stacked[place] = planar(each, channels)
         kept[place] = np.empty((0, 0), np.uint8)  # frees the memory
     return stacked
-
-
-def in_bytes(number: int) -> str:
-    """Return so many bytes as a person reads them."""
-    for unit, size in (("GB", 10**9), ("MB", 10**6)):
-        if number >= size / 10:
-            return f"{number / size:.1f} {unit}"
-    return f"{number:,} bytes"

@@ -30,8 +30,9 @@ from genloom import progress
 from genloom.contents.files import shown
 from genloom.contents.image import Images
 from genloom.data.images.mapped import PixelFile, StoredImages
-from genloom.data.images.pictures import Decoded, Pictures, in_bytes, planar
+from genloom.data.images.pictures import Decoded, Pictures, planar
 from genloom.errors import DataError, reason
+from genloom.printable import in_bytes
 
 _SECONDS = 2  # between two entries of the progress
 _ENDS = {"store.json", "progress.json", "pixels.u8", "pixels.partial", "known.json"}
