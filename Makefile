@@ -19,7 +19,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train evaluate sample forecast encode reconstruct explore report extractor sweep tensorboard test test-integration check format mutants bench results-gan results-vae results-sequence lock clean
+.PHONY: help setup train evaluate sample forecast impute encode reconstruct explore report extractor sweep tensorboard test test-integration check format mutants bench results-gan results-vae results-sequence lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ sample: $(STAMP) ## draw pictures: ARGS="checkpoint=PATH num=64 seed=3"
 
 forecast: $(STAMP) ## what comes after the rows of a table: ARGS="checkpoint=PATH data.path=new.csv"
 	@$(BIN)/genloom forecast $(ARGS)
+
+impute: $(STAMP) ## fill the empty cells of a table: ARGS="checkpoint=PATH data.path=gaps.csv"
+	@$(BIN)/genloom impute $(ARGS)
 
 encode: $(STAMP) ## the latents of real examples, an npz: ARGS="checkpoint=PATH"
 	@$(BIN)/genloom encode $(ARGS)

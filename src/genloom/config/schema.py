@@ -147,6 +147,31 @@ class Forecast:
 
 
 @dataclass
+class TableWithGaps:
+    """A table whose empty cells are filled."""
+
+    path: str = MISSING
+    separator: str | None = None
+    decimal: str | None = None
+
+
+@dataclass
+class Impute:
+    """Keys of ``genloom impute``; conf/impute.yaml explains them."""
+
+    checkpoint: str = MISSING
+    data: TableWithGaps = field(default_factory=TableWithGaps)
+    imputations: int = field(default=MISSING, metadata=_COUNT)
+    fill: str = field(default=MISSING, metadata={"one_of": ("draw", "mean")})
+    draws: int = field(default=MISSING, metadata=_COUNT)
+    seed: int = field(default=MISSING, metadata=_SEED)
+    weights: str | None = field(default=None, metadata=_WEIGHTS)
+    out: str | None = None
+    device: str = MISSING
+    trust: list[str] = field(default_factory=list)
+
+
+@dataclass
 class Explore:
     """Keys of ``genloom explore``; conf/explore.yaml explains them."""
 
@@ -196,7 +221,7 @@ class Extractor:
 
 SCHEMAS = {
     schema.__name__.lower(): schema
-    for schema in (Train, Evaluate, Sample, Encode, Reconstruct, Forecast, Explore, Report, Extractor)
+    for schema in (Train, Evaluate, Sample, Encode, Reconstruct, Forecast, Impute, Explore, Report, Extractor)
 }
 
 

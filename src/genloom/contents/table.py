@@ -212,6 +212,14 @@ class TableContent(Values):
         ]
         return torch.stack(self.ordered(cells, known=known), dim=1)
 
+    def centres(self, draws: Float64[Tensor, "rows draws columns"]) -> Float64[Tensor, "rows columns"]:
+        """Return the mean of each cell's draws, as it can be written; of categories the most frequent."""
+        cells = [
+            column.rounded(own.mean(1)) if column.is_measured else own.mode(1).values
+            for column, own in zip(self.columns, draws.unbind(2), strict=True)
+        ]
+        return torch.stack(cells, dim=1)
+
     # What a person sees
 
     def show(self, stored: Float64[Tensor, "num columns"], *, columns: int | None = None) -> Picture:

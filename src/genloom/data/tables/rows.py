@@ -19,6 +19,7 @@ from genloom.contents.table import GivenColumn, TableContent
 from genloom.contents.transforms import Quantile, Standard, Transform
 from genloom.data.base import InMemoryData, Split
 from genloom.data.tables import orders
+from genloom.data.tables.cells import cells
 from genloom.data.tables.inference import Found, Kind, fitted, found
 from genloom.data.tables.table import Table
 from genloom.errors import ConfigError, DataError
@@ -213,20 +214,11 @@ class Rows(InMemoryData):
         table.check(columns, f"data.path of a model of {spec.name}")
         rows = torch.empty(len(table), len(content.columns), dtype=torch.float64)
         for place, column in enumerate(content.columns):
-            rows[:, place] = torch.from_numpy(self._cells(table, column))
+            rows[:, place] = torch.from_numpy(cells(table, column))
         stored = {
-            each.condition: each.column.to_given(torch.from_numpy(self._cells(table, each.column)))
-            for each in content.given
+            each.condition: each.column.to_given(torch.from_numpy(cells(table, each.column))) for each in content.given
         }
         return _Whole(content, spec.given, content.examples(rows, stored))
-
-    def _cells(self, table: Table, column: Column) -> Float64[np.ndarray, " rows"]:
-        if not column.is_number:
-            return column.read(table.frame[column.name], table.place)
-        numbers, other = table.as_numbers(column.name)
-        if other.any():  # which is refused by name
-            column.read(table.as_texts(column.name).set(~other, None), table.place)
-        return column.read(numbers, table.place)
 
     def _say(self, table: Table, kinds: Sequence[Found], content: TableContent) -> None:
         """Print what each column is taken for, and how to have it otherwise."""
