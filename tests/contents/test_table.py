@@ -1,5 +1,6 @@
 """Rows of tables: stored, encoded, shown, written and read."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -194,3 +195,9 @@ def test_rare_levels_are_read_as_the_other_one():
     cells = column.read(pl.Series(["b", "zzz", "a", "other"]), str)
     assert cells.tolist() == [1, 2, 0, 2]
     assert column.remarks == ["all but the 2 most frequent are 'other': data.max_levels"]
+
+
+def test_dates_are_drawn_in_years():
+    column = DateColumn("visit", Standard(), "%d.%m.%Y", DAY, 0.0, 1e10)
+    seconds = torch.tensor([datetime(year, 1, 1, tzinfo=UTC).timestamp() for year in (1970, 2000, 2020)])
+    assert column.drawn(seconds.double()) == pytest.approx([1970, 2000, 2020], abs=0.01)

@@ -5,6 +5,7 @@ import pytest
 import torch
 from sklearn.metrics import mutual_info_score
 
+from genloom.data.images.base import Images
 from genloom.metrics.disentanglement import Disentanglement, _certainty, information_gaps
 
 FACTORS = torch.cartesian_prod(torch.arange(4), torch.arange(5), torch.arange(6)).repeat(20, 1)[
@@ -85,6 +86,14 @@ def test_mig_is_that_of_numpy_s_histograms_and_scikit_learn_s_mutual_information
 def test_checks_during_training_take_the_gap_alone():
     units, factors = map(torch.from_numpy, mixed_codes())
     assert set(Disentanglement().quick().scores(units, factors)) == {"mig"}
+
+
+def test_models_that_find_no_latents_are_not_measured(tiny_gan, tiny_vae, tiny_data):
+    seen = tiny_data.split("test")
+    known = Images(seen.content, factors=FACTORS[: len(seen)])
+    assert Disentanglement().why_not(tiny_gan(), known).startswith("it needs Encode; this model offers ")
+    assert Disentanglement().why_not(tiny_vae(), known) is None
+    assert "not known" in Disentanglement().why_not(tiny_vae(), seen)
 
 
 def test_units_that_say_nothing_have_no_certainty():

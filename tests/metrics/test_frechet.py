@@ -62,6 +62,9 @@ def test_agrees_with_scipy_and_with_torchmetrics(num: int) -> None:
     root = scipy.linalg.sqrtm(cov_x @ cov_y).real
     expected = ((mean_x - mean_y) ** 2).sum() + np.trace(cov_x + cov_y - 2 * root)
     assert frechet_distance(x, y) == pytest.approx(expected, rel=1e-5)
+    assert frechet_distance(y, x) == pytest.approx(expected, rel=1e-5)
+    small = 1e-3  # what is small in every direction counts as it is
+    assert frechet_distance(small * y, small * x) == pytest.approx(small**2 * expected, rel=1e-4)
 
     features = torch.nn.Identity()
     features.num_features = 40  # type: ignore[assignment]

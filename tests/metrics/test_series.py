@@ -150,6 +150,24 @@ def test_what_has_no_unit_is_left_out_of_mase_only(tmp_path):
     assert found["mase"].details["values"] * 2 == found["mae"].details["values"]
 
 
+def test_a_value_at_the_end_of_an_interval_lies_within(tmp_path):
+    class Ends(GaussianPrediction):
+        def quantiles(self, levels):
+            width = torch.tensor([0.0, 1.0]) if self.upwards else torch.tensor([-1.0, 0.0])
+            return self.mean + width.view(2, 1, 1, 1)
+
+    data = Series(path=table(tmp_path), look_back=6, horizon=4)
+    sgd = partial(torch.optim.SGD, lr=1.0)
+    for Ends.upwards in (True, False):
+
+        class Known(SequenceBaseline):
+            def predict(self, batch):
+                return Ends(batch.content, torch.zeros_like(batch.content))
+
+        known = Known(data.describe(), network=RepeatLast, output=Gaussian, optimizer={"parameters": sgd})
+        assert scores(known, data)["coverage_80"].value == 1
+
+
 def test_intervals_of_a_normal_prediction_are_as_wide_as_scipy_s(tmp_path):
     class Known(SequenceBaseline):
         def predict(self, batch):

@@ -486,6 +486,9 @@ def test_patches_hold_every_step():
     torch.testing.assert_close(patches[:, 0], x[:, [0, 0, 1, 2]])
     torch.testing.assert_close(patches[:, 6], x[:, 17:21])
     assert network.attention(past).shape == (2, 4, 7, 7)
+    for length, stride in ((8, 1), (21, 1)):  # as long as all that there is to see, too
+        dense = Patches(SERIES, 1, backbone=NOT_CAUSAL, normalise=Unchanged(), patch_length=length, stride=stride)
+        assert dense.embed(past.past, past).shape[1] == dense.num_patches == 22 - length
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+import torch
 
 from genloom.objectives.gan import (
     Hinge,
@@ -77,6 +78,17 @@ def test_what_is_logged_holds_no_graph(objective):
     for loss in (side(game(critic, images(*REAL), images(*FAKE))) for side in (objective().discriminator,)):
         assert loss.total.requires_grad
         assert not any(value.requires_grad for value in loss.terms().values())
+
+
+@pytest.mark.parametrize("objective", FORMULAS, ids=lambda objective: objective.__name__)
+def test_what_is_logged_are_mean_scores_or_probabilities(objective):
+    scores = torch.tensor(REAL).mean(), torch.tensor(FAKE).mean()
+    chances = torch.tensor(REAL).sigmoid().mean(), torch.tensor(FAKE).sigmoid().mean()
+    logged = objective().discriminator(game(first_pixel, images(*REAL), images(*FAKE))).terms()
+    for name, wanted in zip(("score_x", "score_G(z)", "D(x)", "D(G(z))"), (*scores, *chances), strict=True):
+        if name in logged:
+            assert logged[name].item() == pytest.approx(wanted.item())
+    assert logged.keys() & {"score_x", "D(x)", "wasserstein_estimate"}
 
 
 @pytest.mark.parametrize("objective", FORMULAS, ids=lambda objective: objective.__name__)
