@@ -11,9 +11,10 @@ import torch
 from pytorch_lightning import Trainer
 from scipy import stats
 
+from genloom.contents.partial import Partial
 from genloom.data.tables.rows import Rows
 from genloom.models.copula import GaussianCopula
-from genloom.models.generation import draw_examples
+from genloom.models.generation import complete_examples, draw_examples
 
 CORRELATION = np.array([[1.0, 0.8, -0.5, 0.3], [0.8, 1.0, -0.2, 0.0], [-0.5, -0.2, 1.0, 0.0], [0.3, 0.0, 0.0, 1.0]])
 SHARES = {"a": 0.2, "b": 0.5, "c": 0.3}
@@ -72,3 +73,31 @@ def test_the_same_latent_is_the_same_row_and_what_lies_between_two_is_a_row(trai
     between = data.describe().content.decode(model.decode(model.interpolate(latent, other, 0.5)).content)
     for place, column in enumerate(data.describe().content.columns):
         column.check(between[:, place], str)
+
+
+def test_a_cell_is_drawn_given_the_others_of_its_row(trained):
+    data, model = trained
+    content, real = data.describe().content, data.split("train").content
+    names = content.names
+    income, group = names.index("income"), names.index("group")
+    rows = draw_examples(model, 1000, seed=0, asked={"group": ["c"]}).content
+    assert (rows[:, group] == content.columns[group].levels.index("c")).all()
+    alike = real[real[:, group] == content.columns[group].levels.index("c")]
+    shares = [each[:, income].isnan().double().mean().item() for each in (rows, alike)]
+    assert shares[0] == pytest.approx(shares[1], abs=0.04)
+    medians = [each[~each[:, income].isnan(), income].median().item() for each in (rows, alike)]
+    assert medians[0] == pytest.approx(medians[1], rel=0.15)  # of all rows it is half as much
+    at = draw_examples(model, 1000, seed=0, asked={"income": ["2.0"]}).content
+    near = real[(real[:, income] - 2.0).abs() < 0.3]
+    for place, column in enumerate(content.columns):
+        column.check(at[:, place], str)
+    shares = [torch.bincount(each[:, group].long(), minlength=3) / len(each) for each in (at, near)]
+    assert (shares[0] - shares[1]).abs().max() < 0.08
+
+
+def test_gaps_are_filled_with_cells_that_are_there(trained):
+    data, model = trained
+    rows = data.split("train").content[:300]
+    filled = complete_examples(model, Partial(rows, ~rows.isnan(), gaps=False), seed=0).content
+    assert not filled.isnan().any()
+    assert torch.equal(filled[~rows.isnan()], rows[~rows.isnan()])

@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor, nn
 
 from genloom.batch import NOTHING, Batch, Given, Latent
 from genloom.contents.table import TableContent
 from genloom.distributions.latents import StandardNormal
+from genloom.distributions.within import draw_within
 from genloom.limits import Count
-from genloom.models.abilities import HasLatents, Samples
+from genloom.models.abilities import Completes, HasLatents, Samples
 from genloom.models.closed_form import ClosedForm
 from genloom.models.from_latents import FromFixedLatents
 from genloom.models.training.passes import Passes
@@ -67,8 +68,8 @@ class GaussianCopula(FromFixedLatents, ClosedForm):
 
     @property
     def abilities(self) -> frozenset[type]:
-        """It draws, and its latents can be walked."""
-        return frozenset({Samples, HasLatents})
+        """It draws and completes, and its latents can be walked."""
+        return frozenset({Samples, Completes, HasLatents})
 
     # Training
 
@@ -97,9 +98,13 @@ class GaussianCopula(FromFixedLatents, ClosedForm):
 
     def decode(self, latent: Latent, given: Given = NOTHING) -> Batch:
         """Return the row of each latent."""
-        content = TableContent.of(self.spec.content)
         with self.evaluating(self.scores) as scores:
-            levels, quantiles = scores(latent["z"]).cpu().double(), scores.quantiles.cpu().double()
+            return self.generated(self._rows(scores(latent["z"])), given)
+
+    def _rows(self, levels: Float[Tensor, "batch variables"]) -> Float[Tensor, "batch width"]:
+        """Return the rows whose variables have these levels."""
+        content = TableContent.of(self.spec.content)
+        levels, quantiles = levels.cpu().double(), self.scores.quantiles.detach().cpu().double()
         low, high = self._ranges()
         num = len(content.columns)
         steps = [column.blocks[0].chosen for column in content.columns] + [True] * len(self.optional)
@@ -110,7 +115,52 @@ class GaussianCopula(FromFixedLatents, ClosedForm):
         for column, absent in zip(self.optional, cells[num:], strict=True):
             cells[column] = cells[column].masked_fill(absent > 0.5, torch.nan)
         rows = [column.nearest(own) for column, own in zip(content.columns, cells[:num], strict=True)]
-        return self.generated(content.encode(torch.stack(rows, dim=1)).to(self.device), given)
+        return content.encode(torch.stack(rows, dim=1)).to(self.device)
+
+    def complete(
+        self,
+        content: Float[Tensor, "batch width"],
+        known: Bool[Tensor, "batch width"],
+        *,
+        rng: torch.Generator,
+        allowed: Bool[Tensor, "batch width"] | None = None,
+    ) -> Batch:
+        """Return the rows with what is not known drawn given what is: normal numbers within the levels of known cells,
+        and the others given these.
+        """
+        content, known = content.to(self.device), known.to(self.device)
+        floor, ceiling = self._levels(content, known, torch.ones_like(known) if allowed is None else allowed)
+        factor = self.scores.factor.detach().cpu().double()
+        scores = draw_within(factor @ factor.T, torch.special.ndtri(floor), torch.special.ndtri(ceiling), rng)
+        drawn = self._rows(torch.special.ndtr(scores))
+        return self.generated(torch.where(known, content, drawn), Given())
+
+    def _levels(
+        self, content: Float[Tensor, "batch width"], known: Bool[Tensor, "batch width"], allowed: Bool[Tensor, "..."]
+    ) -> tuple[Float64[Tensor, "batch variables"], Float64[Tensor, "batch variables"]]:
+        """Return between which levels each variable lies by what is known and allowed; where nothing is, 0 and 1."""
+        table = TableContent.of(self.spec.content)
+        stored, known, allowed = table.decode(content), known.cpu(), allowed.cpu()
+        low, high = self._ranges()
+        quantiles = self.scores.quantiles.detach().cpu().double()
+        values = torch.cat([stored, stored[:, self.optional].isnan().double()], dim=1)
+        firsts = torch.tensor([0, *[column.width for column in table.columns]]).cumsum(0)[:-1]
+        there = ~stored.isnan()
+        told = [known[:, firsts] & there]
+        for column, first in ((table.columns[place], int(firsts[place])) for place in self.optional):
+            absent = first + (column.absent or 0)
+            told.append((known[:, absent] | ~allowed[:, absent]).unsqueeze(1))
+        places = torch.cat(told, dim=1)
+        for number, place in enumerate(self.optional, len(table.columns)):  # what may not be missing is there
+            values[:, number].masked_fill_(~known[:, firsts[place]], 0.0)
+        relative = ((values - low) / (high - low)).nan_to_num(0.0).T.contiguous()
+        num, near = quantiles.shape[1], 1e-6
+        floor = torch.searchsorted(quantiles, relative - near).T / num
+        ceiling = torch.searchsorted(quantiles, relative + near, right=True).T / num
+        least = 0.5 / num
+        outer = (floor == ceiling) & ((floor == 0) | (floor == 1))  # beyond all training rows
+        floor, ceiling = (torch.where(outer, each.clamp(least, 1 - least), each) for each in (floor, ceiling))
+        return floor.double().masked_fill(~places, 0.0), ceiling.double().masked_fill(~places, 1.0)
 
 
 def _at(
