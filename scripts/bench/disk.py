@@ -1,7 +1,7 @@
 """Pictures larger than memory: what decoding them costs, how fast a GAN trains on them, and in how much memory.
 
     python scripts/bench/disk.py --num 200000                          # pictures in a folder
-    python scripts/bench/disk.py --num 200000 --source hub             # Parquet shards; needs the package datasets
+    python scripts/bench/disk.py --num 200000 --source hub             # Parquet shards
     python scripts/bench/disk.py --num 20000 --decoders 0 2 --only decode
 
 Pictures of 64x64 are made below --folder once. Then, each by itself:
@@ -95,7 +95,7 @@ def data_of(source: str, place: Path, **options: Any) -> Any:
     return Hub(path=str(place), columns=COLUMNS, **options)
 
 
-COLUMNS = {"image": "image", "label": "label"}  # Parquet that Polars wrote says nothing of what its columns are
+COLUMNS = {"label": "label"}  # Parquet that Polars wrote says nothing of what its columns are
 
 
 def chosen(source: str, place: Path) -> list[str]:

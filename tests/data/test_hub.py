@@ -1,18 +1,22 @@
-"""Images of what the package datasets reads; without it, what is said."""
+"""Images of Parquet files; of what else the package datasets reads, where that is installed; else what is said."""
 
 import builtins
 import io
-from collections.abc import Callable
-from pathlib import Path
+import json
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from PIL import Image
 
+from genloom.data.images import datasets_rows
 from genloom.data.images.hub import Hub
 from genloom.data.images.mapped import StoredImages
+from genloom.data.images.parquet import by_split
+from genloom.data.images.parquet import splits as parquet_splits
 from genloom.errors import ConfigError, DataError
 
 SPLITS = ("train", "val", "test")
@@ -31,21 +35,32 @@ def rows(num: int, seed: int) -> dict[str, list[Any]]:
     return {"img": [Image.fromarray(each) for each in pixels], "fine": [place % 3 for place in range(num)]}
 
 
+IMAGE = pl.Struct({"bytes": pl.Binary, "path": pl.String})
+LABEL = {"names": ["x", "y", "z"], "_type": "ClassLabel"}
+
+
+def png(image: Image.Image) -> dict[str, Any]:
+    buffer = io.BytesIO()
+    image.save(buffer, "png")
+    return {"bytes": buffer.getvalue(), "path": None}
+
+
+def write(path: Path, cells: list[Any], fine: list[Any] | None, more: dict[str, Any] | None = None) -> None:
+    """Write Parquet as the package datasets does: with what its columns mean in the metadata."""
+    frame = pl.DataFrame({"img": pl.Series(cells, dtype=IMAGE)})
+    features: dict[str, Any] = {"img": {"_type": "Image"}}
+    for name, (column, feature) in ({} if fine is None else {"fine": (fine, LABEL)} | (more or {})).items():
+        frame, features[name] = frame.with_columns(pl.Series(name, column)), feature
+    frame.write_parquet(path, row_group_size=16, metadata={"huggingface": json.dumps({"info": {"features": features}})})
+
+
+def parquet(path: Path, num: int, seed: int = 0, **more: Any) -> None:
+    made = rows(num, seed)
+    write(path, [png(image) for image in made["img"]], made["fine"], more)
+
+
 @pytest.fixture
-def table(datasets: Any) -> Callable[..., Any]:
-    """Makes rows of pictures and labels."""
-
-    def make(num: int, seed: int = 0, **more: Any) -> Any:
-        plain = {name: column for name, (column, _) in more.items()}
-        features = {"img": datasets.Image(), "fine": datasets.ClassLabel(names=["x", "y", "z"])}
-        features |= {name: feature for name, (_, feature) in more.items()}
-        return datasets.Dataset.from_dict({**rows(num, seed), **plain}, features=datasets.Features(features))
-
-    return make
-
-
-@pytest.fixture
-def shards(table: Callable[..., Any], tmp_path: Path) -> Path:
+def shards(tmp_path: Path) -> Path:
     """Parquet: two shards to train on, one to test on."""
     place = tmp_path / "set" / "data"
     place.mkdir(parents=True)
@@ -54,7 +69,7 @@ def shards(table: Callable[..., Any], tmp_path: Path) -> Path:
         ("train-00001-of-00002", 30, 1),
         ("test-00000-of-00001", 20, 2),
     ):
-        table(num, seed).to_parquet(place / f"{name}.parquet")
+        parquet(place / f"{name}.parquet", num, seed)
     return place.parent
 
 
@@ -105,20 +120,30 @@ def test_both_storages_are_alike_and_later_runs_find_the_pixels(shards: Path, mo
     assert read(shards).fingerprint == disk.fingerprint
 
 
-def test_a_changed_shard_is_noticed(shards: Path, table: Callable[..., Any]) -> None:
+def test_a_changed_shard_is_noticed(shards: Path) -> None:
     before = read(shards).fingerprint
-    table(31, 5).to_parquet(shards / "data" / "train-00001-of-00002.parquet")
+    parquet(shards / "data" / "train-00001-of-00002.parquet", 31, 5)
     assert read(shards).fingerprint != before
 
 
-@pytest.mark.parametrize("form", ["one file", "saved", "saved splits", "folder"])
-def test_other_forms(form: str, table: Callable[..., Any], datasets: Any, tmp_path: Path) -> None:
+def test_one_file(tmp_path: Path) -> None:
+    parquet(tmp_path / "it.parquet", 60)
+    data = read(tmp_path / "it.parquet")
+    assert data.classes == ("x", "y", "z")
+    assert found(data, *SPLITS) == known((60, 0))
+    assert len({part for split in SPLITS for part in found(data, split)}) == 60  # no row in two splits
+
+
+@pytest.mark.parametrize("form", ["saved", "saved splits", "folder"])
+def test_what_the_package_reads(form: str, datasets: Any, tmp_path: Path) -> None:
     place = tmp_path / "it"
-    if form == "one file":
-        place = tmp_path / "it.parquet"
-        table(60).to_parquet(place)
-    elif form == "saved":
-        table(60).save_to_disk(place)
+    features = datasets.Features({"img": datasets.Image(), "fine": datasets.ClassLabel(names=["x", "y", "z"])})
+
+    def table(num: int, seed: int) -> Any:
+        return datasets.Dataset.from_dict(rows(num, seed), features=features)
+
+    if form == "saved":
+        table(60, 0).save_to_disk(place)
     elif form == "saved splits":
         datasets.DatasetDict({"train": table(40, 0), "test": table(20, 1)}).save_to_disk(place)
     else:
@@ -129,13 +154,63 @@ def test_other_forms(form: str, table: Callable[..., Any], datasets: Any, tmp_pa
     data = read(place)
     assert data.classes == ("x", "y", "z")
     assert found(data, *SPLITS) == known(*([(40, 0), (20, 1)] if form == "saved splits" else [(60, 0)]))
-    assert len({part for split in SPLITS for part in found(data, split)}) == 60  # no row in two splits
 
 
-def test_columns_are_chosen_or_refused_by_name(table: Callable[..., Any], datasets: Any, tmp_path: Path) -> None:
-    coarse = [place % 2 for place in range(60)], datasets.ClassLabel(names=["even", "odd"])
-    text = [f"kind {place % 4}" for place in range(60)], datasets.Value("string")
-    table(60, coarse=coarse, text=text).to_parquet(tmp_path / "it.parquet")
+def test_parquet_is_read_as_the_package_reads_it(datasets: Any, tmp_path: Path) -> None:
+    features = datasets.Features({"img": datasets.Image(), "fine": datasets.ClassLabel(names=["x", "y", "z"])})
+    shards = tmp_path / "set"
+    shards.mkdir()
+    for name, num in {"a_test": 9, "b_train": 20, "c_train": 30}.items():
+        datasets.Dataset.from_dict(rows(num, num), features=features).to_parquet(shards / f"{name}.parquet")
+    ours, theirs = parquet_splits(shards), datasets_rows.read(str(shards), None, download=False)
+    assert ours is not None
+    assert list(ours) == list(theirs)
+    for name, table in ours.items():
+        assert table.columns == theirs[name].columns
+        assert table.values("fine") == theirs[name].values("fine")
+        every_third = range(0, len(table), 3)
+        cells, others = (list(each.images("img", every_third)) for each in (table, theirs[name]))
+        assert cells == others
+
+
+def test_files_are_of_the_split_that_they_are_named_after() -> None:
+    def named(*files: str) -> dict[str, list[str]]:
+        return {split: [str(each) for each in own] for split, own in by_split([*map(PurePath, files)]).items()}
+
+    shards = ("data/odd-00000-of-00001.parquet", "data/test-00000-of-00001-1f.parquet")
+    assert named(*shards, "other.parquet") == {"odd": [shards[0]], "test": [shards[1]]}
+    assert named("train/a.parquet", "my-valid/b.parquet") == {
+        "train": ["train/a.parquet"],
+        "validation": ["my-valid/b.parquet"],
+    }
+    assert named("a_train.parquet", "a_test.parquet") == {"train": ["a_train.parquet"], "test": ["a_test.parquet"]}
+    assert named("trains.parquet", "contest.parquet") == {"train": ["trains.parquet", "contest.parquet"]}
+
+
+def test_many_files_are_read_a_part_at_a_time(shards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = read(shards, storage="memory").fingerprint
+    monkeypatch.setattr("genloom.data.images.parquet._READ", 2000)  # some seven rows
+    assert read(shards, storage="memory").fingerprint == whole
+
+
+def test_damaged_and_unlike_files_are_named(shards: Path) -> None:
+    shard = shards / "data" / "train-00001-of-00002.parquet"
+    whole = shard.read_bytes()
+    shard.write_bytes(b"PAR1" + bytes(400) + whole[404:])
+    with pytest.raises(DataError, match=r"train-00001-of-00002\.parquet: its rows from 0 on cannot be read"):
+        read(shards)
+    shard.write_bytes(whole[:-9])
+    with pytest.raises(DataError, match=r"(?s)data\.path: .*name another"):
+        read(shards)
+    write(shard, [png(image) for image in rows(9, 3)["img"]], None)
+    with pytest.raises(DataError, match=r"train-00001-of-00002\.parquet has no fine, which .*test-00000.* has"):
+        read(shards)
+
+
+def test_columns_are_chosen_or_refused_by_name(tmp_path: Path) -> None:
+    coarse = [place % 2 for place in range(60)], {"names": ["even", "odd"], "_type": "ClassLabel"}
+    text = [f"kind {place % 4}" for place in range(60)], {"dtype": "string", "_type": "Value"}
+    parquet(tmp_path / "it.parquet", 60, coarse=coarse, text=text)
     with pytest.raises(ConfigError, match=r"data\.columns\.label: .* has fine and coarse; choose one, as .*label=fine"):
         read(tmp_path / "it.parquet")
     assert read(tmp_path / "it.parquet", columns={"label": "coarse"}).classes == ("even", "odd")
@@ -146,13 +221,10 @@ def test_columns_are_chosen_or_refused_by_name(table: Callable[..., Any], datase
         read(tmp_path / "it.parquet", columns={"depth": "fine"})
 
 
-def test_a_row_that_cannot_be_used_is_named_or_left_out(datasets: Any, tmp_path: Path) -> None:
-    buffer = io.BytesIO()
-    rows(1, 0)["img"][0].save(buffer, "png")
-    cells = [{"bytes": buffer.getvalue(), "path": None}] * 60
+def test_a_row_that_cannot_be_used_is_named_or_left_out(tmp_path: Path) -> None:
+    cells: list[Any] = [png(rows(1, 0)["img"][0])] * 60
     cells[7], cells[9] = {"bytes": b"no picture", "path": None}, None
-    features = datasets.Features({"img": datasets.Image()})
-    datasets.Dataset.from_dict({"img": cells}, features=features).to_parquet(tmp_path / "it.parquet")
+    write(tmp_path / "it.parquet", cells, None)
     with pytest.raises(DataError, match=r"(?s)2 of the images .*row 7: not an image.*data\.on_bad=skip"):
         read(tmp_path / "it.parquet")
     data = read(tmp_path / "it.parquet", on_bad="skip")
@@ -161,9 +233,12 @@ def test_a_row_that_cannot_be_used_is_named_or_left_out(datasets: Any, tmp_path:
     assert data.classes is None
 
 
-def test_what_is_not_there_is_named(datasets: Any, tmp_path: Path) -> None:
+def test_a_name_that_is_not_there_is_named(datasets: Any) -> None:
     with pytest.raises(DataError, match=r"nobody/nothing_at_all: there is no such file or folder"):
         read("nobody/nothing_at_all")
+
+
+def test_what_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"data\.path: .*empty"):
         (tmp_path / "empty").mkdir()
         read(tmp_path / "empty")
@@ -180,8 +255,8 @@ def test_without_the_package_it_is_named(monkeypatch: pytest.MonkeyPatch, tmp_pa
         return imported(name, *rest)
 
     monkeypatch.setattr(builtins, "__import__", refuse)
-    with pytest.raises(ConfigError, match=r"data=hub reads by the package datasets.*pip install datasets"):
-        read(tmp_path)
+    with pytest.raises(ConfigError, match=r"read by the package datasets, which is not.*pip install datasets"):
+        read(tmp_path / "elsewhere")
 
 
 def test_pixels_of_a_row_equal_those_of_a_file(tmp_path: Path) -> None:

@@ -1,32 +1,32 @@
-"""Images of what the library `datasets` reads: Parquet shards, Arrow files, image folders, sets of a hub.
+"""Images in rows: of Parquet files, or of what else the library `datasets` reads (Arrow files, sets of a hub).
 
-https://huggingface.co/docs/datasets. Where a set has a test split, that is the test split, and validation is cut from
-training where there is none; else a hash of the row's number assigns each row to a split. What is decoded, and how it
-is kept, is as of :class:`~genloom.data.images.folder.ImageFolder`.
+Where a set has a test split, that is the test split, and validation is cut from training where there is none; else a
+hash of the row's number assigns each row to a split. What is decoded, and how it is kept, is as of
+:class:`~genloom.data.images.folder.ImageFolder`.
 """
 
 import hashlib
-import pickle
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
+import polars as pl
 import torch
 
 from genloom import randomness
 from genloom.contents.decoder import Decoder, UnusableFileError
 from genloom.data.base import Split
+from genloom.data.images import datasets_rows, parquet
 from genloom.data.images.base import Images
 from genloom.data.images.decoded import DecodedImages, Read
 from genloom.data.images.decoding import Pixels, decode
 from genloom.data.images.pictures import Pictures
+from genloom.data.images.rows import Rows
 from genloom.data.images.split_folders import split_named
 from genloom.errors import ConfigError, DataError, reason
-
-_TOGETHER = 64  # rows that are read at a time
-_MAPPED = 10_000  # rows after which the pages that they were read from are given back
 
 
 class TablePictures(Pictures):
@@ -34,9 +34,9 @@ class TablePictures(Pictures):
 
     Args:
         where: the tables are, for messages.
-        tables: of `datasets`, by the names of their splits; their images undecoded.
+        tables: by the names of their splits.
         column: that holds the images.
-        places: table and row of each picture; rows of one table that follow each other are read together.
+        places: table and row of each picture; they are read in long parts if rows mostly ascend.
         decoder: reads one.
         decoders: see :func:`~genloom.data.images.decoding.decode`.
     """
@@ -46,7 +46,7 @@ class TablePictures(Pictures):
     def __init__(
         self,
         where: str,
-        tables: Mapping[str, Any],
+        tables: Mapping[str, Rows],
         column: str,
         places: Sequence[tuple[str, int]],
         decoder: Decoder,
@@ -72,42 +72,43 @@ class TablePictures(Pictures):
         return str(path)
 
     def identity(self) -> str:
-        """Return a digest of the Arrow files that `datasets` maps: their paths, sizes and times of change."""
+        """Return a digest of the files that hold the rows: their paths, sizes and times of change."""
         digest = hashlib.sha256()
         for name, table in self.tables.items():
-            digest.update(f"{name} {len(table)} {self.column}\n".encode())
-            for file in table.cache_files:
-                status = Path(file["filename"]).stat()
-                digest.update(f"{file['filename']} {status.st_size} {status.st_mtime_ns}\n".encode())
+            digest.update(f"{name} {len(table)} {self.column}\n{table.identity()}".encode())
         return digest.hexdigest()
 
     def decoded(self, first: int = 0) -> Generator[Pixels | str]:
         """Decode the images from position ``first`` on."""
         return decode(self._encoded(first), len(self) - first, _CellDecoder(self.decoder), self.decoders)
 
-    def _encoded(self, first: int) -> Iterator[Mapping[str, Any] | None]:
-        name, table, read = "", None, 0
-        for begin in range(first, len(self), _TOGETHER):
-            together = self.places[begin : begin + _TOGETHER]
-            for split in dict.fromkeys(split for split, _ in together):
-                if table is None or split != name or read > _MAPPED:
-                    # a table that is sent maps its files anew, and the old map's pages go
-                    name, table, read = split, pickle.loads(pickle.dumps(self.tables[split])), 0
-                cells = table[[row for each, row in together if each == split]][self.column]
-                yield from cells
-                read += len(cells)
+    def _encoded(self, first: int) -> Iterator[Any]:
+        for name, rows in ascending(self.places[first:]):
+            yield from self.tables[name].images(self.column, rows)
+
+
+def ascending(places: Sequence[tuple[str, int]]) -> Iterator[tuple[str, list[int]]]:
+    """Cut places, in their order, into parts of one table whose rows ascend: each is read in one go."""
+    starts = [
+        at
+        for at, ((table, row), (before, last)) in enumerate(zip(places[1:], places[:-1], strict=True), 1)
+        if table != before or row <= last
+    ]
+    for start, end in pairwise([0, *starts, len(places)]):
+        yield places[start][0], [row for _, row in places[start:end]]
 
 
 @dataclass(frozen=True)
 class _CellDecoder:
-    """Reads what a cell of images holds: the bytes of a file, or its path."""
+    """Reads what a cell of images holds: the bytes of a file, or its path, or both by name."""
 
     decoder: Decoder
 
-    def __call__(self, cell: Mapping[str, Any] | None) -> Pixels:
-        if cell is None or (cell["bytes"] is None and cell["path"] is None):
+    def __call__(self, cell: bytes | str | Mapping[str, Any] | None) -> Pixels:
+        found = (cell["path"] if cell["bytes"] is None else cell["bytes"]) if isinstance(cell, Mapping) else cell
+        if found is None:
             raise UnusableFileError("no image in this row")
-        return self.decoder(Path(cell["path"]) if cell["bytes"] is None else cell["bytes"])
+        return self.decoder(Path(found) if isinstance(found, str) else found)
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ class _Set:
 
 
 class Hub(DecodedImages):
-    """Images, and their labels, of a set that the library `datasets` reads.
+    """Images, and their labels, of a published set; `datasets` reads what is no Parquet.
 
     Args:
         path: a folder (of Parquet, Arrow or picture files, or as ``save_to_disk`` writes it), a file, or the name of a
@@ -133,7 +134,7 @@ class Hub(DecodedImages):
         **decoded: see :class:`~genloom.data.images.decoded.DecodedImages`.
 
     Raises:
-        ConfigError: `datasets` is not installed, or columns are not there.
+        ConfigError: columns are not there, or `datasets` is needed and not installed.
         DataError: there is no such set; on reading, naming the rows that cannot be used.
     """
 
@@ -177,35 +178,26 @@ class Hub(DecodedImages):
         return self.split("train") if self._set.own_validation else self._set.images[train.start : val.stop]
 
     @cached_property
-    def _tables(self) -> dict[str, Any]:
+    def _tables(self) -> Mapping[str, Rows]:
         """The set's splits, by its own names of them."""
-        datasets = _library()
         place = Path(self.path).expanduser()
-        try:
-            if any((place / file).is_file() for file in ("state.json", "dataset_dict.json")):
-                found = datasets.load_from_disk(str(place))
-            elif place.is_file():
-                kind = "arrow" if place.suffix == ".arrow" else place.suffix.removeprefix(".")
-                found = datasets.load_dataset(kind, self.subset, data_files=str(place))
-            elif place.exists():
-                found = datasets.load_dataset(str(place), self.subset)
-            else:
-                local = datasets.DownloadConfig(local_files_only=not self.download)
-                found = datasets.load_dataset(self.path, self.subset, download_config=local)
-        except Exception as error:  # whatever is wrong with files or network, of any of a dozen libraries
-            missing = "" if place.exists() else "there is no such file or folder, and no set of this name came: "
-            raise DataError(f"data.path: {self.path}: {missing}{reason(error)}; name another") from error
-        return dict(found) if isinstance(found, dict) else {str(found.split or "train"): found}
+        if self.subset is None and place.exists():
+            try:
+                if (found := parquet.splits(place)) is not None:
+                    return found
+            except (OSError, pl.exceptions.PolarsError) as error:
+                raise DataError(f"data.path: {self.path}: {reason(error)}; name another") from error
+        return datasets_rows.read(self.path, self.subset, download=self.download)
 
-    def _column(self, role: str, kind: str) -> str | None:
-        """Return the column that is named, or the only one that is of a kind of `datasets`; None if none is."""
-        features = next(iter(self._tables.values())).features
+    def _column(self, role: Literal["image", "label"]) -> str | None:
+        """Return the column that is named, or the only one of that kind; None if none is."""
+        columns = next(iter(self._tables.values())).columns
         named = self.columns.get(role)
         if named is not None:
-            if named not in features:
-                raise ConfigError(f"data.columns.{role}: {self.path} has no {named}; it has {', '.join(features)}")
+            if named not in columns:
+                raise ConfigError(f"data.columns.{role}: {self.path} has no {named}; it has {', '.join(columns)}")
             return named
-        able = [name for name, feature in features.items() if type(feature).__name__ == kind]
+        able = [name for name, column in columns.items() if column.kind == role]
         if len(able) > 1:
             raise ConfigError(
                 f"data.columns.{role}: {self.path} has {' and '.join(able)}; choose one, as "
@@ -214,9 +206,9 @@ class Hub(DecodedImages):
         return able[0] if able else None
 
     def _image_column(self) -> str:
-        column = self._column("image", "Image")
+        column = self._column("image")
         if column is None:
-            columns = ", ".join(next(iter(self._tables.values())).features)
+            columns = ", ".join(next(iter(self._tables.values())).columns)
             raise DataError(
                 f"data.columns.image: {self.path} says of none of its columns ({columns}) that it holds images; set "
                 "data.columns.image, if one does"
@@ -252,8 +244,7 @@ class Hub(DecodedImages):
                 order[self._split_of(name, row, given)].append((name, row))
         places = [place for rows in order.values() for place in rows]
         splits: list[Split] = [split for split, rows in order.items() for _ in rows]
-        undecoded = {name: table.cast_column(column, _library().Image(decode=False)) for name, table in tables.items()}
-        pictures = TablePictures(self.path, undecoded, column, places, Decoder(self.size, self.channels), self.decoders)
+        pictures = TablePictures(self.path, tables, column, places, Decoder(self.size, self.channels), self.decoders)
         made_of = {"path": self.path, "subset": self.subset, "column": column}
         read = self._read(pictures, splits, [], made_of)
         classes, labels = self._labels(tables, [places[position] for position in read.usable])
@@ -261,15 +252,15 @@ class Hub(DecodedImages):
         return _Set(images, read, classes, given == set(get_args(Split)))
 
     def _labels(
-        self, tables: Mapping[str, Any], places: Sequence[tuple[str, int]]
+        self, tables: Mapping[str, Rows], places: Sequence[tuple[str, int]]
     ) -> tuple[tuple[str, ...] | None, torch.Tensor | None]:
         """Return the classes, and the class of each picture; None twice if no column says."""
-        column = self._column("label", "ClassLabel")
+        column = self._column("label")
         if column is None:
             return None, None
-        cells = {name: list(table[column]) for name, table in tables.items()}
+        cells = {name: table.values(column) for name, table in tables.items()}
         values = [cells[name][row] for name, row in places]
-        names = getattr(next(iter(tables.values())).features[column], "names", None)
+        names = next(iter(tables.values())).columns[column].names
         lacking = [place for place, value in zip(places, values, strict=True) if value is None or value == -1]
         if lacking:
             raise DataError(
@@ -285,13 +276,3 @@ class Hub(DecodedImages):
                     "classes; name another"
                 )
         return tuple(map(str, names)), torch.tensor(values, dtype=torch.int64)
-
-
-def _library() -> Any:
-    try:
-        import datasets  # pyright: ignore[reportMissingImports]
-    except ImportError as error:
-        raise ConfigError(
-            "data: data=hub reads by the package datasets, which is not installed; pip install datasets"
-        ) from error
-    return datasets
