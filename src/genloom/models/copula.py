@@ -131,7 +131,11 @@ class GaussianCopula(FromFixedLatents, ClosedForm):
         content, known = content.to(self.device), known.to(self.device)
         floor, ceiling = self._levels(content, known, torch.ones_like(known) if allowed is None else allowed)
         factor = self.scores.factor.detach().cpu().double()
-        scores = draw_within(factor @ factor.T, torch.special.ndtri(floor), torch.special.ndtri(ceiling), rng)
+        # as if as many rows as there are variables had shown no correlation: columns that all but tell each other would
+        # magnify what is not known of them
+        share = len(factor) / (len(factor) + (self.spec.num_examples or len(factor)))
+        shrunk = torch.lerp(factor @ factor.T, torch.eye(len(factor), dtype=factor.dtype), share)
+        scores = draw_within(shrunk, torch.special.ndtri(floor), torch.special.ndtri(ceiling), rng)
         drawn = self._rows(torch.special.ndtr(scores))
         return self.generated(torch.where(known, content, drawn), Given())
 
