@@ -55,4 +55,6 @@ def test_neighbours_agree_with_scipy() -> None:
     among = cdist(y, y)
     among.sort(1)
     assert squared_radii(y, 4).sqrt().numpy() == pytest.approx(among[:, 1:5], rel=1e-4)
-    assert nearest(y, y, others=True).distance.numpy() == pytest.approx(among[:, 1], rel=1e-4)
+    every = torch.arange(len(y))
+    assert nearest(y[3::5], y, other_than=every[3::5]).distance.numpy() == pytest.approx(among[3::5, 1], rel=1e-4)
+    assert nearest(y, y, other_than=every).distance.numpy() == pytest.approx(among[:, 1], rel=1e-4)

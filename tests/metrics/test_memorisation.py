@@ -40,7 +40,11 @@ def test_copies_are_flagged_and_unseen_images_are_not(digits: Digits, tmp_path: 
     assert mixed.details["identical_to_a_training_image"] >= 200
 
 
-def test_authenticity_agrees_with_its_definition(digits: Digits, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kept", [0, 60_000])  # training images up to which all are compared with each other
+def test_authenticity_agrees_with_its_definition(
+    kept: int, digits: Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("genloom.metrics.memorisation._KEPT", kept)
     noise = torch.randint(0, 256, (100, 1, 32, 32), generator=torch.Generator().manual_seed(0))
     pictures = (0.8 * digits.split("val").content[:100] + 0.2 * noise).byte()
     train, fake, unseen = (

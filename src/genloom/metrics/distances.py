@@ -79,14 +79,17 @@ class Nearest:
 
 
 def nearest(
-    queries: Float32[Tensor, "queries features"], points: Float32[Tensor, "points features"], *, others: bool = False
+    queries: Float32[Tensor, "queries features"],
+    points: Float32[Tensor, "points features"],
+    *,
+    other_than: Int64[Tensor, " queries"] | None = None,
 ) -> Nearest:
     """Return the nearest of ``points`` to each query.
 
     Args:
         queries: where to look from.
         points: where to look; at least 2.
-        others: ``queries`` are ``points``, and each is to find another than itself.
+        other_than: the point that each query must not find: itself, where it is one of them.
     """
     found = Nearest(
         torch.full((len(queries),), torch.inf, dtype=torch.float32), torch.zeros(len(queries), dtype=torch.int64)
@@ -95,12 +98,12 @@ def nearest(
         part = points[first : first + _POINTS]
         index = torch.empty_like(found.index)
         for chunk in squared_distances(queries, part):
-            if others:
-                _exclude_self(chunk, first)
+            if other_than is not None:
+                _exclude(chunk, other_than[chunk.rows] - first)
             index[chunk.rows] = smallest(chunk.squared, 1).squeeze(1)
         distance = (queries - part[index]).norm(dim=1)
-        if others:  # where a part holds nothing but the point itself
-            distance[index + first == torch.arange(len(queries))] = torch.inf
+        if other_than is not None:  # where a part holds nothing but that point
+            distance[index + first == other_than] = torch.inf
         nearer = distance < found.distance
         found = Nearest(torch.where(nearer, distance, found.distance), torch.where(nearer, index + first, found.index))
     return found
@@ -110,7 +113,7 @@ def squared_radii(points: Float32[Tensor, "points features"], num: int) -> Float
     """Return the squared distances from each point to its ``num`` nearest others, ascending."""
     radii = torch.empty(len(points), num, dtype=torch.float32)
     for chunk in squared_distances(points, points):
-        _exclude_self(chunk)
+        _exclude(chunk, torch.arange(chunk.rows.start, chunk.rows.stop))
         radii[chunk.rows] = chunk.squared.gather(1, smallest(chunk.squared, num))
     return radii
 
@@ -124,9 +127,7 @@ def mean_distance(points: Float32[Tensor, "points features"]) -> float:
     return total / (len(points) * (len(points) - 1))
 
 
-def _exclude_self(chunk: Chunk, first: int = 0) -> None:
-    """Set distances of queries to themselves, the points' columns starting with the query ``first``, to infinity."""
-    columns = chunk.squared.shape[1]
-    own = torch.arange(chunk.rows.start, chunk.rows.stop) - first
-    inside = ((own >= 0) & (own < columns)).nonzero().squeeze(1)
-    chunk.squared[inside, own[inside]] = torch.inf
+def _exclude(chunk: Chunk, columns: Int64[Tensor, " rows"]) -> None:
+    """Set the distance of each query to the point in one column to infinity; columns outside are of no point here."""
+    inside = ((columns >= 0) & (columns < chunk.squared.shape[1])).nonzero().squeeze(1)
+    chunk.squared[inside, columns[inside]] = torch.inf

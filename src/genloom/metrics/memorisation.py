@@ -13,7 +13,7 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Bool, Float, Int64, Shaped
 from torch import Tensor
 
 from genloom import randomness
@@ -23,6 +23,8 @@ from genloom.judging.evidence import Evidence, View
 from genloom.judging.metric import Comparison, Direction, Score
 from genloom.limits import Count
 from genloom.metrics.distances import Nearest, nearest
+
+_KEPT = 60_000  # training images up to which the distances of all from each other are computed once, and kept
 
 
 @dataclass(frozen=True)
@@ -49,10 +51,7 @@ class Memorisation(Comparison):
         """Return ``train_distance`` and ``authenticity``; exact copies are counted in the details."""
         train, heldout = (evidence.real(role, candidate.extractor) for role in ("train", "heldout"))
         found, unseen = self._nearest_train(candidate, train), self._nearest_train(heldout, train)
-        among = train.derived(
-            "nearest_others", lambda: vars(nearest(train.features.vectors, train.features.vectors, others=True))
-        )
-        authentic = found.distance > among["distance"][found.index]
+        authentic = found.distance > self._from_others(train, found.index)
         twins = zip(candidate.images[: len(found.index)].parts(500), train.images[found.index].parts(500), strict=True)
         same = torch.cat([_equal(ours, theirs) for ours, theirs in twins])
         details = {"identical_to_a_training_image": int(same.sum()), "unauthentic": int((~authentic).sum())}
@@ -67,6 +66,17 @@ class Memorisation(Comparison):
 
         bank = train.images.fingerprint
         return Nearest(**view.derived("nearest_train", compute, train=bank, num=self.num_candidates))
+
+    def _from_others(self, train: View, index: Int64[Tensor, " chosen"]) -> Float[Tensor, " chosen"]:
+        """Return the distances of some training images from the others that are nearest to them."""
+        vectors = train.features.vectors
+        if len(vectors) > _KEPT:
+            chosen, places = index.unique(return_inverse=True)
+            return nearest(vectors[chosen], vectors, other_than=chosen).distance[places]
+        every = torch.arange(len(vectors))
+        return train.derived("nearest_others", lambda: vars(nearest(vectors, vectors, other_than=every)))["distance"][
+            index
+        ]
 
 
 def _ratio_of_medians(
