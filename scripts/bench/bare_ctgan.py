@@ -10,6 +10,7 @@ import argparse
 import time
 from pathlib import Path
 
+# pyright: reportMissingImports=false
 import pandas as pd
 import torch
 from ctgan import CTGAN, TVAE
