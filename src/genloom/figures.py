@@ -2,17 +2,18 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 from genloom.contents.shown import Picture
 from genloom.outlook import Forecast
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 DPI = 100
@@ -105,40 +106,117 @@ def curves(values: Mapping[str, Sequence[float]], *, xlabel: str, ylabel: str) -
     return drawn(figure)
 
 
-def marginals(
-    cells_of: Mapping[str, Sequence[float] | Sequence[str]], *, num: int, note: str | None = None, columns: int = 4
-) -> Picture:
+Cells = Sequence[float] | Sequence[str]
+
+
+def marginals(sets: Mapping[str, Mapping[str, Cells]], *, note: str | None = None, columns: int = 4) -> Picture:
     """Draw how the cells of each column are distributed: numbers as a histogram, texts as bars of the most frequent.
 
     Args:
-        cells_of: by a column's name, those that are there.
-        num: rows; where fewer cells are there, the share of the missing ones is said.
+        sets: by what they are called, the cells that are there of each column, by its name; the same names in each. Of
+            several the first is drawn as grey areas, and what is frequent there is shown.
         note: written below.
         columns: of panels.
     """
-    columns = min(columns, len(cells_of))
-    rows = -(-len(cells_of) // columns)
-    figure = new(3 * columns, 2.2 * rows + (0.3 if note else 0))
+    names = list(next(iter(sets.values())))
+    columns = min(columns, len(names))
+    rows = -(-len(names) // columns)
+    figure = new(3 * columns, 2.2 * rows + 0.3 * ((note is not None) + (len(sets) > 1)))
     panels = list(figure.subplots(rows, columns, squeeze=False).flat)
-    for axes in panels[len(cells_of) :]:
+    for axes in panels[len(names) :]:
         axes.set_visible(False)
-    for axes, (name, cells) in zip(panels, cells_of.items(), strict=False):
-        if cells and isinstance(cells[0], str):
-            frequent = Counter(cells).most_common(_BARS)
-            axes.barh([_short(str(text)) for text, _ in frequent], [count / num for _, count in frequent])
-            axes.invert_yaxis()
-        elif cells:
-            axes.hist(cells, bins=min(30, max(5, int(len(cells) ** 0.5))), weights=[1 / num] * len(cells))
-            axes.locator_params(axis="x", nbins=4)
-        missing = f" ({1 - len(cells) / num:.0%} missing)" if len(cells) < num else ""
-        axes.set_title(f"{_short(name, 28)}{missing}", fontsize=9)
+    for axes, name in zip(panels, names, strict=False):
+        cells = {called: each[name] for called, each in sets.items()}
+        if any(each and isinstance(each[0], str) for each in cells.values()):
+            _bars(axes, cells)
+        elif any(cells.values()):
+            _histograms(axes, cells)
+        axes.set_title(_short(name, 28), fontsize=9)
         axes.tick_params(labelsize=7)
+    if len(sets) > 1:
+        handles = next(axes for axes in panels if axes.get_legend_handles_labels()[0]).get_legend_handles_labels()
+        figure.legend(*handles, fontsize=8, loc="outside upper center", ncols=len(sets))
     if note:
         figure.supxlabel(note, fontsize=8)
     return drawn(figure)
 
 
 _BARS = 8  # texts of a panel
+_COLOURS = ("0.75", "C0")  # of the first of several sets, and of the others
+
+
+def _bars(axes: "Axes", cells: Mapping[str, Sequence[Any]]) -> None:
+    counts = {called: Counter(each) for called, each in cells.items()}
+    first = next(iter(counts.values()))
+    texts = [text for text, _ in sum(counts.values(), Counter()).most_common()]
+    texts = sorted(texts, key=lambda text: -first[text])[:_BARS]
+    height = 0.8 / len(cells)
+    for place, (called, each) in enumerate(counts.items()):
+        shares = [each[text] / max(each.total(), 1) for text in texts]
+        heights = [position + (place + 0.5) * height - 0.4 for position in range(len(texts))]
+        axes.barh(heights, shares, height, color=_COLOURS[place] if len(cells) > 1 else "C0", label=called)
+    axes.set_yticks(range(len(texts)), [_short(str(text)) for text in texts])
+    axes.invert_yaxis()
+
+
+def _histograms(axes: "Axes", cells: Mapping[str, Sequence[Any]]) -> None:
+    together = [value for each in cells.values() for value in each]
+    fewest = min(len(each) for each in cells.values() if each)
+    edges = np.histogram_bin_edges(together, bins=min(30, max(5, int(fewest**0.5))))
+    for place, (called, each) in enumerate(cells.items()):
+        weights = np.full(len(each), 1 / max(len(each), 1))
+        shared: dict[str, Any] = {"bins": edges, "weights": weights, "label": called}
+        if place:
+            axes.hist(each, **shared, color=_COLOURS[1], histtype="step", linewidth=1.5)
+        else:
+            axes.hist(each, **shared, color=_COLOURS[0] if len(cells) > 1 else "C0")
+    axes.locator_params(axis="x", nbins=4)
+
+
+def associations(
+    names: Sequence[str],
+    real: Float64[np.ndarray, "columns columns"],
+    ours: Float64[np.ndarray, "columns columns"],
+    pairs: Mapping[tuple[str, str], Mapping[str, tuple[Cells, Cells]]],
+) -> Picture:
+    """Draw how columns go together: matrices of real rows, of samples and of their difference; below, some pairs.
+
+    Args:
+        names: of the columns.
+        real: their association in real rows, from -1 to 1.
+        ours: in samples.
+        pairs: by the names of two columns, the cells of each set, by what it is called; the second is drawn above.
+    """
+    side = min(4.5, 2.4 + 0.08 * len(names))
+    figure = new(3 * side + 0.8, side + (2.8 if pairs else 0))
+    whole = figure.subfigures(2 if pairs else 1, 1, height_ratios=[side, 2.8] if pairs else None, squeeze=False)[:, 0]
+    panels = whole[0].subplots(1, 3)
+    for axes, (title, matrix) in zip(
+        panels, {"real": real, "samples": ours, "samples − real": ours - real}.items(), strict=True
+    ):
+        axes.imshow(matrix, vmin=-1, vmax=1, cmap="RdBu_r")
+        axes.set_title(title, fontsize=9)
+        few = len(names) <= _NAMED
+        axes.set_xticks(range(len(names)) if few else [], [_short(name) for name in names] if few else [], rotation=90)
+        axes.set_yticks(
+            range(len(names)) if few and axes is panels[0] else [],
+            [_short(name) for name in names] if few and axes is panels[0] else [],
+        )
+        axes.tick_params(labelsize=6)
+    whole[0].colorbar(panels[0].images[0], ax=list(panels), shrink=0.8).ax.tick_params(labelsize=7)
+    if pairs:
+        below = whole[1].subplots(1, len(pairs), squeeze=False)[0]
+        for axes, ((one, other), sets) in zip(below, pairs.items(), strict=True):
+            for place, (called, (x, y)) in enumerate(sets.items()):
+                axes.scatter(x, y, s=8, color=("C0", "0.25")[place], alpha=0.6, linewidths=0, label=called)
+            axes.set_xlabel(_short(one, 28), fontsize=8)
+            axes.set_ylabel(_short(other, 28), fontsize=8)
+            axes.tick_params(labelsize=7)
+        below[0].legend(fontsize=7)
+    return drawn(figure)
+
+
+_NAMED = 40  # columns whose names are written
 
 
 def _short(text: str, most: int = 14) -> str:

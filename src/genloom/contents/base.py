@@ -40,6 +40,7 @@ class Content(Condition, ABC):
         layout: how that array is to be read, for the line that names it; without it the array's type is said.
         units: what values a squared error is of.
         resized: what a message on examples of another shape ends with: how to give others.
+        seen_at_once: examples that are enough for a person to judge by.
     """
 
     remedy: ClassVar[str] = "choose a part that is"
@@ -51,6 +52,7 @@ class Content(Condition, ABC):
     layout: ClassVar[str] = ""
     units: ClassVar[str] = "values"
     resized: ClassVar[str] = "; give examples of that shape"
+    seen_at_once: ClassVar[int] = 64
 
     @property
     @abstractmethod
@@ -126,6 +128,15 @@ class Content(Condition, ABC):
             stored: the examples.
             columns: of what is arranged in rows.
         """
+
+    def compared(self, samples: Shaped[Tensor, "num ..."], real: Shaped[Tensor, "others ..."]) -> Shown:
+        """Return generated and real examples as one thing to look at; by default side by side, generated ones first.
+
+        Args:
+            samples: stored.
+            real: stored.
+        """
+        return self.show(samples).beside(self.show(real))
 
     def thumbnails(
         self, stored: Shaped[Tensor, "num ..."], most: int

@@ -72,6 +72,7 @@ class TableContent(Values):
     layout = " float64: categories by their place, dates as seconds since 1970, NaN where nothing is"
     units = "encoded values"
     resized = "; give rows of the same columns"
+    seen_at_once = 1000
 
     columns: tuple[Column, ...]
     given: tuple[GivenColumn, ...] = ()
@@ -224,10 +225,18 @@ class TableContent(Values):
 
     def show(self, stored: Float64[Tensor, "num columns"], *, columns: int | None = None) -> Picture:
         """Draw how the cells of each of the first twelve columns are distributed."""
-        first = self.columns[:_SHOWN]
-        more = f"the first {_SHOWN} of {len(self.columns)} columns" if len(self.columns) > _SHOWN else None
-        drawn = {column.name: column.drawn(stored[:, place]) for place, column in enumerate(first)}
-        return figures.marginals(drawn, num=len(stored), note=more)
+        return figures.marginals({"": self._drawn(stored)}, note=self._left_out)
+
+    def compared(self, samples: Float64[Tensor, "num columns"], real: Float64[Tensor, "others columns"]) -> Picture:
+        """Draw the distributions of generated and of real cells into the same panels."""
+        return figures.marginals({"real": self._drawn(real), "samples": self._drawn(samples)}, note=self._left_out)
+
+    def _drawn(self, stored: Float64[Tensor, "num columns"]) -> dict[str, list[float] | list[str]]:
+        return {column.name: column.drawn(stored[:, place]) for place, column in enumerate(self.columns[:_SHOWN])}
+
+    @property
+    def _left_out(self) -> str | None:
+        return f"the first {_SHOWN} of {len(self.columns)} columns" if len(self.columns) > _SHOWN else None
 
     # Files
 

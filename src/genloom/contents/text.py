@@ -113,6 +113,7 @@ class TextContent(Content):
     suite = "text"
     batches = TextBatch
     array = "tokens"
+    seen_at_once = 4
 
     length: int
     vocabulary: Vocabulary

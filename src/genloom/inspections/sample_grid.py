@@ -11,22 +11,23 @@ from genloom.models.generation import draw_examples
 
 
 class SampleGrid(PictureLook):
-    """Samples on the left, as many training examples on the right; of text, above and below.
+    """Samples beside as many training examples, as their content is compared: pictures left and right, text above and
+    below, columns of a table in the same panels.
 
     Args:
-        num: examples on each side.
+        num: examples on each side; None is what is enough to judge such content by.
         every_iterations: how often; None is the end only.
     """
 
     name = "samples"
 
-    def __init__(self, *, num: Count = 64, every_iterations: Count | None = 500) -> None:
+    def __init__(self, *, num: Count | None = None, every_iterations: Count | None = 500) -> None:
         super().__init__(every_iterations=every_iterations)
         self.num = num
 
     def picture(self, model: Samples, data: Callable[[], InMemoryData]) -> Shown:
         """Draw from fixed latents."""
         content = model.spec.content
-        samples = draw_examples(model, self.num, seed=model.seed).content
-        real = data().split("train")[slice(0, self.num)].content
-        return content.show(samples).beside(content.show(real))
+        num = self.num or content.seen_at_once
+        samples = draw_examples(model, num, seed=model.seed).content
+        return content.compared(samples, data().split("train")[slice(0, num)].content)

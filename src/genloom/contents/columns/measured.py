@@ -289,4 +289,4 @@ class CellCondition(Values):
 
     def show(self, stored: Float64[Tensor, " num"], *, columns: int | None = None) -> Picture:
         """Draw how they are distributed."""
-        return figures.marginals({self.column.name: self.column.drawn(stored)}, num=len(stored))
+        return figures.marginals({"": {self.column.name: self.column.drawn(stored)}})
