@@ -41,7 +41,7 @@ IMPORTED_ONCE = [
         f"genloom.commands.{name}"
         for name in ("train", "sample", "encode", "reconstruct", "evaluate", "forecast", "explore")
     ),
-    *(f"genloom.data.{name}" for name in ("images.digits", "images.torchvision_sets", "text", "series.series")),
+    *(f"genloom.data.{name}" for name in ("images.digits", "images.torchvision_sets", "texts.text", "series.series")),
     *(f"genloom.models.{name}" for name in ("gan", "vae", "pca", "sequence")),
     *("genloom.judging.judge", "sklearn.datasets", "torchmetrics", "tensorboard", "hydra.core.hydra_config"),
 ]
