@@ -1,4 +1,6 @@
-"""Adversarial objectives and their regularisers: any list of terms over one game."""
+"""Adversarial objectives, regularisers and auxiliary terms: any list of terms over one game. Each derives from
+``GanTerm`` (:mod:`.game`).
+"""
 
 from genloom.objectives.gan.adversarial import (
     Hinge,
