@@ -8,13 +8,27 @@ import polars as pl
 Command = Callable[..., tuple[int, str, str]]
 
 
+def test_a_vae_writes_rows_that_it_reconstructs(run: Command, tmp_path: Path) -> None:
+    few = ["logger=none", "callbacks=none", "progress_bar=false", "metrics=none", "trainer.max_steps=1"]
+    code, _, err = run("train", "data=wine", "model=table/vae", *few, "run.dir=run")
+    assert code == 0, err
+    code, out, err = run("reconstruct", "checkpoint=run", "num=5", "out=ours")
+    assert code == 0, err
+    assert "reconstructions.csv (5 rows of 14 columns)" in out
+    assert pl.read_csv(tmp_path / "ours" / "reconstructions.csv").shape == (5, 14)
+    code, _, err = run("reconstruct", "checkpoint=run", "num=5", "out=ours", "format=png")
+    assert code == 2 and "format: rows of tables are not written as png; set it to csv or parquet" in err
+
+
 def test_cells_are_asked_for_and_gaps_filled_by_a_checkpoint(run: Command, tmp_path: Path) -> None:
     few = ["logger=none", "callbacks=none", "progress_bar=false", "metrics=none", "trainer.max_steps=2"]
     code, _, err = run("train", "data=iris", "model=table/transformer", *few, "run.dir=run")
     assert code == 0, err
-    code, _, err = run("sample", "checkpoint=run", "num=4", "given.petal_width__cm_=[0.3,1.2]", "out=asked")
+    given = "given.petal_width__cm_=[0.3,1.2]"
+    code, _, err = run("sample", "checkpoint=run", "num=4", given, "out=asked", "format=parquet")
     assert code == 0, err
-    asked = pl.read_csv(tmp_path / "asked" / "samples.csv")
+    asked = pl.read_parquet(tmp_path / "asked" / "samples.parquet")
+    assert not (tmp_path / "asked" / "samples.csv").exists()
     assert asked["petal width (cm)"].to_list() == [0.3, 1.2, 0.3, 1.2]
     code, _, err = run("sample", "checkpoint=run", "num=4", "given.petal=1", "out=other")
     assert code == 2 and "it can be given sepal_length__cm_" in err

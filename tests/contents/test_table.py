@@ -78,8 +78,8 @@ def test_a_missing_cell_is_said_by_the_last_block_and_nothing_else():
 
 def test_rows_are_written_as_the_file_had_them_and_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
-    lines = TABLE.save(Examples(ROWS), tmp_path)
-    assert lines[0] == "rows:     samples.csv (60 rows of 5 columns)"
+    TABLE.save(Examples(ROWS), tmp_path)
+    assert TABLE.export(Examples(ROWS), Path("samples"), "csv") == ["rows:     samples.csv (60 rows of 5 columns)"]
     first = (tmp_path / "samples.csv").read_text(encoding="utf-8").splitlines()[:2]
     assert first[0] == '"income, €",age,visit,city,smoker'
     frame = pl.read_csv(tmp_path / "samples.csv", infer_schema=False)
@@ -93,6 +93,31 @@ def test_rows_are_written_as_the_file_had_them_and_read_again(tmp_path: Path, mo
     turned.with_columns(pl.col("visit").str.to_date("%d.%m.%Y")).write_parquet(tmp_path / "turned.parquet")
     assert same(TABLE.read(tmp_path / "turned.parquet", "samples").content, ROWS)
     assert (tmp_path / "marginals.png").stat().st_size > 5000
+
+
+def test_rows_are_written_with_types_and_read_again(tmp_path: Path):
+    flag = CategoryColumn("member", ("False", "True"), (40, 20), missing=0.1)
+    code = CategoryColumn("code", ("01", "2"), (40, 20))  # as a number it would be another text
+    stamp = DateColumn("at", Standard(), "%Y-%m-%dT%H:%M:%S+00:00", 1.0, 0.0, 2e9)
+    whole = torch.tensor([[0.0, 1, 1.0], [1, 0, 86_401], [torch.nan, 1, 0]] * 20, dtype=torch.float64)
+    given = GivenColumn("city", COLUMNS[3], 3)
+    table = TableContent((*COLUMNS[:3], COLUMNS[4], flag, code, stamp), (given,))
+    stored = torch.cat([ROWS[:, :3], ROWS[:, 4:], whole], dim=1)
+    cities = COLUMNS[3].to_given(ROWS[:, 3])
+    assert table.export(Examples(stored, {"city": cities}), tmp_path / "it", "parquet")[0].endswith("8 columns)")
+    frame = pl.read_parquet(tmp_path / "it.parquet")
+    assert frame.columns == ["income, €", "age", "visit", "city", "smoker", "member", "code", "at"]
+    assert frame.dtypes == [
+        pl.Float64, pl.Int64, pl.Date, pl.Categorical, pl.Int64, pl.Boolean, pl.Categorical, pl.Datetime("us", "UTC"),
+    ]  # fmt: skip
+    assert same(table.read(tmp_path / "it.parquet", "samples").content, stored)
+    assert same(COLUMNS[3].from_given(cities), torch.from_numpy(COLUMNS[3].read(frame["city"], str)))
+
+
+def test_forms_that_rows_are_not_written_in_are_refused():
+    assert (TABLE.form(None), TABLE.form("parquet")) == ("csv", "parquet")
+    with pytest.raises(ConfigError, match=r"format: rows of tables are not written as xlsx; set it to csv or parquet$"):
+        TABLE.form("xlsx")
 
 
 @pytest.mark.parametrize(
@@ -131,7 +156,7 @@ def test_files_that_are_no_rows_of_the_table_are_refused(tmp_path: Path):
     np.savez(tmp_path / "f.npz", np.zeros((3, 4)))
     with pytest.raises(DataError, match=r"holds float64 of \(3, 4\); rows of \(5,\) are needed"):
         TABLE.read(tmp_path / "f.npz", "samples")
-    TABLE.save(Examples(ROWS), tmp_path)
+    TABLE.export(Examples(ROWS), tmp_path / "samples", TABLE.form(None))
     with pytest.raises(DataError, match=r"holds 60 rows; at least 61 are needed"):
         TABLE.read(tmp_path / "samples.csv", "samples", at_least=61)
     with pytest.raises(DataError, match="drawn: examples of 4 cannot be judged against data of 5; give rows"):

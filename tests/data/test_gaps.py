@@ -38,7 +38,7 @@ def test_a_csv_keeps_all_cells_but_the_empty_ones(tmp_path: Path) -> None:
     assert partial.known.tolist() == [[True, True, True, False], [True, False, False, True]]
     assert partial.stored[0, :3].tolist() == [3, 2.5, 0]
     assert not partial.gaps
-    gaps.write(gaps.filled(FOUND), tmp_path / "out.csv")
+    gaps.write(FOUND, tmp_path / "out.csv")
     written = "kind;id;size;age;day\nx;a;2,50;3;1970-01-02\ny;b;1,5;04;1970-01-03\n y;;1,0;5;1970-01-04\n"
     assert (tmp_path / "out.csv").read_text(encoding="utf-8") == written
 
@@ -54,10 +54,19 @@ def test_a_parquet_keeps_its_types(tmp_path: Path) -> None:
     )
     frame.write_parquet(tmp_path / "gaps.parquet")
     gaps = Gaps(tmp_path / "gaps.parquet", SPEC)
-    gaps.write(gaps.filled(FOUND), tmp_path / "out.parquet")
+    gaps.write(FOUND, tmp_path / "out.parquet")
     filled = pl.read_parquet(tmp_path / "out.parquet")
     assert [*filled.schema.values()] == [pl.Int16, pl.Float64, pl.Categorical, pl.Date]
     assert filled.rows() == [(7, 1.5, "x", date(1970, 1, 2)), (4, 1.5, "y", date(2020, 1, 1))]
+
+
+def test_a_csv_that_is_filled_into_a_parquet_gets_types(tmp_path: Path) -> None:
+    (tmp_path / "gaps.csv").write_text("kind,age,size,day,id\nx,3,2.5,,01\n,4.5,NA,1970-01-03,b\n", encoding="utf-8")
+    gaps = Gaps(tmp_path / "gaps.csv", SPEC)
+    gaps.write(FOUND, tmp_path / "out.parquet")
+    filled = pl.read_parquet(tmp_path / "out.parquet")
+    assert filled.dtypes == [pl.Categorical, pl.Float64, pl.Float64, pl.Date, pl.String]  # 4.5 is no whole number
+    assert filled.rows() == [("x", 3, 2.5, date(1970, 1, 2), "01"), ("y", 4.5, 1.5, date(1970, 1, 3), "b")]
 
 
 def test_a_table_without_gaps_stays(tmp_path: Path) -> None:
@@ -65,7 +74,7 @@ def test_a_table_without_gaps_stays(tmp_path: Path) -> None:
     (tmp_path / "whole.csv").write_text(text)
     gaps = Gaps(tmp_path / "whole.csv", SPEC)
     assert len(gaps.partial) == 0
-    gaps.write(gaps.filled(FOUND[:0]), tmp_path / "out.csv")
+    gaps.write(FOUND[:0], tmp_path / "out.csv")
     assert (tmp_path / "out.csv").read_text() == text
 
 

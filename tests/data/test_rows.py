@@ -20,6 +20,8 @@ from genloom.data.tables.inference import Found, found
 from genloom.data.tables.rows import Rows
 from genloom.data.tables.table import Table
 from genloom.errors import ConfigError, DataError, GenloomError
+from genloom.examples import Examples
+from genloom.spec import Spec
 
 NUM = 200
 FIRST = datetime.date(2020, 1, 1)
@@ -114,6 +116,38 @@ def test_a_table_is_read_with_its_columns_types_and_said_once(tmp_path: Path, ca
     assert len(caplog.records) == 1
     assert "  id      left out            counts the rows; to keep it: data.columns.id=categ" in said
     assert "  bmi     numeric" in said and "% missing" in said
+
+
+def test_samples_have_the_types_of_the_parquet_that_they_are_like(tmp_path: Path):
+    rng = np.random.default_rng(0)
+    at = [datetime.datetime(2020, 1, 1) + datetime.timedelta(seconds=int(s)) for s in rng.integers(0, 10**7, NUM)]
+    frame = people(
+        age=pl.Series(rng.integers(18, 90, NUM), dtype=pl.Int16),
+        income=pl.Series(rng.lognormal(10, 1, NUM), dtype=pl.Float32),
+        visit=people()["visit"].str.to_date(),
+        at=pl.Series(at, dtype=pl.Datetime("ns")),
+        seen=pl.Series(at, dtype=pl.Datetime("ms", "UTC")),
+        city=people()["city"].cast(pl.Categorical),
+        smoker=people()["smoker"].cast(pl.Boolean),
+        level=pl.Series(rng.integers(0, 3, NUM), dtype=pl.UInt8),
+        half=rng.integers(0, 3, NUM) / 2,
+    )
+    frame.write_parquet(tmp_path / "people.parquet")
+    data = rows(tmp_path / "people.parquet", columns={"level": "categorical", "half": "categorical"}, given=["sex"])
+    spec = Spec.from_dict(data.describe().to_dict())  # as a checkpoint holds it
+    content = TableContent.of(spec.content)
+    samples = content.decode(torch.randn(50, *content.shape, generator=torch.Generator().manual_seed(0)))
+    content.export(Examples(samples, {"sex": torch.arange(50) % 2}), tmp_path / "samples", "parquet")
+    assert pl.read_parquet_schema(tmp_path / "samples.parquet") == frame.schema
+    again = content.read(tmp_path / "samples.parquet", "samples").content
+    assert torch.equal(again.nan_to_num(-1), samples.nan_to_num(-1))
+    content.export(Examples(samples), tmp_path / "samples", "csv")
+    again = content.read(tmp_path / "samples.csv", "samples").content
+    assert torch.equal(again.nan_to_num(-1), samples.nan_to_num(-1))
+    other = rows(tmp_path / "samples.parquet")
+    other.follow(spec)
+    parts = torch.cat([other.split(split).content for split in ("train", "val", "test")])
+    assert sorted(parts.nan_to_num(-1).tolist()) == sorted(samples.nan_to_num(-1).tolist())
 
 
 def test_splits_share_out_all_rows_the_same_way_for_every_seed(tmp_path: Path):

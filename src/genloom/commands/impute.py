@@ -40,7 +40,7 @@ def run(config: DictConfig) -> None:
     for number, rows in enumerate(completed.unbind(1), 1):
         out = output.file(_numbered(config, number), Path("samples") / f"{file.stem}-{path.stem}{path.suffix}")
         try:
-            gaps.write(gaps.filled(rows), out)
+            gaps.write(rows, out)
         except OSError as error:
             raise ConfigError(f"out: {out} cannot be written ({error.strerror}); set out") from error
         paths.append(out)

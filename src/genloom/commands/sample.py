@@ -38,12 +38,13 @@ def run(config: DictConfig) -> None:
             f"length: {config.length} tokens are asked of a model of {model.spec.content.called}, which are all of one "
             "shape; leave length out"
         )
+    form = drawing.spec.content.form(config.format)
     usual = Path("samples") / f"{file.stem}-seed{config.seed}"
     with output.folder(config.out, usual, keeps=False) as out:
         if offers(drawing, Continues):
             _write(drawing, TextContent.of(model.spec.content), asked, config, out)
         else:
-            _draw(drawing, asked, config, out)
+            _draw(drawing, asked, config, out, form)
 
 
 def _texts(value: Any) -> list[str] | None:
@@ -51,12 +52,15 @@ def _texts(value: Any) -> list[str] | None:
     return None if value is None else [str(each) for each in (value if isinstance(value, ListConfig) else [value])]
 
 
-def _draw(model: Samples, asked: Mapping[str, list[str] | None], config: DictConfig, out: Path) -> None:
+def _draw(
+    model: Samples, asked: Mapping[str, list[str] | None], config: DictConfig, out: Path, form: str | None
+) -> None:
     """Write samples as their content is written; in as many columns as something is asked for in turn."""
     examples = draw_examples(model, config.num, seed=config.seed, asked=asked)
     print(f"{config.num} samples ({model.weights} weights, seed {config.seed})")
     columns = max((len(texts) for texts in asked.values() if texts), default=None)
-    print("\n".join(model.spec.content.save(examples, out, columns=columns)))
+    content = model.spec.content
+    print("\n".join(content.export(examples, out / "samples", form) + content.save(examples, out, columns=columns)))
 
 
 def _write(

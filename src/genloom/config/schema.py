@@ -88,6 +88,7 @@ class Sample:
     out: str | None = None
     given: dict[str, Any] = field(default_factory=dict, metadata=_LITERAL)
     length: int | None = field(default=None, metadata=_COUNT)
+    format: str | None = None
     sampler: dict[str, Any] = field(default_factory=dict, metadata=_OBJECT_OR_CHANGES)
     device: str = MISSING
     trust: list[str] = field(default_factory=list)
@@ -118,6 +119,8 @@ class Encode(_OfExamples):
 @dataclass
 class Reconstruct(_OfExamples):
     """Keys of ``genloom reconstruct``; conf/reconstruct.yaml explains them."""
+
+    format: str | None = None
 
 
 @dataclass

@@ -38,6 +38,7 @@ class Content(Condition, ABC):
         examples: the class of its examples, as a model generates them.
         array: what samples are called in a file of arrays.
         layout: how that array is to be read, for the line that names it; without it the array's type is said.
+        forms: what :meth:`export` writes examples as for other programs; the first unless another is asked for.
         units: what values a squared error is of.
         resized: what a message on examples of another shape ends with: how to give others.
         seen_at_once: examples that are enough for a person to judge by.
@@ -50,6 +51,7 @@ class Content(Condition, ABC):
     examples: ClassVar[type[Examples]] = Examples
     array: ClassVar[str] = "values"
     layout: ClassVar[str] = ""
+    forms: ClassVar[tuple[str, ...]] = ()
     units: ClassVar[str] = "values"
     resized: ClassVar[str] = "; give examples of that shape"
     seen_at_once: ClassVar[int] = 64
@@ -151,7 +153,7 @@ class Content(Condition, ABC):
     # Files
 
     def save(self, examples: Examples, out: Path, *, columns: int | None = None) -> list[str]:
-        """Write generated examples: something to look at, and ``samples.npz``.
+        """Write generated examples for people: something to look at, and ``samples.npz``.
 
         Args:
             examples: the samples.
@@ -163,6 +165,30 @@ class Content(Condition, ABC):
         """
         shown = self.show(examples.content, columns=columns).save(out / "samples")
         return [_line("shown", shown), self.save_arrays(examples, out / "samples.npz")]
+
+    def form(self, asked: str | None) -> str | None:
+        """Return the one of ``forms`` that examples are written in; None where there are none.
+
+        Raises:
+            ConfigError: another is asked for.
+        """
+        if asked is not None and asked not in self.forms:
+            choices = f"set it to {' or '.join(self.forms)}" if self.forms else "leave it out"
+            raise ConfigError(f"format: {self.called} are not written as {asked}; {choices}")
+        return asked or next(iter(self.forms), None)
+
+    def export(self, examples: Examples, stem: Path, form: str | None) -> list[str]:
+        """Write examples for other programs, where this kind has ``forms``.
+
+        Args:
+            examples: with what they are given.
+            stem: the file's path, without its ending.
+            form: what :meth:`form` returns.
+
+        Returns:
+            A line on the file, to be printed.
+        """
+        return []
 
     def save_arrays(self, examples: Examples, path: Path) -> str:
         """Write an npz: the content, which comes first, then what each sample was given: ``given.label``.

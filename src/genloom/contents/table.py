@@ -69,6 +69,7 @@ class TableContent(Values):
     called = "rows of tables"
     suite = "table"
     array = "rows"
+    forms = ("csv", "parquet")
     layout = " float64: categories by their place, dates as seconds since 1970, NaN where nothing is"
     units = "encoded values"
     resized = "; give rows of the same columns"
@@ -241,26 +242,34 @@ class TableContent(Values):
     # Files
 
     def save(self, examples: Examples, out: Path, *, columns: int | None = None) -> list[str]:
-        """Write ``samples.csv`` with the columns' own names and order, ``marginals.png`` and ``samples.npz``."""
-        frame = self.frame(examples)
-        frame.write_csv(out / "samples.csv")
+        """Write ``marginals.png`` and ``samples.npz``."""
         picture = self.show(examples.content).save(out / "marginals")
-        return [
-            f"rows:     {os.path.relpath(out / 'samples.csv')} ({len(frame)} rows of {len(frame.columns)} columns)",
-            f"shown:    {os.path.relpath(picture)}",
-            self.save_arrays(examples, out / "samples.npz"),
-        ]
+        return [f"shown:    {os.path.relpath(picture)}", self.save_arrays(examples, out / "samples.npz")]
 
-    def frame(self, examples: Examples) -> "pl.DataFrame":
-        """Return rows as a table: all columns in their own order, those that are given among them."""
+    def export(self, examples: Examples, stem: Path, form: str | None) -> list[str]:
+        """Write rows with the columns' own names and order: texts as the user's file has them, or cells with types."""
+        path = stem.with_name(f"{stem.name}.{form}")
+        frame = self.frame(examples, typed=form == "parquet")
+        frame.write_parquet(path) if form == "parquet" else frame.write_csv(path)
+        return [f"rows:     {os.path.relpath(path)} ({len(frame)} rows of {len(frame.columns)} columns)"]
+
+    def frame(self, examples: Examples, *, typed: bool = False) -> "pl.DataFrame":
+        """Return rows as a table: all columns in their own order, those that are given among them.
+
+        Args:
+            examples: with what they are given.
+            typed: whether cells have the types of their columns, see :meth:`Column.typed`; else they are as in a CSV.
+        """
         import polars as pl
 
-        stored = examples.content
-        frame = pl.DataFrame([column.cells(stored[:, place]) for place, column in enumerate(self.columns)])
+        def cells(column: Column, stored: Float64[Tensor, " rows"]) -> pl.Series:
+            return column.typed(stored) if typed else column.cells(stored)
+
+        frame = pl.DataFrame([cells(column, examples.content[:, place]) for place, column in enumerate(self.columns)])
         for each in sorted(self.given, key=lambda each: each.place):
             if each.condition in examples.given:
-                cells = each.column.cells(each.column.from_given(examples.given[each.condition]))
-                frame.insert_column(min(each.place, len(frame.columns)), cells)
+                given = cells(each.column, each.column.from_given(examples.given[each.condition]))
+                frame.insert_column(min(each.place, len(frame.columns)), given)
         return frame
 
     def rows(self, frame: "pl.DataFrame", place: Place) -> Float64[Tensor, "rows columns"]:

@@ -7,6 +7,7 @@ cells ends with a block that chooses between "there" and "missing", or has "miss
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -14,6 +15,7 @@ import torch
 from jaxtyping import Bool, Float64, Shaped
 from torch import Tensor
 
+from genloom.contents.columns import dtypes
 from genloom.contents.condition import Condition
 from genloom.contents.transforms import Block
 from genloom.errors import DataError
@@ -36,6 +38,8 @@ class Column(Part, ABC):
         is_measured: whether its stored cells are quantities, which have an order and a mean; else they are names.
         name: in the file.
         missing: share of the rows whose cell is missing; where it is 0, none may be.
+        dtype: the type that its cells have in the file that they were learned from, as
+            :mod:`genloom.contents.columns.dtypes` calls it; None of a file of texts, or another type.
     """
 
     called: ClassVar[str]
@@ -43,6 +47,7 @@ class Column(Part, ABC):
     is_measured: ClassVar[bool] = False
     name: str
     missing: float
+    dtype: str | None
 
     @property
     def optional(self) -> bool:
@@ -91,6 +96,11 @@ class Column(Part, ABC):
         """Return stored cells; of each choice the largest value is taken."""
 
     @property
+    def merges(self) -> bool:
+        """Whether different cells of a file are stored as the same."""
+        return False
+
+    @property
     def remarks(self) -> list[str]:
         """What a person is told of it beside what its cells are."""
         return [f"{self.missing:.1%} missing"] if self.missing else []
@@ -126,7 +136,29 @@ class Column(Part, ABC):
 
     @abstractmethod
     def cells(self, stored: Float64[Tensor, " rows"]) -> "pl.Series":
-        """Return cells as a file has them."""
+        """Return cells as a file of texts has them."""
+
+    def typed(self, stored: Float64[Tensor, " rows"]) -> "pl.Series":
+        """Return cells in the type that they have in the file that they were learned from, if it holds all of them.
+
+        Else the type is one that says what they are.
+        """
+        import polars as pl
+
+        natural = self._typed(stored)
+        dtype = None if self.dtype is None else dtypes.named(self.dtype)
+        if dtype is None or dtype == natural.dtype:
+            return natural
+        plain = natural.cast(pl.String) if natural.dtype == pl.Categorical else natural  # its numbers are of no use
+        with suppress(pl.exceptions.PolarsError):
+            cells = plain.cast(dtype, strict=False)
+            if cells.cast(plain.dtype, strict=False).equals(plain, null_equal=True):
+                return cells
+        return natural
+
+    def _typed(self, stored: Float64[Tensor, " rows"]) -> "pl.Series":
+        """Return cells in a type that says what they are."""
+        return self.cells(stored)
 
     def drawn(self, stored: Float64[Tensor, " rows"]) -> list[float] | list[str]:
         """Return the cells that are there for a figure: numbers, or texts."""

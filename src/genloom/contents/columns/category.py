@@ -1,5 +1,6 @@
 """Columns of categories."""
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 from genloom.contents.columns.base import Column, Place
 
 MISSING_LEVEL = "(missing)"  # what it is called where it is given
+_WHOLE = re.compile(r"0|-?[1-9]\d{0,17}")  # as a file of numbers gives them back
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class CategoryColumn(Column):
         counts: training rows of each level.
         missing: share of the rows whose cell is missing.
         other: whether the last level stands for all that are not among the others.
+        dtype: see :class:`~genloom.contents.columns.base.Column`.
     """
 
     called = "categories"
@@ -38,11 +41,17 @@ class CategoryColumn(Column):
     counts: tuple[int, ...]
     missing: float = 0.0
     other: bool = False
+    dtype: str | None = None
 
     @property
     def known(self) -> tuple[str, ...]:
         """The levels."""
         return self.levels
+
+    @property
+    def merges(self) -> bool:
+        """Where one level stands for others."""
+        return self.other
 
     @property
     def remarks(self) -> list[str]:
@@ -109,6 +118,16 @@ class CategoryColumn(Column):
         levels = pl.Series(self.name, self.levels, dtype=pl.String)
         return levels.gather(pl.Series(stored.contiguous().numpy()).fill_nan(None).cast(pl.UInt32)).alias(self.name)
 
+    def _typed(self, stored: Float64[Tensor, " rows"]) -> "pl.Series":
+        """Return true and false, whole numbers, or categories."""
+        import polars as pl
+
+        texts = self.cells(stored)
+        if {level.lower() for level in self.levels} <= {"true", "false"}:
+            return texts.str.to_lowercase() == "true"
+        whole = all(_WHOLE.fullmatch(level) for level in self.levels)
+        return texts.cast(pl.Int64 if whole else pl.Categorical)
+
     def drawn(self, stored: Float64[Tensor, " rows"]) -> list[str]:
         """Return the levels."""
         return [self.levels[int(place)] for place in stored[~stored.isnan()].tolist()]
@@ -116,7 +135,8 @@ class CategoryColumn(Column):
     def _read(self, cells: "pl.Series", place: Place) -> Float64[np.ndarray, " rows"]:
         import polars as pl
 
-        codes = dict(zip(self.levels, map(float, range(len(self.levels))), strict=True))
+        spelled = [level.lower() for level in self.levels] if cells.dtype == pl.Boolean else self.levels
+        codes = dict(zip(spelled, map(float, range(len(self.levels))), strict=True))
         texts = written(cells)
         found = texts.replace_strict(codes, default=None, return_dtype=pl.Float64)
         if self.other:

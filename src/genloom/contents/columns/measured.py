@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     import polars as pl
 from genloom.contents.columns.base import Column, Place
 
-_YEAR = 365.2425 * 86_400  # seconds
+_DAY = 86_400.0  # seconds
+_YEAR = 365.2425 * _DAY
 
 
 class Measured(Column):
@@ -117,6 +118,7 @@ class NumberColumn(Measured):
         low: the least.
         high: the largest.
         missing: share of the rows whose cell is missing.
+        dtype: see :class:`~genloom.contents.columns.base.Column`.
     """
 
     called = "numbers"
@@ -128,6 +130,7 @@ class NumberColumn(Measured):
     low: float
     high: float
     missing: float = 0.0
+    dtype: str | None = None
 
     def transformed(self, transform: Transform) -> "NumberColumn":
         """Return the column with another transform."""
@@ -138,8 +141,14 @@ class NumberColumn(Measured):
         return replace(self, low=-inf, high=inf)
 
     def rounded(self, values: Float64[Tensor, " rows"]) -> Float64[Tensor, " rows"]:
-        """Round to the decimals."""
-        return values if self.decimals is None else values.round(decimals=self.decimals)
+        """Round to the decimals, and to single precision where the file has that."""
+        rounded = values if self.decimals is None else values.round(decimals=self.decimals)
+        return rounded.float().double() if self.is_single else rounded
+
+    @property
+    def is_single(self) -> bool:
+        """Whether the file has them in single precision."""
+        return self.dtype == "Float32"
 
     @property
     def unit(self) -> tuple[str, float | None]:
@@ -151,13 +160,14 @@ class NumberColumn(Measured):
         import polars as pl
 
         series = pl.Series(self.name, stored.contiguous().numpy()).fill_nan(None)
-        fits = not (series.abs() > 2.0**62).any()
-        return series.cast(pl.Int64) if self.decimals == 0 and fits else series
+        if self.decimals == 0 and not ((series.abs() > 2.0**62) | (series != series.floor())).any():
+            return series.cast(pl.Int64)
+        return series.cast(pl.Float32) if self.is_single else series
 
     def _read(self, cells: "pl.Series", place: Place) -> Float64[np.ndarray, " rows"]:
         import polars as pl
 
-        numbers = cells.cast(pl.Float64, strict=False)
+        numbers = cells.cast(pl.Float32 if self.is_single else pl.Float64, strict=False).cast(pl.Float64)
         values = numbers.fill_null(np.nan).to_numpy().astype(np.float64)
         self._check(cells, (numbers.is_null() & cells.is_not_null()).to_numpy(), place, "is no number")
         self._check(cells, np.isinf(values), place, "is not finite")
@@ -176,6 +186,7 @@ class DateColumn(Measured):
         low: the first, in seconds since 1970.
         high: the last.
         missing: share of the rows whose cell is missing.
+        dtype: see :class:`~genloom.contents.columns.base.Column`.
     """
 
     called = "dates"
@@ -187,6 +198,7 @@ class DateColumn(Measured):
     low: float
     high: float
     missing: float = 0.0
+    dtype: str | None = None
 
     def transformed(self, transform: Transform) -> "DateColumn":
         """Return the column with another transform."""
@@ -207,10 +219,22 @@ class DateColumn(Measured):
 
     def cells(self, stored: Float64[Tensor, " rows"]) -> "pl.Series":
         """Return texts."""
+        return self._times(stored).dt.strftime(self.form)
+
+    def _typed(self, stored: Float64[Tensor, " rows"]) -> "pl.Series":
+        """Return days, or times; those that say their distance from UTC in UTC."""
+        import polars as pl
+
+        times = self._times(stored)
+        if self.form.endswith(("%z", "+00:00")):
+            return times.dt.replace_time_zone("UTC")
+        return times.cast(pl.Date) if self.step == _DAY and not (stored % _DAY > 0).any() else times
+
+    def _times(self, stored: Float64[Tensor, " rows"]) -> "pl.Series":
         import polars as pl
 
         seconds = pl.Series(self.name, stored.contiguous().numpy()).fill_nan(None)
-        return (seconds * 1e6).round().cast(pl.Int64).cast(pl.Datetime("us")).dt.strftime(self.form)
+        return (seconds * 1e6).round().cast(pl.Int64).cast(pl.Datetime("us"))
 
     def drawn(self, stored: Float64[Tensor, " rows"]) -> list[float]:
         """Return years."""

@@ -73,14 +73,16 @@ class Gaps:
         counts = self.stored.isnan().sum(0).tolist()
         return {name: count for name, count in zip(self.content.names, counts, strict=True) if count}
 
-    def filled(self, completed: Float64[Tensor, "incomplete columns"]) -> "pl.DataFrame":
+    def filled(self, completed: Float64[Tensor, "incomplete columns"], *, typed: bool = False) -> "pl.DataFrame":
         """Return the table with its empty cells filled, all else as it is.
 
         Args:
             completed: the rows with an empty cell, in their order.
+            typed: give the cells of a CSV, which are texts, the types of the model's columns.
         """
         frame = self.table.frame
-        whole = self.stored.index_copy(0, self.rows, completed)
+        drawn = self.stored.index_copy(0, self.rows, completed)
+        whole = torch.where(self.stored.isnan(), drawn, self.stored)
         for place, column in enumerate(self.content.columns):
             absent = self.stored[:, place].isnan()
             if absent.any():
@@ -88,14 +90,17 @@ class Gaps:
                 found = self._written(column, whole[absent, place], own.dtype)
                 own = own.cast(found.dtype)  # another only where all cells are empty
                 frame = frame.with_columns(own.scatter(absent.nonzero().squeeze(1).numpy(), found))
+            if typed and self.table.is_csv and not column.merges:
+                frame = frame.with_columns(column.typed(whole[:, place]))
         return frame
 
-    def write(self, frame: "pl.DataFrame", path: Path) -> None:
-        """Write a table as the user's is written: Parquet, or a CSV with its separator."""
+    def write(self, completed: Float64[Tensor, "incomplete columns"], path: Path) -> None:
+        """Write the filled table by the name of the file: Parquet, or a CSV with the separator of the user's."""
         if path.suffix.lower() in (".parquet", ".pq"):
-            frame.write_parquet(path)
+            self.filled(completed, typed=True).write_parquet(path)
         else:
-            frame.write_csv(path, separator=self.table.separator if self.table.is_csv else ",")
+            separator = self.table.separator if self.table.is_csv else ","
+            self.filled(completed).write_csv(path, separator=separator)
 
     def _written(self, column: Column, stored: Float64[Tensor, " rows"], dtype: "pl.DataType") -> "pl.Series":
         """Return cells in the type that the table has them in."""

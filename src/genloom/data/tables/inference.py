@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from genloom.contents.columns import dtypes
 from genloom.contents.columns.base import Column, stripped
 from genloom.contents.columns.category import CategoryColumn, written
 from genloom.contents.columns.measured import DateColumn, NumberColumn
@@ -151,6 +152,7 @@ def fitted(
         "low": float(known.min()),
         "high": float(known.max()),
         "missing": float(np.isnan(values).mean()),
+        "dtype": _dtype(table, name),
     }
     if column.kind == "date":
         form = date_format or _form(table, name, there)
@@ -249,6 +251,10 @@ def _decimals(values: Float64[np.ndarray, " there"]) -> int | None:
     return None
 
 
+def _dtype(table: Table, column: str) -> str | None:
+    return None if table.is_csv else dtypes.name(table.frame[column].dtype)
+
+
 def _category(table: Table, column: str, trained: Int64[np.ndarray, " trained"], max_levels: int) -> CategoryColumn:
     texts = stripped(written(table.frame[column]))
     num_missing = texts.null_count()
@@ -270,6 +276,7 @@ def _category(table: Table, column: str, trained: Int64[np.ndarray, " trained"],
         tuple(counts.get(level, 0) for level in levels),
         missing=num_missing / len(texts),
         other=other,
+        dtype=_dtype(table, column),
     )
 
 
