@@ -18,15 +18,20 @@ from genloom.contents.image import ImageBatch, ImageContent
 from genloom.data.base import InMemoryData, Split
 from genloom.data.images.base import ImageData, Images
 from genloom.data.images.digits import Digits
+from genloom.diffusion.prediction import Velocity
+from genloom.diffusion.process import RectifiedFlow
 from genloom.distributions.latents import StandardNormal
 from genloom.distributions.likelihoods.gaussian import LearnedGaussian
 from genloom.extractors.digits import DigitsExtractor
 from genloom.extractors.features import Features, Pixels
 from genloom.judging.evidence import Evidence, View
+from genloom.models.diffusion import Diffusion
 from genloom.models.gan import GAN
 from genloom.models.training.family import Family
 from genloom.models.vae import VAE
+from genloom.networks.denoiser.dense import DenseDenoiser
 from genloom.networks.dense import DenseDecoder, DenseDiscriminator, DenseEncoder, DenseGenerator
+from genloom.objectives.denoising import Denoising
 from genloom.objectives.gan import NonSaturating
 from genloom.objectives.vae import Elbo
 from genloom.spec import Spec
@@ -109,6 +114,25 @@ def tiny_vae(tiny_spec: Spec) -> Callable[..., VAE]:
             **changes,
         }
         return VAE(arguments.pop("spec", None) or tiny_spec, **arguments)
+
+    return build
+
+
+@pytest.fixture
+def tiny_diffusion(tiny_spec: Spec) -> Callable[..., Diffusion]:
+    """Builds a fully connected rectified flow."""
+
+    def build(**changes: Any) -> Diffusion:
+        torch.manual_seed(0)
+        arguments: dict[str, Any] = {
+            "network": partial(DenseDenoiser, width=16, blocks=1),
+            "process": RectifiedFlow(),
+            "prediction": Velocity(),
+            "objective": Denoising(),
+            "optimizer": {"denoiser": adam},
+            **changes,
+        }
+        return Diffusion(arguments.pop("spec", None) or tiny_spec, **arguments)
 
     return build
 

@@ -29,6 +29,10 @@ OF_VAES |= {f"network/{part}": f"network/{part}@model.{part}" for part in ("enco
 OF_VAES["objective/vae"] = "objective/vae@model.objective"
 
 
+OF_DIFFUSION = {room: f"{room}@model.{room}" for room in ("process", "prediction")}
+OF_DIFFUSION |= {room: f"{room}@model.objective.{room}" for room in ("noise_levels", "weighting")}
+OF_DIFFUSION |= {"network/denoiser": "network/denoiser@model.network", "times": "times@sampler.times"}
+OF_DIFFUSION["objective/diffusion"] = "objective/diffusion@model.objective"
 OF_TABLES = {"transform": "transform@data.transform", "network/table": "network/table@model.network"}
 OF_TEXT = {"vocabulary": "vocabulary@data.vocabulary", "network/backbone": "network/backbone@model.network.backbone"}
 OF_SERIES = {
@@ -56,6 +60,8 @@ def _overrides(choosable: list[str], file: str) -> list[str]:
     group, _, option = file.rpartition("/")
     if group in OF_TEXT:
         return ["data=text", "model=text/lstm", f"{OF_TEXT[group]}={option}"]
+    if group in OF_DIFFUSION:
+        return ["model=diffusion/unet", f"{OF_DIFFUSION[group]}={option}"]
     if group in OF_TABLES:
         return ["data=wine", "model=table/transformer", f"{OF_TABLES[group]}={option}"]
     if group in OF_SERIES:

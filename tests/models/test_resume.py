@@ -29,9 +29,14 @@ CUTS = [(cut, (0, 0)) for cut in (3, 9, 10, 11, 20)]  # an epoch has 10 batches
 CUTS += [(cut, workers) for cut in (10, 17) for workers in ((0, 2), (2, 0))]
 
 
-@pytest.mark.parametrize(("cut", "workers"), CUTS, ids=str)
-def test_resumed_equals_uninterrupted(tiny_gan, tiny_data, fit, tmp_path, cut, workers):
+CASES = [("gan", *cut) for cut in CUTS] + [("diffusion", 9, (0, 0))]
+
+
+@pytest.mark.parametrize(("family", "cut", "workers"), CASES, ids=str)
+def test_resumed_equals_uninterrupted(tiny_gan, tiny_diffusion, tiny_data, fit, tmp_path, family, cut, workers):
     def build() -> Any:
+        if family == "diffusion":
+            return tiny_diffusion(ema_half_life_examples=60, scheduler=linear)
         objective = {"non_saturating": NonSaturating(), "r1": R1(every_iterations=3)}
         return tiny_gan(objective=objective, ema_half_life_examples=60, scheduler=linear)
 

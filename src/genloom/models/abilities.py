@@ -14,6 +14,7 @@ from torch import Tensor
 
 from genloom.batch import NOTHING, Batch, Given, History, Latent
 from genloom.contents.condition import Condition
+from genloom.diffusion.process import Denoised, Level, Process
 from genloom.distributions.outputs.base import Prediction
 from genloom.errors import CapabilityError
 from genloom.examples import Examples
@@ -162,6 +163,27 @@ class Completes(Samples, Protocol):
             known: of the same shape, true where the content is known, which stays.
             rng: on the CPU, so that the same numbers are drawn on every device.
             allowed: of the same shape; false at a choice that is not to be made. None allows all.
+        """
+        ...
+
+
+@runtime_checkable
+class Denoises(Samples, Protocol):
+    """Tells content from noise, at any level of noise.
+
+    Attributes:
+        process: how content is noised.
+    """
+
+    process: Process
+
+    def denoise(self, noised: Float[Tensor, "batch ..."], level: Level, given: Given = NOTHING) -> Denoised:
+        """Return the content and the noise that are expected in noised content, in evaluation mode.
+
+        Args:
+            noised: α · content + σ · noise.
+            level: one, or one per example, with as many axes as ``noised``; its σ is above 0.
+            given: what the content is given.
         """
         ...
 

@@ -5,12 +5,16 @@ import json
 from genloom.errors import CapabilityError, ConfigError
 from genloom.models.abilities import Model, why_not
 from genloom.samplers.base import Sampler
+from genloom.samplers.ddim import Ddim
+from genloom.samplers.dpm_solver import DpmSolver
+from genloom.samplers.euler import Euler
+from genloom.samplers.heun import Heun
 from genloom.samplers.paths import Paths
 from genloom.samplers.plain import Plain
 from genloom.samplers.tokens import Tokens
 from genloom.samplers.truncated import Truncated
 
-SAMPLERS = (Plain, Truncated, Tokens, Paths)
+SAMPLERS = (Plain, Truncated, Tokens, Paths, Heun, DpmSolver, Ddim, Euler)
 
 
 def check(sampler: object, model: Model) -> None:
@@ -50,4 +54,4 @@ def usual(model: Model) -> Sampler:
     """Return how a model is drawn from that does not say so: from its own distribution, with the values that its kind
     of content has.
     """
-    return next((kind() for kind in (Tokens, Paths) if why_not(model, kind.needs) is None), Plain())
+    return next((kind() for kind in (Tokens, Paths, DpmSolver) if why_not(model, kind.needs) is None), Plain())

@@ -1,0 +1,77 @@
+"""At which levels of noise a model is trained."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from math import log
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from genloom.diffusion.process import Level, Process
+from genloom.errors import ConfigError
+from genloom.limits import Positive
+from genloom.part import Part
+
+
+@dataclass(frozen=True)
+class NoiseLevels(Part, ABC):
+    """A distribution of levels, given by its quantiles.
+
+    Args:
+        stratified: draw one level from each of as many equal shares of the distribution as a batch has examples, which
+            makes the loss vary less: Kingma et al., Variational Diffusion Models, 2021,
+            https://arxiv.org/abs/2107.00630, appendix I.
+    """
+
+    stratified: bool = True
+
+    @abstractmethod
+    def quantile(self, share: Float[Tensor, " num"], process: Process) -> Level:
+        """Return the levels above which, in noise, that share of the distribution is not; shares lie inside [0, 1]."""
+
+    def draw(self, num: int, process: Process, rng: torch.Generator) -> Level:
+        """Return ``num`` levels, on the device of ``rng``, in random order."""
+        share = torch.rand(num, generator=rng, device=rng.device)
+        if self.stratified:
+            share = (torch.randperm(num, generator=rng, device=rng.device) + share) / num
+        return self.quantile(share.clamp(1e-6, 1 - 1e-6), process)
+
+
+@dataclass(frozen=True)
+class Uniform(NoiseLevels):
+    """Uniform in the process's time."""
+
+    def quantile(self, share: Float[Tensor, " num"], process: Process) -> Level:
+        """Return the levels at these times."""
+        return process.level(share)
+
+
+@dataclass(frozen=True)
+class LogNormal(NoiseLevels):
+    """log σ/α has a normal distribution, beside the process's shift.
+
+    With mean −1.2 and std 1.2 that is EDM's (Karras et al., 2022, https://arxiv.org/abs/2206.00364). With mean 0 and
+    std 1 the σ of a rectified flow is logit-normal, as in Esser et al., Scaling Rectified Flow Transformers, 2024,
+    https://arxiv.org/abs/2403.03206.
+
+    Args:
+        mean: of log σ/α.
+        std: of log σ/α.
+        stratified: see :class:`NoiseLevels`.
+
+    Raises:
+        ConfigError: ``std`` is not above 0.
+    """
+
+    mean: float = -1.2
+    std: Positive = 1.2
+
+    def __post_init__(self) -> None:
+        if not 0 < self.std < float("inf"):
+            raise ConfigError(f"noise_levels.std: {self.std} is not above 0 and finite; 1.2 is usual")
+
+    def quantile(self, share: Float[Tensor, " num"], process: Process) -> Level:
+        """Return the levels at these quantiles."""
+        normal = torch.special.ndtri(share.double()).to(share)
+        return process.level_of((self.mean + log(process.shift) + self.std * normal).exp())

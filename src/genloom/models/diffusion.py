@@ -1,0 +1,133 @@
+"""Diffusion models: a network that tells content from noise, at every level of noise."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from genloom.batch import NOTHING, Batch, Given
+from genloom.contents.base import Values
+from genloom.contents.condition import Condition
+from genloom.diffusion.prediction import Prediction
+from genloom.diffusion.process import Denoised, Level, Process
+from genloom.errors import ConfigError
+from genloom.models.abilities import Conditions, Denoises, Samples
+from genloom.models.training.averaging import average_of
+from genloom.models.training.family import Family
+from genloom.models.training.passes import Loaded
+from genloom.networks.denoiser.base import DenoiserNetwork
+from genloom.objectives.denoising import Denoising
+from genloom.objectives.loss import Loss
+from genloom.precision import exact
+from genloom.spec import Spec
+
+_STEPS = 250  # of a model that is drawn from without a sampler of its own
+
+
+class Diffusion(Family):
+    """A denoiser of some process.
+
+    Args:
+        spec: the data's.
+        network: called as ``network(spec)``.
+        process: how content is noised.
+        prediction: what the network says.
+        objective: what is minimised.
+        **family: see :class:`~genloom.models.training.family.Family`; the optimizer is ``denoiser``.
+
+    Raises:
+        ConfigError: parts that do not fit; both keys are named.
+    """
+
+    kind = Values
+    counted_player = "denoiser"
+
+    def __init__(
+        self,
+        spec: Spec,
+        *,
+        network: Callable[[Spec], DenoiserNetwork],
+        process: Process,
+        prediction: Prediction,
+        objective: Denoising,
+        **family: Any,
+    ) -> None:
+        super().__init__(spec, **family)
+        self.process = process
+        self.prediction = prediction
+        self.objective = objective
+        if prediction.needs_content and not float(process.level(torch.ones(())).alpha):
+            raise ConfigError(
+                f"model.prediction: {type(prediction).__name__} says nothing where model.process has noise alone, as "
+                f"{type(process).__name__} has at its end; choose prediction@model.prediction=velocity, or "
+                "process@model.process=linear"
+            )
+        self.denoiser = network(spec).to(memory_format=torch.channels_last)
+        self.check_dropped(self.denoiser.conditions)
+        if self.ema_half_life_examples is not None:
+            self.denoiser_ema = average_of(self.denoiser)
+
+    def players(self) -> dict[str, nn.Module]:
+        """The denoiser."""
+        return {"denoiser": self.denoiser}
+
+    def averaged(self) -> dict[str, tuple[nn.Module, nn.Module]]:
+        """The denoiser's average."""
+        return {} if self.ema_half_life_examples is None else {"denoiser": (self.denoiser_ema, self.denoiser)}
+
+    @property
+    def abilities(self) -> frozenset[type]:
+        """It denoises and samples, of what its network is told."""
+        return frozenset({Samples, Denoises, *([Conditions] if self.conditions else [])})
+
+    @property
+    def conditions(self) -> Mapping[str, Condition]:
+        """Those of the data that the network is told."""
+        return {name: self.spec.given[name] for name in self.denoiser.conditions}
+
+    # Training
+
+    def training_step(self, batch: Loaded, batch_idx: int) -> None:
+        """One iteration."""
+        batch = self.taken_from(batch)
+        parts = enumerate(batch.chunks(self.accumulation))
+        logged = self.step("denoiser", ({"objective": self._loss(part, number)} for number, part in parts))
+        self.finish_iteration(logged, len(batch) * self.world_size)
+
+    def _loss(self, batch: Batch, part: int) -> Loss:
+        rng = self.rng("noise", part)
+        num = len(batch) * self.world_size + self.world_size - 1  # ranks may differ by one example
+        levels = self.objective.noise_levels.draw(num, self.process, rng)
+        level = Level(*(self.mine(each)[: len(batch)] for each in levels))
+        noise = torch.randn(num, *batch.content.shape[1:], generator=rng, device=rng.device)
+        return self.objective(self, batch, level, self.mine(noise)[: len(batch)])
+
+    def said(self, noised: Tensor, level: Level, given: Given) -> Float[Tensor, "batch ..."]:
+        """Return what the network says of noised content, with gradients."""
+        return self._said(self.denoiser, noised, level, given)
+
+    def _said(self, network: DenoiserNetwork, noised: Tensor, level: Level, given: Given) -> Tensor:
+        flat = Level(level.alpha.flatten(), level.sigma.flatten())
+        return exact(network(self.prediction.input_scale(level) * noised, flat, given))
+
+    # Use
+
+    def denoise(self, noised: Float[Tensor, "batch ..."], level: Level, given: Given = NOTHING) -> Denoised:
+        """Return the content and the noise that are expected in noised content, in evaluation mode."""
+        with self.evaluating(self.denoiser) as network:
+            said = self._said(network, noised, level, given)
+        return self.prediction.denoised(noised, said, level, self.process)
+
+    def sample(self, num: int, *, rng: torch.Generator, given: Given | None = None) -> Batch:
+        """Return ``num`` examples by the probability flow, in 250 steps of order 1; a sampler needs fewer."""
+        given = self.draw_given(num, rng, given)
+        noise = torch.randn(num, *self.spec.content.shape, generator=rng).to(self.device)
+        levels = self.process.level(torch.linspace(1, 0, _STEPS + 1, dtype=torch.float64))
+        noised = levels.at(0).like(noise).sigma * noise
+        for step in range(_STEPS):
+            clean, noise = self.denoise(noised, levels.at(step).like(noised), given)
+            ahead = levels.at(step + 1) if step < _STEPS - 1 else Level(torch.ones(1), torch.zeros(1))
+            noised = ahead.like(noised).noised(clean, noise)
+        return self.generated(noised, given)

@@ -1,0 +1,1 @@
+"""Networks that tell content from noise; each derives from ``DenoiserNetwork`` (:mod:`.base`)."""

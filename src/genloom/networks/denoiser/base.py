@@ -1,0 +1,73 @@
+"""The contract of denoisers, and how they are told the level of noise and the conditions."""
+
+from collections.abc import Mapping, Sequence
+from math import log
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from genloom.batch import NOTHING, Given
+from genloom.diffusion.process import Level
+from genloom.networks.embedders import MakeEmbedder, Told
+from genloom.spec import Spec
+
+
+class DenoiserNetwork(nn.Module):
+    """Maps noised content to what a prediction asks for, in the same shape. Built by ``network(spec)``.
+
+    Attributes:
+        conditions: names of those that it is told.
+    """
+
+    conditions: tuple[str, ...] = ()
+
+    def forward(self, noised: Float[Tensor, "batch ..."], level: Level, given: Given = NOTHING) -> Float[Tensor, "..."]:
+        """Return what is asked for.
+
+        Args:
+            noised: content and noise, scaled as the prediction wants it.
+            level: of each example, or one for all, of one axis.
+            given: what the content is given.
+        """
+        raise NotImplementedError
+
+
+class Embedding(nn.Module):
+    """One vector of the level of noise and all that is told: the sum of both, through a small network.
+
+    Of the level it sees sines and cosines of ¼ log σ/α: Karras et al., Elucidating the Design Space of Diffusion-Based
+    Generative Models, 2022, https://arxiv.org/abs/2206.00364; log σ/α is kept within ±10, beyond which there is nothing
+    but content, or noise.
+
+    Args:
+        spec: the data's.
+        width: length of the vector.
+        names: of the conditions that are told; None is all that the data has.
+        embedders: by a condition's name, what makes a vector of it.
+    """
+
+    frequencies: Float[Tensor, " half"]
+
+    def __init__(
+        self,
+        spec: Spec,
+        width: int,
+        *,
+        names: Sequence[str] | None = None,
+        embedders: Mapping[str, MakeEmbedder] | None = None,
+    ) -> None:
+        super().__init__()
+        half = max(width // 4, 8)
+        self.register_buffer("frequencies", torch.exp(torch.linspace(log(0.5), log(50.0), half)), persistent=False)
+        self.level = nn.Linear(2 * half, width)
+        self.told = Told(spec, "model.network", names=names, required=False, embedders=embedders, dim=width)
+        self.last = nn.Linear(width, width)
+
+    def forward(self, level: Level, given: Given) -> Float[Tensor, "batch width"]:
+        """Return the vector of each example, or one for all of them."""
+        scaled = level.ratio.log().clamp(-10, 10).float()[:, None] / 4 * self.frequencies
+        vector = self.level(torch.cat([scaled.sin(), scaled.cos()], dim=1))
+        for told in self.told.vectors(given):
+            vector = vector + told
+        return nn.functional.silu(self.last(nn.functional.silu(vector)))

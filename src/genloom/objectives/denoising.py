@@ -1,0 +1,62 @@
+"""What a diffusion model minimises: the weighted squared error of what its network says of noised content."""
+
+from typing import Protocol, runtime_checkable
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from genloom.batch import Batch, Given
+from genloom.diffusion.noise_levels import LogNormal, NoiseLevels
+from genloom.diffusion.prediction import Prediction
+from genloom.diffusion.process import Level, Process
+from genloom.diffusion.weighting import Unit, Weighting
+from genloom.objectives.loss import Loss
+
+
+@runtime_checkable
+class Denoiser(Protocol):
+    """What an objective asks of a model.
+
+    Attributes:
+        process: how content is noised.
+        prediction: what the network says.
+    """
+
+    process: Process
+    prediction: Prediction
+
+    def said(self, noised: Tensor, level: Level, given: Given) -> Float[Tensor, "batch ..."]:
+        """Return what the network says of noised content, with gradients."""
+        ...
+
+
+class Denoising(nn.Module):
+    """E ‖said − target‖² · weight, averaged over values, at random levels of noise.
+
+    Ho et al., Denoising Diffusion Probabilistic Models, 2020, https://arxiv.org/abs/2006.11239; Lipman et al., Flow
+    Matching for Generative Modeling, 2023, https://arxiv.org/abs/2210.02747, which is the same of a straight path.
+
+    Args:
+        noise_levels: at which ones.
+        weighting: how much each counts.
+    """
+
+    def __init__(self, *, noise_levels: NoiseLevels | None = None, weighting: Weighting | None = None) -> None:
+        super().__init__()
+        self.noise_levels = noise_levels or LogNormal()
+        self.weighting = weighting or Unit()
+
+    def forward(self, model: Denoiser, batch: Batch, level: Level, noise: Tensor) -> Loss:
+        """Return the loss.
+
+        Args:
+            model: whose network learns.
+            batch: of content.
+            level: of each example, as :attr:`noise_levels` draws them.
+            noise: of a standard normal distribution, in the shape of the content.
+        """
+        level, content = level.like(batch.content), batch.content
+        target = model.prediction.target(content, noise, level, model.process)
+        error = (model.said(level.noised(content, noise), level, batch.given) - target).square()
+        weight = self.weighting.of_said(level, model.prediction, model.process)
+        return Loss((weight * error).mean())

@@ -1,0 +1,137 @@
+"""What all samplers of diffusion models share: where they start and stop, guidance, and the count of network calls."""
+
+import math
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from genloom.batch import NOTHING, Batch, Given
+from genloom.diffusion.process import Denoised, Level, Process
+from genloom.errors import CapabilityError, ConfigError
+from genloom.limits import Count, NonNegative
+from genloom.models.abilities import Denoises
+from genloom.samplers.base import Sampler
+from genloom.samplers.times import Rho, Times
+
+#: Noised content and its level, to both sides of it.
+Denoise = Callable[[Float[Tensor, "batch ..."], Level], Denoised]
+
+
+@dataclass(frozen=True)
+class DenoisingSampler(Sampler):
+    """Goes from noise to content in steps; a subclass says how a path is followed from level to level.
+
+    Args:
+        steps: from level to level; the last one ends at clean content.
+        times: where each step begins.
+        guidance: how far what a model says goes beyond what it says when told nothing: 1 is what it says, more is
+            more typical of what it is told. Ho and Salimans, Classifier-Free Diffusion Guidance, 2022,
+            https://arxiv.org/abs/2207.12598.
+        guidance_from: σ/α above which nothing is guided; None is no limit. Kynkäänniemi et al., Applying Guidance in a
+            Limited Interval, 2024, https://arxiv.org/abs/2404.07724.
+        guidance_to: σ/α below which nothing is guided.
+
+    Raises:
+        ConfigError: a value is out of its limits.
+    """
+
+    needs = Denoises
+
+    steps: Count = 32
+    times: Times = field(default_factory=Rho)
+    guidance: NonNegative = 1.0
+    guidance_from: NonNegative | None = None
+    guidance_to: NonNegative = 0.0
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise ConfigError(f"sampler.steps: {self.steps} is below the limit of 1")
+        if not 0 <= self.guidance < math.inf:
+            raise ConfigError(f"sampler.guidance: {self.guidance} is not at least 0 and finite; 1 guides nothing")
+        if not 0 <= self.guidance_to < self._guidance_from:
+            raise ConfigError(
+                f"sampler.guidance_to: {self.guidance_to} is not below sampler.guidance_from={self.guidance_from}"
+            )
+
+    @property
+    def _guidance_from(self) -> float:
+        return math.inf if self.guidance_from is None else self.guidance_from
+
+    @abstractmethod
+    def follow(
+        self, denoise: Denoise, noised: Tensor, levels: Level, process: Process, rng: torch.Generator
+    ) -> Float[Tensor, "batch ..."]:
+        """Return what noised content, of the first level, is at the last.
+
+        Args:
+            denoise: the model, guided; each call of it is one of the network, or two where it is guided.
+            noised: of the first level.
+            levels: in descending order, in double precision, on the CPU.
+            process: of the model.
+            rng: on the CPU.
+        """
+
+    def calls(self, steps: int) -> int:
+        """Return how often ``steps`` steps denoise."""
+        return steps
+
+    @property
+    def protocol(self) -> dict[str, Any]:
+        """Also the number of network calls that an example takes, at most: a guided one counts twice."""
+        protocol = super().protocol
+        guided = 1 if self.guidance == 1 else 2
+        calls = guided * self.calls(self.steps)
+        times = {"name": type(self.times).__name__, **protocol["values"]["times"]}
+        return {**protocol, "values": {**protocol["values"], "times": times, "calls": calls}}
+
+    def draw(self, model: Denoises, num: int, *, rng: torch.Generator, given: Given | None = None) -> Batch:
+        """Return ``num`` examples."""
+        model = self.checked(model)
+        given = model.draw_given(num, rng, given)
+        levels = self.times.levels(model.process, self.steps)
+        noise = torch.randn(num, *model.spec.content.shape, generator=rng).to(model.device)
+        first = levels.at(0).like(noise)
+        denoise = self.denoiser(model, given)
+        return model.generated(self.follow(denoise, first.sigma * noise, levels, model.process, rng), given)
+
+    def denoiser(self, model: Denoises, given: Given = NOTHING) -> Denoise:
+        """Return the model as one function, guided as is wanted.
+
+        Raises:
+            CapabilityError: it cannot be guided, as it was not trained without what it is told.
+        """
+        if self.guidance == 1:
+            return lambda noised, level: model.denoise(noised, level, given)
+        told = [name for name in model.conditions if name in model.drop_given]
+        if not told:
+            name = next(iter(model.conditions), None)
+            remedy = f"train it with model.drop_given.{name}=0.1" if name else "it is told nothing"
+            raise CapabilityError(
+                f"sampler.guidance: {self.guidance} needs a model that was also trained without what it is told; "
+                f"{remedy}, or set sampler.guidance=1"
+            )
+
+        limited = self.guidance_from is not None or self.guidance_to > 0
+
+        def denoise(noised: Tensor, level: Level) -> Denoised:
+            if limited and not self.guidance_to <= float(level.ratio.max()) <= self._guidance_from:
+                return model.denoise(noised, level, given)
+            num = len(noised)
+            nothing: Bool[Tensor, " batch"] = torch.arange(2 * num, device=noised.device) >= num
+            both = given.map(lambda values: torch.cat([values, values]))
+            dropped = {name: both.dropped.get(name, torch.zeros_like(nothing)) | nothing for name in told}
+            both.dropped.update(dropped)
+            found = model.denoise(torch.cat([noised, noised]), level, both)
+            return Denoised(*(without + self.guidance * (told - without) for told, without in map(_halves, found)))
+
+        return denoise
+
+
+def _halves(both: Tensor) -> tuple[Tensor, Tensor]:
+    first, second = both.chunk(2)
+    return first, second
