@@ -8,8 +8,10 @@ Pictures of 64x64 are made below --folder once. Then, each by itself:
 
 - decode: pictures per second by each number of --decoders, into a cache that is removed again;
 - kill: a decoding that is killed halfway goes on, to the same pixels;
+- full: on a disk that is full halfway it ends with one line, and goes on once there is room;
 - memory: the largest resident memory of `genloom train` with data.storage=disk on all pictures, less that on a
   hundredth of them, which is the model's; in all, and without the pages of files, which the system can take back;
+- judge: the largest resident memory of `genloom evaluate` of 10,000 pictures beside all of them, likewise;
 - speed: examples per second of a DCGAN with averaged weights from the file and from memory, in turns;
 - resume: a run that is killed and resumed ends in the same weights as one that was not.
 """
@@ -18,6 +20,7 @@ import argparse
 import io
 import json
 import os
+import resource
 import shutil
 import signal
 import statistics
@@ -33,7 +36,6 @@ import torch
 from PIL import Image
 
 SIDE = 64
-DIFFERENT = 10_000  # pictures; more are these again, which cost as much to read
 
 
 def encoded(number: int) -> bytes:
@@ -51,11 +53,7 @@ def make_folder(place: Path, num: int) -> None:
         file = place / str(number % 10) / f"{number // 10:06d}.jpg"
         if number < 10:
             file.parent.mkdir(parents=True, exist_ok=True)
-        if number < DIFFERENT:
-            file.write_bytes(encoded(number))
-        else:
-            first = number % DIFFERENT
-            file.hardlink_to(place / str(first % 10) / f"{first // 10:06d}.jpg")
+        file.write_bytes(encoded(number))
 
 
 def make_shards(place: Path, num: int) -> None:
@@ -66,7 +64,7 @@ def make_shards(place: Path, num: int) -> None:
     starts = range(0, num, 20_000)
     for shard, start in enumerate(starts):
         numbers = range(start, min(num, start + 20_000))
-        cells = [{"bytes": encoded(number % DIFFERENT), "path": None} for number in numbers]
+        cells = [{"bytes": encoded(number), "path": None} for number in numbers]
         kind = pl.Struct({"bytes": pl.Binary, "path": pl.String})
         frame = pl.DataFrame({"image": pl.Series(cells, dtype=kind), "label": [number % 10 for number in numbers]})
         frame.write_parquet(place / f"train-{shard:05d}-of-{len(starts):05d}.parquet", row_group_size=1000)
@@ -142,6 +140,23 @@ def kill(source: str, place: Path, cache: Path, num: int) -> dict[str, Any]:
     return {"killed at": done, "of": num, "same pixels": same, "seconds to finish": time.perf_counter() - begin}
 
 
+def full(source: str, place: Path, cache: Path, num: int) -> dict[str, Any]:
+    """Decode with room for half of the pictures, then with enough; return what was said."""
+    trial = cache / "trial"
+    shutil.rmtree(trial, ignore_errors=True)
+    command = train(source, place, trial / "run", f"data.cache_dir={trial}", "debug=fast_dev_run")
+    room = num * 3 * SIDE**2 // 2
+
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+
+    ended = subprocess.run(command, capture_output=True, text=True, preexec_fn=limited, check=False)
+    again = subprocess.run(command, capture_output=True, text=True, check=True)
+    shutil.rmtree(trial)
+    told = [line for line in again.stderr.splitlines() if line.startswith("decoding ")]
+    return {"exit": ended.returncode, "last line": ended.stderr.splitlines()[-1], "then": told[0].split(" into ")[0]}
+
+
 def train(source: str, place: Path, run: Path, *more: str) -> list[str]:
     """Return the command that trains the default GAN from disk, without judging."""
     return [
@@ -173,9 +188,28 @@ def peaks(command: list[str]) -> dict[str, float]:
 def memory(source: str, place: Path, few: Path, out: Path, steps: int) -> dict[str, Any]:
     """Return the memory that many pictures take beyond what few take, in GiB."""
     limits = [f"trainer.max_steps={steps}", "callbacks=none"]
+    for name in ("few", "many"):
+        shutil.rmtree(out / name, ignore_errors=True)
     small = peaks(train(source, few, out / "few", *limits))
     large = peaks(train(source, place, out / "many", *limits))
     return {"few": small, "many": large, **{f"beyond, {name}": large[name] - small[name] for name in small}}
+
+
+def judge(source: str, place: Path, few: Path, out: Path) -> dict[str, Any]:
+    """Return the memory that judging beside many pictures takes beyond that beside few, in GiB."""
+    found = {}
+    for name, beside in (("few", few), ("many", place)):
+        samples = out / f"samples_{name}.npz"
+        rng = np.random.default_rng(0)
+        coarse = torch.from_numpy(rng.random((10_000, 3, 8, 8), dtype=np.float32))
+        pictures = torch.nn.functional.interpolate(coarse, size=SIDE, mode="bilinear").mul(255).byte()
+        samples.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(samples, pictures.permute(0, 2, 3, 1).numpy())
+        options = ["data.storage=disk", "metrics=images", "device=cpu", f"out={out / f'{name}.json'}"]
+        command = [sys.executable, "-m", "genloom", "evaluate", f"samples={samples}", *chosen(source, beside), *options]
+        found[name] = peaks(command)
+    few_, many = found["few"], found["many"]
+    return {**found, **{f"beyond, {name}": many[name] - few_[name] for name in few_}}
 
 
 def speed(source: str, place: Path, cache: Path, rounds: int, iterations: int) -> dict[str, Any]:
@@ -230,7 +264,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--iterations", type=int, default=20)
     parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--only", nargs="*", default=["decode", "kill", "memory", "speed", "resume"])
+    parser.add_argument("--only", nargs="*", default=["decode", "kill", "full", "memory", "judge", "speed", "resume"])
     options = parser.parse_args()
     cache = options.folder / "cache"
     os.environ["GENLOOM_CACHE"] = str(cache)
@@ -238,7 +272,9 @@ def main() -> None:
     known = {
         "decode": lambda: decode(options.source, place, cache, options.decoders),
         "kill": lambda: kill(options.source, place, cache, options.num),
+        "full": lambda: full(options.source, place, cache, options.num),
         "memory": lambda: memory(options.source, place, few, options.folder / "runs", options.steps),
+        "judge": lambda: judge(options.source, place, few, options.folder / "runs"),
         "speed": lambda: speed(options.source, place, cache, options.rounds, options.iterations),
         "resume": lambda: resume(options.source, place, options.folder / "runs", options.steps),
     }

@@ -1,4 +1,6 @@
 import logging
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -62,3 +64,34 @@ def test_a_folder_that_cannot_be_written_costs_only_time(tmp_path: Path, caplog:
 def test_the_environment_names_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENLOOM_CACHE", str(tmp_path))
     assert ReferenceCache().folder == tmp_path
+
+
+class Parts:
+    """Yields ten rows, three at a time, and counts how often it was asked for them."""
+
+    calls = 0
+
+    def __call__(self) -> Iterator[dict[str, Tensor]]:
+        self.calls += 1
+        for rows in torch.arange(20.0).view(10, 2).split(3):
+            yield {"a": rows, "empty": rows[:, :0], "count": rows[:, 0].long()}
+
+
+def test_rows_that_come_in_parts_are_mapped_from_a_file(tmp_path: Path) -> None:
+    parts = Parts()
+    for _ in range(2):
+        stored = ReferenceCache(tmp_path).gathered({"k": 1}, 10, parts)
+        assert torch.equal(stored["a"], torch.arange(20.0).view(10, 2))
+        assert stored["empty"].shape == (10, 0) and torch.equal(stored["count"], torch.arange(0, 20, 2))
+        assert str(tmp_path) in Path("/proc/self/maps").read_text(encoding="utf-8") or sys.platform != "linux"
+        del stored
+    assert parts.calls == 1
+    assert [path.suffix for path in tmp_path.iterdir()] == [".safetensors"]
+
+
+def test_rows_that_cannot_be_written_are_gathered_in_memory(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "file").touch()
+    with caplog.at_level(logging.WARNING):
+        stored = ReferenceCache(tmp_path / "file" / "cache").gathered({"k": 1}, 10, Parts())
+    assert torch.equal(stored["a"], torch.arange(20.0).view(10, 2)) and stored["empty"].shape == (10, 0)
+    assert len(caplog.records) == 1 and "cannot be written" in caplog.text

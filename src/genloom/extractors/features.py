@@ -8,7 +8,6 @@ autocast and always in evaluation mode.
 import hashlib
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -113,14 +112,10 @@ class FeatureExtractor(Part, ABC):
 
     def __call__(self, images: Shaped[Tensor, "num ..."], *, device: torch.device | str | None = None) -> Features:
         """Return the features of all ``images``, computed on ``device`` (theirs by default), on the CPU."""
-        return self.of_parts(images.split(self.chunk_size), device=device or images.device)
-
-    def of_parts(self, parts: Iterable[Shaped[Tensor, "_num ..."]], *, device: torch.device | str) -> Features:
-        """Return the features of pictures that come in parts of ``chunk_size``, of which one is in memory at a time."""
-        device = torch.device(device)
+        device = torch.device(device or images.device)
         exact = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
         with torch.inference_mode(), torch.autocast(device.type, enabled=False), exact, matrix_products("highest"):
-            seen = [self.extract(chunk.to(device)) for chunk in parts]
+            seen = [self.extract(chunk.to(device)) for chunk in images.split(self.chunk_size)]
             return Features(
                 torch.cat([each.vectors for each in seen]).cpu(), torch.cat([each.logits for each in seen]).cpu()
             )

@@ -10,12 +10,14 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+import numpy as np
 import platformdirs
 import torch
 from safetensors import SafetensorError, safe_open
@@ -62,14 +64,46 @@ class ReferenceCache:
 
     def tensors(self, key: Mapping[str, Any], compute: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
         """Return the tensors stored under ``key``, computing and storing them if there are none."""
-        text = canonical_json({"schema": schema(), "versions": library_versions(), **key})
-        path = self.folder / f"{hashlib.sha256(text.encode()).hexdigest()}.safetensors"
+        path, text = self._place(key)
         stored = _read(path, text)
         if stored is not None:
             return stored
         computed = compute()
         self._write(path, text, computed)
         return computed
+
+    def gathered(
+        self, key: Mapping[str, Any], num: int, parts: Callable[[], Iterable[Mapping[str, Tensor]]]
+    ) -> dict[str, Tensor]:
+        """Return tensors of ``num`` rows, as :meth:`tensors` does, that are computed a part at a time.
+
+        They are a file that is mapped into memory, its pages the system's to drop: there may be more than memory holds.
+
+        Args:
+            key: see above.
+            num: rows of all parts together.
+            parts: yields some rows of each tensor, on the CPU.
+        """
+        path, text = self._place(key)
+        stored = _read(path, text)
+        if stored is not None:
+            return stored
+        whole = None
+        if self._writable:
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                whole = _on_disk(self.folder, num, parts())
+            except OSError as error:
+                self._give_up(error)
+        whole = gathered(num, parts()) if whole is None else whole
+        if not self._write(path, text, whole):
+            return whole
+        del whole  # the pages of one file at a time are enough
+        return _read(path, text) or gathered(num, parts())
+
+    def _place(self, key: Mapping[str, Any]) -> tuple[Path, str]:
+        text = canonical_json({"schema": schema(), "versions": library_versions(), **key})
+        return self.folder / f"{hashlib.sha256(text.encode()).hexdigest()}.safetensors", text
 
     def plain(self, key: Mapping[str, Any], compute: Callable[[], Any]) -> Any:
         """Return the plain data (what JSON can hold) stored under ``key``, as :meth:`tensors` does."""
@@ -79,9 +113,10 @@ class ReferenceCache:
 
         return json.loads(bytes(self.tensors(key, encode)["json"].tolist()))
 
-    def _write(self, path: Path, key: str, tensors: dict[str, Tensor]) -> None:
+    def _write(self, path: Path, key: str, tensors: dict[str, Tensor]) -> bool:
+        """Return whether they are kept."""
         if not self._writable:
-            return
+            return False
         whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
         temporary = None
         try:
@@ -91,10 +126,50 @@ class ReferenceCache:
             save_file(whole, temporary, metadata={"key": key, "sha256": tensors_digest(whole)})
             os.replace(temporary, path)
         except (OSError, SafetensorError) as error:
-            self._writable = False
-            _log.warning("reference statistics are not kept: %s cannot be written (%s)", self.folder, error)
+            self._give_up(error)
             if temporary is not None:
                 Path(temporary).unlink(missing_ok=True)
+        return self._writable
+
+    def _give_up(self, error: Exception) -> None:
+        self._writable = False
+        _log.warning("reference statistics are not kept: %s cannot be written (%s)", self.folder, error)
+
+
+def gathered(num: int, parts: Iterable[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Return tensors of ``num`` rows, which come in parts, in memory."""
+    whole: dict[str, Tensor] = {}
+    done = 0
+    for part in parts:
+        for name, rows in part.items():
+            if name not in whole:
+                whole[name] = torch.empty(num, *rows.shape[1:], dtype=rows.dtype)
+            whole[name][done : done + len(rows)] = rows
+        done += len(next(iter(part.values())))
+    return whole
+
+
+def _on_disk(folder: Path, num: int, parts: Iterable[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Return the same in files without a name, which are there as long as somebody uses them."""
+    with ExitStack() as stack:
+        written: dict[str, tuple[BinaryIO, Tensor]] = {}
+        for part in parts:
+            for name, rows in part.items():
+                if name not in written:
+                    written[name] = stack.enter_context(tempfile.TemporaryFile(dir=folder)), rows[:0].clone()
+                written[name][0].write(_bytes(rows))
+        return {name: _mapped(file, (num, *none.shape[1:]), none) for name, (file, none) in written.items()}
+
+
+def _mapped(file: BinaryIO, shape: tuple[int, ...], like: Tensor) -> Tensor:
+    if 0 in shape:
+        return like.new_empty(shape)
+    file.flush()
+    return torch.from_numpy(np.memmap(file, like.numpy().dtype, mode="c", shape=shape))
+
+
+def _bytes(tensor: Tensor) -> memoryview:
+    return tensor.contiguous().numpy().reshape(-1).view(np.uint8).data
 
 
 def _read(path: Path, key: str) -> dict[str, Tensor] | None:
@@ -113,5 +188,5 @@ def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
     digest = hashlib.sha256()
     for name in sorted(tensors):
         digest.update(f"{name} {tensors[name].dtype} {tuple(tensors[name].shape)}".encode())
-        digest.update(tensors[name].numpy().tobytes())
+        digest.update(_bytes(tensors[name]))
     return digest.hexdigest()

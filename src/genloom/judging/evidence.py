@@ -4,7 +4,7 @@ The real sets are named by their role: ``reference`` (what candidates are compar
 that stand in for a candidate, which gives the floor) and ``train`` (all that the model may have copied).
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor
 from genloom.contents.base import Content
 from genloom.examples import Examples
 from genloom.extractors.features import FeatureExtractor, Features
-from genloom.extractors.reference_cache import ReferenceCache, canonical_json
+from genloom.extractors.reference_cache import ReferenceCache, canonical_json, gathered
 
 
 class View:
@@ -74,11 +74,13 @@ class View:
     def features(self) -> Features:
         """Vectors and logits of all pictures."""
 
-        def compute() -> dict[str, Tensor]:
-            features = self.extractor.of_parts(self.images.parts(self.extractor.chunk_size), device=self._device)
-            return {"vectors": features.vectors, "logits": features.logits}
+        def parts() -> Iterator[dict[str, Tensor]]:
+            for pictures in self.images.parts(self.extractor.chunk_size):
+                yield vars(self.extractor(pictures, device=self._device))
 
-        return Features(**self.derived("features", compute))
+        if self._cache is None:
+            return Features(**gathered(len(self), parts()))
+        return Features(**self._cache.gathered({"derived": "features"} | self.key, len(self), parts))
 
     @property
     def labels(self) -> Int64[Tensor, " num"]:
