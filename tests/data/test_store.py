@@ -1,5 +1,6 @@
 """Pictures that are decoded into a file: killed, damaged, full disks, changed folders; read back by anyone."""
 
+import errno
 import logging
 import multiprocessing
 import os
@@ -23,7 +24,7 @@ from genloom.contents.image import Images
 from genloom.data.images import decoding, mapped, store
 from genloom.data.images.folder import Files, ImageFolder
 from genloom.data.images.mapped import StoredImages
-from genloom.errors import ConfigError, DataError
+from genloom.errors import DataError
 
 NUM = 60
 
@@ -377,6 +378,44 @@ def test_a_process_that_is_killed_is_named(photos: Path) -> None:
         list(decoding.decode([1] * 40, 40, os._exit, 1))  # pyright: ignore[reportArgumentType]
 
 
-def test_what_draws_pixels_needs_memory(photos: Path) -> None:
-    with pytest.raises(ConfigError, match=r"data\.binarize: static draws.*data\.storage=memory"):
-        read(photos, binarize="static")
+@pytest.mark.parametrize("binarize", ["static", "dynamic"])
+def test_pixels_are_drawn_into_a_file_as_in_memory(
+    binarize: str, photos: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mapped, "REDRAWN", 7)
+    disk, memory = (read(photos, binarize=binarize, storage=storage) for storage in ("disk", "memory"))
+    for split in ("train", "test"):
+        drawn = disk.modelled(split)
+        assert isinstance(drawn, StoredImages) and set(drawn.content.unique().tolist()) == {0, 255}
+        assert drawn.fingerprint == memory.modelled(split).fingerprint != disk.split(split).fingerprint
+    ours, theirs = (next(iter(data.train_dataloader())) for data in (disk, memory))
+    assert torch.equal(ours.content, theirs.content)
+    made = [name for name in files_of(cache) if name.endswith(mapped.REDRAWN_END)]
+    assert len(made) == 2
+
+    def refuse(*_: Any) -> None:
+        raise AssertionError("drawn again")
+
+    monkeypatch.setattr("genloom.data.images.base._uniform_pixels", refuse)
+    again = read(photos, binarize=binarize)
+    assert again.modelled("test").fingerprint == disk.modelled("test").fingerprint
+    for name in made:
+        os.utime(folder_of(cache) / name)
+    with pytest.raises(AssertionError, match="drawn again"):
+        again.modelled("train")
+
+
+def test_a_full_disk_while_pixels_are_drawn_is_one_line_and_a_changed_folder_leaves_nothing(
+    photos: Path, cache: Path
+) -> None:
+    read(photos).split("train").redrawn("kept", lambda part: part)
+    data = read(photos)
+
+    def full(part: torch.Tensor) -> torch.Tensor:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(DataError, match=r"decoded.*: the disk is full; make room"):
+        data.split("train").redrawn("lost", full)
+    changed(photos / "a" / "new.png")
+    read(photos)
+    assert files_of(cache) <= {"pixels.u8", "store.json", "known.json"}

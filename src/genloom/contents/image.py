@@ -2,7 +2,8 @@
 
 import logging
 import os
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,11 @@ class ImageBatch(Batch):
     content: Float[Tensor, "batch channels height width"]
 
 
+#: Returns other pixels of the same shape.
+Redraw = Callable[[UInt8[Tensor, "part channels height width"]], UInt8[Tensor, "part channels height width"]]
+REDRAWN = 500  # pictures that are redrawn at a time
+
+
 class Images(Examples):
     """Pictures.
 
@@ -39,6 +45,15 @@ class Images(Examples):
     """
 
     content: UInt8[Tensor, "num channels height width"]
+
+    def redrawn(self, name: str, redraw: Redraw) -> "Images":
+        """Return these pictures with other pixels.
+
+        Args:
+            name: says what is done to them, for pictures that lie where what was made of them is kept.
+            redraw: returns the new pixels of some pictures; called with all in their order.
+        """
+        return replace(self, content=torch.cat([redraw(part) for part in self.parts(REDRAWN)]))
 
 
 @dataclass(frozen=True)

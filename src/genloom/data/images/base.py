@@ -81,10 +81,10 @@ class ImageData(InMemoryData):
         if self.binarize is None:
             return self.split(name)
         if name not in self._binarized:
-            grey = self.split(name)
             rng = randomness.generator("binarize", name)
-            drawn = [255 * (_uniform_pixels(part, rng) < part).to(torch.uint8) for part in grey.content.split(5000)]
-            self._binarized[name] = replace(grey, content=torch.cat(drawn))
+            self._binarized[name] = self.split(name).redrawn(
+                f"binarized-{name}", lambda part: 255 * (_uniform_pixels(part, rng) < part).to(torch.uint8)
+            )
         return self._binarized[name]
 
     def _trained_on(self, split: Split) -> Examples:

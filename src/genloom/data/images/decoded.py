@@ -95,20 +95,11 @@ class DecodedImages(ImageData):
         self.storage = storage
         self.cache_dir = cache_dir
         self.decoders = decoders
-        self._check_binarized()
-
-    def _check_binarized(self) -> None:
-        if self.binarize is not None and self.storage == "disk":
-            raise ConfigError(
-                f"data.binarize: {self.binarize} draws its pixels in memory; set data.storage=memory, or "
-                "data.binarize=null"
-            )
 
     def follow(self, spec: Spec) -> None:
         """Take the size and the channels of a model of pictures."""
         super().follow(spec)
         self.channels = ImageContent.of(spec.content).channels
-        self._check_binarized()
 
     def _read(
         self, pictures: Pictures, splits: Sequence[Split], bad: list[tuple[Path, str]], made_of: Mapping[str, Any]

@@ -1,6 +1,7 @@
 """Pictures in a file that is mapped into memory, as examples like any other; store.py writes such files."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import mmap
@@ -13,11 +14,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from filelock import FileLock
 from jaxtyping import Int, UInt8
 from torch import Tensor
 
-from genloom.contents.image import Images
+from genloom.contents.files import shown
+from genloom.contents.image import REDRAWN, Images, Redraw
+from genloom.errors import DataError, reason
 
+#: how files end that hold what was made of pictures in the same folder
+REDRAWN_END = ".redrawn"
 _DROPPED = 64 * 2**20  # bytes that are read before the pages of the map are given back
 
 
@@ -136,9 +142,7 @@ class StoredImages(Images):
 
     def remembered(self, name: str, compute: Callable[[], str | None]) -> str | None:
         """Return a text on these pictures, computed once for a file that nobody touches, and kept beside it."""
-        path, status = self.file.path.with_name("known.json"), self.file.path.stat()
-        key = hashlib.sha256(f"{name} {status.st_size} {status.st_mtime_ns};".encode())
-        key.update(repr(self.rows).encode() if isinstance(self.rows, range) else self.rows.numpy().tobytes())
+        path, key = self.file.path.with_name("known.json"), self._key(name)
         for given, values in sorted(self.given.items()):
             key.update(f"{given} {values.dtype} {tuple(values.shape)};".encode())
             key.update(values.contiguous().numpy().data)
@@ -152,3 +156,47 @@ class StoredImages(Images):
                 temporary.write_text(json.dumps(known), encoding="utf-8")
                 temporary.replace(path)
         return known[key.hexdigest()]
+
+    def redrawn(self, name: str, redraw: Redraw) -> "StoredImages":
+        """Return these pictures with other pixels, which are written once into a file beside theirs.
+
+        The file has the time of the one that it is made of: another one says that somebody touched it.
+
+        Raises:
+            DataError: it cannot be written.
+        """
+        path = self.file.path.with_name(f"{name}-{self._key(name).hexdigest()[:12]}{REDRAWN_END}")
+        whole = int(np.prod(self.shape)), self.file.path.stat().st_mtime_ns
+        try:
+            with FileLock(f"{path}.lock"):
+                if not path.exists() or (path.stat().st_size, path.stat().st_mtime_ns) != whole:
+                    partial = path.with_name(f"{path.name}.partial")
+                    with partial.open("wb") as file:
+                        for part in self.parts(REDRAWN):
+                            file.write(redraw(part).contiguous().numpy().data)
+                        file.flush()
+                        os.fsync(file.fileno())
+                    os.utime(partial, ns=(whole[1], whole[1]))
+                    partial.replace(path)
+        except OSError as error:
+            raise not_written(path.parent, error) from error
+        return StoredImages(PixelFile(path, (len(self), *self.file.shape[1:])), range(len(self)), self.given)
+
+    def _key(self, name: str) -> "hashlib._Hash":
+        """Begin a digest of what is made of these pictures, whatever they are given."""
+        status = self.file.path.stat()
+        key = hashlib.sha256(f"{name} {self.file.path.name} {status.st_size} {status.st_mtime_ns};".encode())
+        key.update(repr(self.rows).encode() if isinstance(self.rows, range) else self.rows.numpy().tobytes())
+        return key
+
+
+def not_written(folder: Path, error: OSError) -> DataError:
+    """Return the refusal of a folder for pixels that cannot be written to."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return DataError(
+            f"{shown(folder)}: the disk is full; make room and start again, which goes on with the pictures that are "
+            "decoded, or set data.cache_dir to a folder of another disk, or a smaller data.size"
+        )
+    return DataError(
+        f"{shown(folder)}: it cannot be written ({reason(error)}); set data.cache_dir to a folder that can"
+    )

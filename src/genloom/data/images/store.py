@@ -7,7 +7,6 @@ there. The file is mapped into memory: its pages are the system's, which drops t
 """
 
 import contextlib
-import errno
 import hashlib
 import json
 import logging
@@ -29,7 +28,7 @@ from filelock import FileLock, Timeout
 from genloom import progress
 from genloom.contents.files import shown
 from genloom.contents.image import Images
-from genloom.data.images.mapped import PixelFile, StoredImages
+from genloom.data.images.mapped import REDRAWN_END, PixelFile, StoredImages, not_written
 from genloom.data.images.pictures import Decoded, Pictures, planar
 from genloom.errors import DataError, reason
 from genloom.printable import in_bytes
@@ -125,16 +124,7 @@ class Store:
             with self._locked(pictures):
                 state = self._whole(fresh, pictures) or self._filled(fresh, pictures)
         except OSError as error:
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-            raise DataError(
-                f"{shown(self.folder)}: "
-                + (
-                    "the disk is full; make room and start again, which goes on with the pictures that are decoded, or "
-                    "set data.cache_dir to a folder of another disk, or a smaller data.size"
-                    if full
-                    else f"it cannot be written ({reason(error)}); set data.cache_dir to a folder that can"
-                )
-            ) from error
+            raise not_written(self.folder, error) from error
         if state.shape is None:  # not one of them could be used
             return Decoded(Images(torch.empty(0, 1, 0, 0, dtype=torch.uint8)), state.bad)
         file = PixelFile(self.folder / "pixels.u8", (state.stored, *state.shape))
@@ -195,7 +185,8 @@ class Store:
         state = self._begun(fresh)
         while (ended := self._appended(partial, path, state, pictures)).done < len(pictures):
             state = ended
-        (self.folder / "known.json").unlink(missing_ok=True)
+        for made in ((self.folder / "known.json"), *self.folder.glob(f"*{REDRAWN_END}*")):
+            made.unlink(missing_ok=True)
         partial.rename(self.folder / "pixels.u8")
         whole = replace(ended, modified=(self.folder / "pixels.u8").stat().st_mtime_ns)
         whole.write(self.folder / "store.json")
