@@ -187,6 +187,88 @@ def test_files_are_of_the_split_that_they_are_named_after() -> None:
     assert named("trains.parquet", "contest.parquet") == {"train": ["trains.parquet", "contest.parquet"]}
 
 
+CARD = """---
+license: mit
+configs:
+- config_name: small
+  data_files: some/*.parquet
+- config_name: whole
+  default: true
+  data_dir: some
+  data_files:
+  - split: train
+    path: [b.parquet, "deep/**"]
+  - split: test
+    path: "a*"
+dataset_info:
+- config_name: whole
+  features:
+  - {name: img, dtype: image}
+  - {name: fine, dtype: {class_label: {names:
+      {'0': a, '1': b, '10': k, '2': c, '3': d, '4': e, '5': f, '6': g, '7': h, '8': i, '9': j}}}}
+---
+# A set
+"""
+
+
+@pytest.fixture
+def carded(tmp_path: Path) -> Path:
+    """A set whose README says which files are of which split, and that files say nothing of."""
+    place = tmp_path / "carded"
+    for name, num, seed in (("a", 20, 2), ("b", 40, 0), ("c", 9, 7), ("deep/er/d", 30, 1)):
+        file = place / "some" / f"{name}.parquet"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        parquet(file, num, seed)
+        pl.read_parquet(file).write_parquet(file)
+    (place / "LICENSE").touch()
+    (place / "README.md").write_text(CARD)
+    return place
+
+
+def test_a_readme_says_which_files_are_of_which_split_and_what_columns_hold(carded: Path) -> None:
+    data = read(carded)
+    assert found(data, "test") == known((20, 2))
+    assert found(data, "train", "val") == known((40, 0), (30, 1))
+    assert data.classes == tuple("abcdefghijk")
+    assert found(read(carded, subset="small", columns={"label": "fine"}), *SPLITS) == known((20, 2), (40, 0), (9, 7))
+
+
+@pytest.mark.parametrize("subset", [None, "small"])
+def test_a_readme_is_read_as_the_package_reads_it(carded: Path, datasets: Any, subset: str | None) -> None:
+    ours, theirs = parquet_splits(carded, subset), datasets_rows.read(str(carded), subset, download=False)
+    assert ours is not None
+    assert {name: table.values("fine") for name, table in ours.items()} == {
+        name: table.values("fine") for name, table in theirs.items()
+    }
+    if subset is None:
+        assert all(table.columns == theirs[name].columns for name, table in ours.items())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("default: true", "other: 1", r"data\.subset: .*carded has small, whole; choose one, as data\.subset=small"),
+        ("b.parquet", "e.parquet", r"README\.md says that some/e\.parquet is the split train, and there is no such"),
+        ("b.parquet", "x**y", r"README\.md says of its files or columns what nobody else does"),
+        ("path:", "paths:", r"README\.md says of its files or columns what nobody else does \(KeyError\('path'\)\)"),
+        ("license: mit", "license: [", r"what stands between the lines of --- in .*README\.md is no YAML"),
+    ],
+)
+def test_what_a_readme_says_wrongly_is_named(carded: Path, old: str, new: str, message: str) -> None:
+    (carded / "README.md").write_text(CARD.replace(old, new))
+    with pytest.raises(DataError if "subset" not in message else ConfigError, match=message):
+        read(carded)
+
+
+def test_a_subset_that_no_readme_names_is_refused(carded: Path, shards: Path) -> None:
+    with pytest.raises(ConfigError, match=r"data\.subset: .*carded has no large; it has small, whole"):
+        read(carded, subset="large")
+    (shards / "README.md").write_text("---\nlicense: mit\n---\n")
+    assert found(read(shards), "test") == known((20, 2))
+    with pytest.raises(ConfigError, match=r"data\.subset: .* has no large; its README names none, so leave it out"):
+        read(shards, subset="large")
+
+
 def test_many_files_are_read_a_part_at_a_time(shards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = read(shards, storage="memory").fingerprint
     monkeypatch.setattr("genloom.data.images.parquet._READ", 2000)  # some seven rows
@@ -203,7 +285,7 @@ def test_damaged_and_unlike_files_are_named(shards: Path) -> None:
     with pytest.raises(DataError, match=r"(?s)data\.path: .*name another"):
         read(shards)
     write(shard, [png(image) for image in rows(9, 3)["img"]], None)
-    with pytest.raises(DataError, match=r"train-00001-of-00002\.parquet has no fine, which .*test-00000.* has"):
+    with pytest.raises(DataError, match=r"train-00001-of-00002\.parquet has no fine, which .*train-00000.* has"):
         read(shards)
 
 

@@ -181,9 +181,9 @@ class Hub(DecodedImages):
     def _tables(self) -> Mapping[str, Rows]:
         """The set's splits, by its own names of them."""
         place = Path(self.path).expanduser()
-        if self.subset is None and place.exists():
+        if place.exists():
             try:
-                if (found := parquet.splits(place)) is not None:
+                if (found := parquet.splits(place, self.subset)) is not None:
                     return found
             except (OSError, pl.exceptions.PolarsError) as error:
                 raise DataError(f"data.path: {self.path}: {reason(error)}; name another") from error

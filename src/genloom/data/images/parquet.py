@@ -1,7 +1,8 @@
 """Rows of Parquet files as sets of pictures are published: shards, a column of encoded images, and what columns mean.
 
 The files' metadata says the latter under the key ``huggingface``, as the library `datasets` writes it
-(https://huggingface.co/docs/datasets); which file is of which split is said by names, by that library's rules.
+(https://huggingface.co/docs/datasets); which file is of which split is said by names, by that library's rules, or by a
+README (``dataset_card.py``).
 """
 
 import json
@@ -14,6 +15,8 @@ from typing import Any
 
 import polars as pl
 
+from genloom.contents.files import matching
+from genloom.data.images import dataset_card
 from genloom.data.images.rows import KINDS, Column, Rows
 from genloom.errors import DataError, reason
 
@@ -29,14 +32,16 @@ class ParquetRows(Rows):
 
     Args:
         files: in their order; all with the columns of the first.
+        told: what columns hold, where that is known already.
     """
 
-    def __init__(self, files: Sequence[Path]) -> None:
+    def __init__(self, files: Sequence[Path], told: Mapping[str, Column] | None = None) -> None:
         self.files = files
+        self.told = told or {}
 
     @cached_property
     def columns(self) -> Mapping[str, Column]:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """What the first file says of its columns; images that it says nothing of are known by their fields."""
+        """What is told of the columns, or the first file says; other images are known by their fields."""
         said: Mapping[str, Any] = {}
         if (text := pl.read_parquet_metadata(self.files[0]).get("huggingface")) is not None:
             said = json.loads(text)["info"]["features"]
@@ -46,7 +51,8 @@ class ParquetRows(Rows):
             kind = KINDS.get(str(feature.get("_type")), "other") if isinstance(feature, dict) else "other"
             if feature is None and isinstance(dtype, pl.Struct) and {field.name for field in dtype.fields} == _FIELDS:
                 kind = "image"
-            found[name] = Column(kind, tuple(feature["names"]) if kind == "label" and feature else None)
+            own = Column(kind, tuple(feature["names"]) if kind == "label" and feature else None)
+            found[name] = self.told.get(name, own)
         return found
 
     @cached_property
@@ -86,26 +92,33 @@ class ParquetRows(Rows):
             start = end
 
 
-def splits(place: Path) -> dict[str, ParquetRows] | None:
-    """Return the splits of a Parquet file, or of a folder of such; None of anything else.
+def splits(place: Path, subset: str | None = None) -> dict[str, ParquetRows] | None:
+    """Return the splits of a Parquet file, or of a folder of such; None of anything else, as a folder with other data.
 
-    A folder with other data, or with a README that says how its set is to be read, is something else.
+    Args:
+        place: the file or folder.
+        subset: of a folder whose README names several.
 
     Raises:
+        ConfigError: there is no such subset, or one must be chosen.
         DataError: there are no files, or some lack columns that others have.
     """
     if place.is_file():
-        return {"train": ParquetRows([place])} if place.suffix == ".parquet" else None
+        return {"train": ParquetRows([place])} if place.suffix == ".parquet" and subset is None else None
     files = [
         file
         for file in sorted(place.rglob("*"))
         if file.is_file() and not any(part.startswith((".", "__")) for part in file.relative_to(place).parts)
     ]
-    readme = place / "README.md"
-    if readme in files:
-        if readme.read_text(encoding="utf-8", errors="replace").startswith("---"):
-            return None
-        files.remove(readme)
+    relative = [file.relative_to(place) for file in files if file != place / "README.md"]
+    has_card = len(relative) < len(files)
+    if subset is not None and not has_card:
+        return None
+    said = dataset_card.subset(place / "README.md", subset) if has_card else dataset_card.Subset()
+    if any("://" in glob for own in said.globs.values() for glob in own):
+        return None
+    by_name = _globbed(place, relative, said.globs) if said.globs else by_split(relative)
+    files = [place / file for own in by_name.values() for file in own]
     if not files:
         raise DataError(f"data.path: {place} holds no files; set data.path to a folder, a file, or a name of the hub")
     if any(file.suffix != ".parquet" for file in files):
@@ -114,8 +127,26 @@ def splits(place: Path) -> dict[str, ParquetRows] | None:
     for file in files:
         if lacking := sorted(set(columns) - set(pl.read_parquet_schema(file))):
             raise DataError(f"data.path: {file} has no {lacking[0]}, which {files[0]} has; make their columns the same")
-    relative = [file.relative_to(place) for file in files]
-    return {name: ParquetRows([place / each for each in own]) for name, own in by_split(relative).items()}
+    return {name: ParquetRows([place / each for each in own], said.columns) for name, own in by_name.items()}
+
+
+def _globbed(place: Path, files: Sequence[Path], globs: Mapping[str, Sequence[str]]) -> dict[str, list[Path]]:
+    """Return the files that the globs of each split mean.
+
+    Raises:
+        DataError: one means none.
+    """
+    found: dict[str, dict[Path, None]] = {split: {} for split in globs}
+    for split, glob in ((split, glob) for split, own in globs.items() for glob in own):
+        wanted = matching(glob)
+        own = [file for file in files if wanted(file)]
+        if not own:
+            raise DataError(
+                f"data.path: {place / 'README.md'} says that {glob} is the split {split}, and there is no such file in "
+                f"{place}; copy it there, or correct the README"
+            )
+        found[split].update(dict.fromkeys(own))
+    return {split: list(own) for split, own in found.items()}
 
 
 def by_split(files: Sequence[PurePath]) -> dict[str, list[PurePath]]:
