@@ -264,6 +264,22 @@ def test_folders_that_only_sound_like_splits_are_classes(tmp_path: Path) -> None
     assert read(tmp_path / "b").classes == ("testate", "training wheels", "valley")
 
 
+@pytest.mark.parametrize("form", ["fold{}", "Fold_{}", "cv fold {}", "fold{}/cat"])
+def test_folds_are_no_classes_unless_somebody_says_so(tmp_path: Path, form: str) -> None:
+    fill(tmp_path, 20, [form.format(number) for number in range(3)])
+    with pytest.raises(DataError, match=r"(?i)fold.*cross-validation.*splits_by_folder=true.*splits_by_folder=false"):
+        read(tmp_path)
+    data = read(tmp_path, splits_by_folder=False)
+    assert data.classes is not None and len(data.classes) == 3
+
+
+def test_folders_of_which_some_sound_like_folds_are_classes(tmp_path: Path) -> None:
+    fill(tmp_path, 20, ["fold1", "fold2", "crease"])
+    assert read(tmp_path).classes == ("crease", "fold1", "fold2")
+    fill(tmp_path / "b", 20, ["folded", "folder"])
+    assert read(tmp_path / "b").classes == ("folded", "folder")
+
+
 def test_two_sides_of_a_split_are_classes(tmp_path: Path) -> None:
     fill(tmp_path, 20, ["trainA", "trainB", "testA", "testB"])
     data = read(tmp_path, splits_by_folder=True)

@@ -553,6 +553,15 @@ def test_the_csv_file_reads_back(tmp_path: Path) -> None:
     assert {path.name for path in (tmp_path / "deep/out").iterdir()} == {"report.csv", "report.md"}
 
 
+@pytest.mark.parametrize("name", ["=cmd()", "+1", "-1", "@x", "\t=1", "plain"])
+def test_no_text_of_the_csv_file_is_a_formula(tmp_path: Path, name: str) -> None:
+    make(tmp_path / "runs/a", evaluation(-0.5), name=name)
+    show(tmp_path / "runs", out=str(tmp_path))
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "report.csv").read_text())))
+    assert {row["name"] for row in rows} == {name if name == "plain" else f"'{name}"}
+    assert {row["mean"] for row in rows if row["quantity"] == FD} == {"-0.5"}
+
+
 def test_the_markdown_file(tmp_path: Path) -> None:
     for seed in (0, 1):
         make(tmp_path / "runs" / str(seed), evaluation(1.0 + seed), seed=seed, name="a|b")

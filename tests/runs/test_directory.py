@@ -16,6 +16,14 @@ def test_fifty_simultaneous_runs_get_fifty_directories(tmp_path):
     assert all(path.is_dir() and path.parent == tmp_path / "digits" for path in made)
 
 
+@pytest.mark.parametrize("name", ["../x", "..", ".", "", "a/b", "/tmp/x", "x\0"])
+def test_a_run_s_name_leads_nowhere_else(tmp_path, name):
+    with pytest.raises(ConfigError, match=r"run\.name: .* is no name of a folder in run\.root; .*set run\.root"):
+        directory.allocate(tmp_path / "runs", name)
+    assert not list(tmp_path.iterdir())
+    assert directory.allocate(tmp_path, "..x").parent == tmp_path / "..x"
+
+
 def test_a_named_directory_must_be_new_or_empty(tmp_path):
     assert directory.claim(tmp_path / "new") == tmp_path / "new"
     assert directory.claim(tmp_path / "new") == tmp_path / "new"

@@ -17,11 +17,15 @@ CSVCOLUMNS = (
     "times_floor", "times_floor_half_width", "seeds", "runs", "command",
 )  # fmt: skip
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last are full width
+
 
 def to_csv(tables: Iterable[Table]) -> str:
     """Return one line per group, weight set and quantity, in full precision.
 
-    ``n`` counts the seeds that state the quantity; an undefined value is nan, an empty field is one that there is not.
+    Texts are made inert, as a run's name may be a stranger's: one that a spreadsheet would take for a formula begins
+    with an apostrophe. ``n`` counts the seeds that state the quantity; an undefined value is nan, an empty field is one
+    that there is not.
     """
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
@@ -37,20 +41,28 @@ def to_csv(tables: Iterable[Table]) -> str:
                     (
                         table.protocol_id,
                         rank_of(row),
-                        row.label,
-                        row.weights,
-                        name,
+                        _inert(row.label),
+                        _inert(row.weights),
+                        _inert(name),
                         table.better.get(name, ""),
                         len(estimate.values),
                         *_both(estimate),
                         *_both(table.floors.get(name)),
                         *_both(row.ratios.get(name)),
                         seeds,
-                        places,
-                        row.command,
+                        _inert(places),
+                        _inert(row.command),
                     )
                 )
     return file.getvalue()
+
+
+def _inert(text: str) -> str:
+    """Return a text of which no spreadsheet makes a formula, by an apostrophe before it where it begins as one.
+
+    OWASP, CSV Injection, https://owasp.org/www-community/attacks/CSV_Injection.
+    """
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _both(estimate: Estimate | None) -> tuple[str, str]:

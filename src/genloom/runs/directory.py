@@ -16,13 +16,27 @@ from genloom.errors import ConfigError
 LOCK = ".lock"
 
 
+def folder(root: str | os.PathLike[str], name: str) -> Path:
+    """Return ``root/name``, where the runs of that name are.
+
+    Raises:
+        ConfigError: the name is that of no folder in ``root``.
+    """
+    if name in ("", "..") or Path(name).name != name or "\0" in name:
+        raise ConfigError(
+            f"run.name: {name!r} is no name of a folder in run.root; leave out '/' and '..', and set run.root to the "
+            "place where runs belong"
+        )
+    return Path(root).expanduser() / name
+
+
 def allocate(root: str | os.PathLike[str], name: str) -> Path:
     """Create and return a new directory ``root/name/TIME``; a number is appended where another run was faster.
 
     Raises:
-        ConfigError: the place cannot be written.
+        ConfigError: the name is that of no folder in ``root``, or the place cannot be written.
     """
-    parent = Path(root).expanduser() / name
+    parent = folder(root, name)
     stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     attempt = 1
     while True:

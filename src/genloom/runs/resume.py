@@ -155,7 +155,7 @@ def _newest_good(run: Path) -> Path | None:
 def _unfinished_alike(config: DictConfig) -> list[Path]:
     """Return the unfinished runs of the same configuration that no live process holds, newest first."""
     own = identity(config)
-    runs = [file.parent for file in Path(config.run.root, config.run.name).expanduser().glob("*/status.json")]
+    runs = [file.parent for file in directory.folder(config.run.root, config.run.name).glob("*/status.json")]
     alike = [
         run
         for run in runs

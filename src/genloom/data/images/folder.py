@@ -206,6 +206,7 @@ class ImageFolder(DecodedImages):
                 "train and test; leave it out"
             )
         if folders is None:
+            self._check_folds(paths)
             return None
         names = " and ".join(map(shown, folders.names))
         if self.splits_by_folder is None:
@@ -224,6 +225,16 @@ class ImageFolder(DecodedImages):
                 "take all as one set"
             )
         return folders
+
+    def _check_folds(self, paths: list[PurePath]) -> None:
+        """Refuse to take for classes what nobody has decided on: the parts of a cross-validation."""
+        names = sorted({path.parts[0] for path in paths if len(path.parts) > 1})
+        if split_folders.are_folds(names):
+            raise DataError(
+                f"{shown(self.root)} is divided into {_few(names)}, which are called as the parts of a "
+                "cross-validation are; move them into folders train and test and set data.splits_by_folder=true, or "
+                "set data.splits_by_folder=false to take them as classes"
+            )
 
     def _why_unlabelled(self, paths: list[PurePath], folders: SplitFolders | None) -> str | None:
         names = sorted({path.parts[0] for path in paths if len(path.parts) > 1})

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -18,6 +18,9 @@ _NAMES: dict[Split, re.Pattern[str]] = {
     split: re.compile(rf"{_BEFORE}(?:{words})(?:{_AFTER}|[-_. ]?(?P<side>[ab]))", re.IGNORECASE)
     for split, words in _WORDS.items()
 }
+
+
+_FOLD = re.compile(r"(?:cv|k)?[-_. ]?fold[-_. ]?\d+", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,11 @@ class SplitFolders:
 def split_named(name: str) -> Split | None:
     """Return the split that a folder is named after, if any."""
     return next((split for split, names in _NAMES.items() if names.fullmatch(name)), None)
+
+
+def are_folds(names: Collection[str]) -> bool:
+    """Whether all of at least two folders are numbered parts of a cross-validation: ``fold0``, ``fold_1`` …"""
+    return len(names) > 1 and all(_FOLD.fullmatch(name) for name in names)
 
 
 def find(paths: Sequence[PurePath]) -> SplitFolders | None:
