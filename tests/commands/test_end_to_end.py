@@ -215,7 +215,7 @@ def test_sampling_by_class(run, tmp_path):
         code, _, err = run("sample", "checkpoint=run", "num=6", given, f"out={folder}")
         assert code == 0 and (tmp_path / folder / "grid.png").read_bytes() == asked, err
     code, _, err = run("sample", "checkpoint=run", "given=label=3,colour=red")
-    assert (code, "given.colour: the model is not told a colour" in err) == (2, True), err
+    assert (code, "given.colour: the model is told no colour" in err) == (2, True), err
     code, _, err = run("sample", "checkpoint=run", "given.label=null")
     assert (code, "train with model.drop_given.label=0.1, say" in err) == (2, True), err
     dropping = [*CONDITIONAL, "model.drop_given.label=0.5", "trainer.max_steps=1", "run.dir=dropping"]
@@ -255,7 +255,7 @@ def test_exploring_draws_what_the_model_offers_and_says_why_the_rest_is_left_out
         ours, theirs = tmp_path / "looks" / f"{name}.png", tmp_path / "run" / "samples" / f"{name}-0000001.png"
         assert ours.read_bytes() == theirs.read_bytes()
     code, _, err = run("sample", "checkpoint=run", "given.label=[3]")
-    assert (code, "given.label: the model is not told a label; it can be given nothing" in err) == (2, True), err
+    assert (code, "given.label: the model is told no label; it can be given nothing" in err) == (2, True), err
 
     chosen = ["callbacks=[neighbours,directions]", "callbacks.directions.steps=3", "metrics=none", "seed=5", "out=two"]
     code, out, err = run("explore", "checkpoint=run", *chosen)

@@ -97,7 +97,7 @@ def test_cells_that_are_asked_for_stay_in_every_row(trained):
     assert torch.equal(rows[:, 0], torch.tensor([0.5, -7.25], dtype=torch.float64).repeat(130))
     assert (rows[:, 2] == 0).all()
     assert len(rows[:, 1].unique()) > 50
-    with pytest.raises(ConfigError, match=r"given\.z: the model is not told a z; it can be given x, y, sign"):
+    with pytest.raises(ConfigError, match=r"given\.z: the model is told no z; it can be given x, y, sign"):
         draw_examples(trained[1], 2, seed=0, asked={"z": ["1"]})
     with pytest.raises(ConfigError, match="set num=2 or more"):
         draw_examples(trained[1], 1, seed=0, asked={"x": ["1", "2"]})

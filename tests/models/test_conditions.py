@@ -142,7 +142,7 @@ def test_what_was_not_told_is_not_written_beside_samples(pairs):
     model = taking(vae(pairs.describe(), drop_given={"sketch": 0.5, "label": 0.5}), lambda: pairs.split("test"))
     assert draw_examples(model, 4, seed=0, asked={"sketch": None}).given.keys() == {"label"}
     assert draw_examples(model, 4, seed=0, asked={"sketch": None, "label": ["low"]}).given["label"].tolist() == [0] * 4
-    for name, reason in (("colour", "the model is not told a colour; it can be given label, sketch"), ("label", "")):
+    for name, reason in (("colour", "the model is told no colour; it can be given label, sketch"), ("label", "")):
         told = vae(pairs.describe()) if not reason else model
         with pytest.raises(ConfigError, match=reason or r"train with model\.drop_given\.label=0\.1"):
             draw_examples(told, 4, seed=0, asked={name: None})

@@ -1,5 +1,6 @@
 """The Gaussian copula finds what rows were made of, and draws such rows."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ from scipy import stats
 
 from genloom.contents.partial import Partial
 from genloom.data.tables.rows import Rows
+from genloom.errors import ConfigError
 from genloom.models.copula import GaussianCopula
 from genloom.models.generation import complete_examples, draw_examples
+from genloom.spec import Spec
 
 CORRELATION = np.array([[1.0, 0.8, -0.5, 0.3], [0.8, 1.0, -0.2, 0.0], [-0.5, -0.2, 1.0, 0.0], [0.3, 0.0, 0.0, 1.0]])
 SHARES = {"a": 0.2, "b": 0.5, "c": 0.3}
@@ -40,6 +43,22 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Rows, GaussianCop
     quiet: dict[str, Any] = {"enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
     Trainer(max_steps=1, logger=False, accelerator="cpu", log_every_n_steps=1, **quiet).fit(model, data)
     return data, model.eval()
+
+
+def test_columns_that_would_be_given_are_refused_before_training(trained):
+    spec = trained[0].describe()
+    with pytest.raises(ConfigError, match=r"data\.given: group would be told .* set data\.given=\[\]"):
+        GaussianCopula(Spec("rows", spec.content, {"group": spec.content}), optimizer={})
+
+
+@pytest.mark.parametrize(("name", "text"), [("income", "30,40"), ("group", "a,b")])
+def test_several_cells_in_one_text_are_a_list(trained, name, text):
+    with pytest.raises(ConfigError, match=rf"given\.{name}.*; to ask for several set given\.{name}=\[{text}\]$"):
+        draw_examples(trained[1], 2, seed=0, asked={name: [text]})
+    assert len(draw_examples(trained[1], 2, seed=0, asked={name: text.split(",")}).content) == 2
+    condition = trained[0].describe().content.columns[["income", "group"].index(name)]
+    with pytest.raises(ConfigError, match=rf"; to ask for several set given\.{name}=\[{text}\]$"):
+        replace(condition, missing=0.0).condition().asked([text], 2, f"given.{name}")
 
 
 def test_it_finds_the_correlations_behind_numbers_thresholds_and_missing_cells(trained):

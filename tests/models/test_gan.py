@@ -376,7 +376,7 @@ def test_conditional_models_train_and_sample_what_is_asked(tiny_gan, tiny_labell
     assert draw_examples(model, 4, seed=0, asked={name: ["1", "0"]}).given[name].tolist() == [1, 0, 1, 0]
     with pytest.raises(ConfigError, match=rf"given\.{name}: horse is not among 0, 1"):
         draw_examples(model, 7, seed=0, asked={name: ["horse"]})
-    with pytest.raises(ConfigError, match=rf"given\.colour: the model is not told a colour; it can be given {name}"):
+    with pytest.raises(ConfigError, match=rf"given\.colour: the model is told no colour; it can be given {name}"):
         draw_examples(model, 7, seed=0, asked={"colour": ["red"]})
 
 

@@ -71,3 +71,13 @@ class Condition(Part, ABC):
 def dealt(choices: Shaped[Tensor, "choices ..."], num: int) -> Shaped[Tensor, "num ..."]:
     """Return ``num`` values, of the choices in turn."""
     return choices[torch.arange(num) % len(choices)]
+
+
+def as_list(texts: Sequence[str], key: str) -> str:
+    """Return how to ask for several, to end a message with, where one text looks as if several were meant.
+
+    Args:
+        texts: what was asked for.
+        key: of the configuration that asked.
+    """
+    return f"; to ask for several set {key}=[{texts[0]}]" if len(texts) == 1 and "," in texts[0] else ""

@@ -8,7 +8,7 @@ from jaxtyping import Int, Int64
 from torch import Tensor
 
 from genloom.contents.base import Content
-from genloom.contents.condition import dealt
+from genloom.contents.condition import as_list, dealt
 from genloom.contents.shown import Text
 from genloom.errors import ConfigError, DataError
 
@@ -70,7 +70,9 @@ class LabelContent(Content):
         """
         unknown = [text for text in texts if text not in self.classes]
         if unknown or not texts:
-            raise ConfigError(f"{key}: {', '.join(unknown) or 'none'} is not among {', '.join(self.classes)}")
+            raise ConfigError(
+                f"{key}: {', '.join(unknown) or 'none'} is not among {', '.join(self.classes)}{as_list(texts, key)}"
+            )
         return dealt(torch.tensor([self.classes.index(text) for text in texts]), num)
 
     def show(self, stored: Int[Tensor, " num"], *, columns: int | None = None) -> Text:

@@ -15,7 +15,7 @@ from genloom import figures
 from genloom.contents.base import Values
 from genloom.contents.columns.base import Column, Place, identifier
 from genloom.contents.columns.variables import Variable, variables
-from genloom.contents.condition import dealt
+from genloom.contents.condition import as_list, dealt
 from genloom.contents.files import first_array
 from genloom.contents.partial import Partial
 from genloom.contents.shown import Picture
@@ -342,7 +342,7 @@ def _asked(column: Column, texts: Sequence[str], key: str) -> Float64[Tensor, " 
     try:
         stored = torch.from_numpy(column.read(pl.Series(list(texts), dtype=pl.String), lambda row: key))
     except DataError as error:
-        raise ConfigError(str(error)) from error
+        raise ConfigError(f"{error}{as_list(texts, key)}") from error
     near = column.rounded(stored)
     if (unlike := (near != stored) & ~stored.isnan()).any():
         place = int(unlike.int().argmax())

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from genloom.batch import Batch, Given
 from genloom.contents.table import TableContent
 from genloom.distributions.outputs.variables import Variables
-from genloom.errors import ConfigError
 from genloom.limits import NonNegative
 from genloom.models.abilities import Completes, Samples, Scores
+from genloom.models.completing import check_asked_later
 from genloom.models.training.averaging import average_of
 from genloom.models.training.family import Family
 from genloom.models.training.passes import Loaded
@@ -58,11 +58,7 @@ class AnyOrder(Family):
         **family: Any,
     ) -> None:
         super().__init__(spec, **family)
-        if spec.given:
-            raise ConfigError(
-                f"data.given: {', '.join(spec.given)} would be told to the model, which models all columns, and can "
-                "then be asked for any of them; set data.given=[]"
-            )
+        check_asked_later(spec)
         self.check_dropped(())
         self.output = output(spec)
         self.network = network(spec, outputs=self.output.num_outputs)

@@ -14,6 +14,7 @@ from genloom.distributions.within import draw_within
 from genloom.limits import Count
 from genloom.models.abilities import Completes, HasLatents, Samples
 from genloom.models.closed_form import ClosedForm
+from genloom.models.completing import check_asked_later
 from genloom.models.from_latents import FromFixedLatents
 from genloom.models.training.passes import Passes
 from genloom.spec import Spec
@@ -50,12 +51,16 @@ class GaussianCopula(FromFixedLatents, ClosedForm):
         spec: the data's.
         knots: levels at which each column's quantiles are kept.
         **closed_form: see :class:`~genloom.models.closed_form.ClosedForm`.
+
+    Raises:
+        ConfigError: the data gives columns, which the model is not told.
     """
 
     kind = TableContent
 
     def __init__(self, spec: Spec, *, knots: Count = 1000, **closed_form: Any) -> None:
         super().__init__(spec, **closed_form)
+        check_asked_later(spec)
         columns = TableContent.of(spec.content).columns
         self.optional = [place for place, column in enumerate(columns) if column.optional]
         self.latent = StandardNormal(len(columns) + len(self.optional))

@@ -113,8 +113,8 @@ def _check_told(model: Samples, name: str) -> None:
         parts = model.spec.content.parts
         known = ", ".join([*model.conditions, *(parts if offers(model, Completes) else ())]) or "nothing"
         if name in parts:
-            known += f"; name it in data.given before training, or train a model that completes, for any {name}"
-        raise ConfigError(f"given.{name}: the model is not told a {name}; it can be given {known}")
+            known += "; name it in data.given before training, or train a model that completes, for any column"
+        raise ConfigError(f"given.{name}: the model is told no {name}; it can be given {known}")
 
 
 def _check_enough(asked: Mapping[str, Sequence[str]], num: int) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from genloom import figures
 from genloom.contents.base import Values
-from genloom.contents.condition import dealt
+from genloom.contents.condition import as_list, dealt
 from genloom.contents.shown import Picture
 from genloom.contents.transforms import Block, Quantile, Standard, Transform
 from genloom.errors import ConfigError, DataError
@@ -302,7 +302,7 @@ class CellCondition(Values):
         try:
             stored = torch.from_numpy(self.column.read(pl.Series(list(texts), dtype=pl.String), lambda row: key))
         except DataError as error:
-            raise ConfigError(str(error)) from error
+            raise ConfigError(f"{error}{as_list(texts, key)}") from error
         encoded = self.encode(stored)
         kept = self.decode(encoded)
         if (unlike := (kept != stored) & ~stored.isnan()).any():
