@@ -95,7 +95,8 @@ class Batch:
     def __len__(self) -> int:
         return len(self.content)
 
-    def _map(self, function: Any) -> "Batch":
+    def map(self, function: Callable[[Tensor], Tensor]) -> "Batch":
+        """Apply ``function`` to every tensor."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         mapped = {
             name: value.map(function) if isinstance(value, Given) else function(value)
@@ -108,15 +109,15 @@ class Batch:
         """Return the batch on ``device``."""
         if self.content.device == torch.device(device):
             return self
-        return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+        return self.map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> "Batch":
         """Return the batch in page-locked memory."""
-        return self._map(Tensor.pin_memory)
+        return self.map(Tensor.pin_memory)
 
     def chunks(self, num: int) -> list["Batch"]:
         """Split into ``num`` batches whose sizes differ by at most one."""
         if num == 1:
             return [self]
         bounds = torch.linspace(0, len(self), num + 1).round().int().tolist()
-        return [self._map(lambda tensor, a=a, b=b: tensor[a:b]) for a, b in pairwise(bounds)]
+        return [self.map(lambda tensor, a=a, b=b: tensor[a:b]) for a, b in pairwise(bounds)]

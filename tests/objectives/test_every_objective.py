@@ -1,6 +1,7 @@
 """What holds of every objective: finite, differentiable, blind to a batch's order. A new class needs its case."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -16,6 +17,7 @@ from genloom.networks.base import Critique
 from genloom.objectives.gan import (
     R1,
     R2,
+    AskedLevel,
     AuxiliaryClassification,
     CodeInformation,
     Dragan,
@@ -50,7 +52,17 @@ ORDERS = [torch.arange(NUM), torch.tensor([3, 0, 5, 2, 4, 1])]
 TERMS: dict[type, Callable[[], GanTerm]] = {
     kind: kind
     for kind in (
-        *(AuxiliaryClassification, CodeInformation, Dragan, GradientPenalty, Hinge, LeastSquares, LeCam, Minimax),
+        *(
+            AskedLevel,
+            AuxiliaryClassification,
+            CodeInformation,
+            Dragan,
+            GradientPenalty,
+            Hinge,
+            LeastSquares,
+            LeCam,
+            Minimax,
+        ),
         *(NonSaturating, R1, R2, RelativisticAverage, RelativisticPairing, Wasserstein, WeightClipping),
     )
 } | {PathLength: partial(PathLength, latent="z", batch_share=1.0)}
@@ -89,7 +101,9 @@ def played(critic: Critic, order: Tensor) -> tuple[Game, Tensor]:
         return (latent["z"] @ weight).tanh().view(-1, 1, 4, 4)
 
     labels = torch.tensor([0, 1, 2, 2, 1, 0])[order]
-    return game(critic, real, generate(latent), labels=labels, latent=latent, rerun=generate), weight
+    played = game(critic, real, generate(latent), labels=labels, latent=latent, rerun=generate)
+    has = played.fake.content.flatten(1).sigmoid().gather(1, labels.unsqueeze(1)).squeeze(1)
+    return replace(played, fake=replace(played.fake, has_asked=has)), weight
 
 
 def test_every_objective_has_a_case():

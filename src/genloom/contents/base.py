@@ -8,8 +8,9 @@ that, or :func:`why_not`, where a part that does not fit is left out rather than
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from math import prod
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -21,8 +22,12 @@ from genloom.contents.condition import Condition, dealt
 from genloom.contents.files import first_array
 from genloom.contents.partial import Partial
 from genloom.contents.shown import Shown
+from genloom.contents.transforms import Block
 from genloom.errors import ConfigError, DataError
 from genloom.examples import Examples
+
+if TYPE_CHECKING:
+    from genloom.contents.levels import Levels  # which is one kind
 
 
 class Content(Condition, ABC):
@@ -264,6 +269,16 @@ class Values(Content):
 
     called = "values of one shape"
     remedy = "choose networks for any shape, as in model=gan/dense or model=vae/dense"
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """What the encoded values are, in their order, of content as one vector: numbers, unless a kind has choices."""
+        return (Block(prod(self.shape), bounded=self.bounded),)
+
+    @property
+    def levels(self) -> "Levels | None":
+        """What an example may be asked to be, one choice of one value; None where nothing is chosen."""
+        return None
 
     def encode(self, stored: Shaped[Tensor, "..."]) -> Float[Tensor, "..."]:
         """Keep the values, in the precision that models compute in."""

@@ -14,11 +14,14 @@ from torch import Tensor
 from genloom import figures
 from genloom.contents.base import Values
 from genloom.contents.columns.base import Column, Place, identifier
+from genloom.contents.columns.category import levels
 from genloom.contents.columns.variables import Variable, variables
 from genloom.contents.condition import as_list, dealt
 from genloom.contents.files import first_array
+from genloom.contents.levels import Levels
 from genloom.contents.partial import Partial
 from genloom.contents.shown import Picture
+from genloom.contents.transforms import Block
 from genloom.errors import ConfigError, DataError, reason
 from genloom.examples import Examples
 from genloom.part import Part
@@ -98,6 +101,16 @@ class TableContent(Values):
     def names(self) -> tuple[str, ...]:
         """Of the columns."""
         return tuple(column.name for column in self.columns)
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """Those of all columns."""
+        return tuple(block for column in self.columns for block in column.blocks)
+
+    @property
+    def levels(self) -> Levels | None:
+        """Those of all columns that have some."""
+        return levels(self.columns)
 
     @property
     def variables(self) -> tuple[Variable, ...]:

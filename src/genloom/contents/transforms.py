@@ -24,10 +24,12 @@ class Block:
     Args:
         width: how many.
         chosen: exactly one of them is 1, the others are 0; else they are numbers.
+        bounded: whether numbers lie within [-1, 1].
     """
 
     width: int
     chosen: bool = False
+    bounded: bool = False
 
 
 class Transform(Part, ABC):
@@ -185,7 +187,7 @@ class ModeSpecific(Transform):
     @property
     def blocks(self) -> tuple[Block, ...]:
         """α, then the Gaussian."""
-        return Block(1), Block(len(self.means), chosen=True)
+        return Block(1, bounded=True), Block(len(self.means), chosen=True)
 
     def fitted(self, values: Float64[np.ndarray, " rows"]) -> "ModeSpecific":
         """Return that with the Gaussians."""

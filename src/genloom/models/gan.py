@@ -6,18 +6,21 @@ update reuses its graph, so an iteration costs one forward pass of the generator
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from genloom.batch import NOTHING, Batch, Given, Latent
 from genloom.contents.condition import Condition
 from genloom.contents.label import LabelContent
+from genloom.distributions.asked import OneLevel
 from genloom.distributions.latents import CodedLatent, LatentDistribution
 from genloom.errors import ConfigError, NeedsLabelsError
 from genloom.limits import Count, Whole
-from genloom.models.abilities import Conditions, HasDirections, HasLatents, Samples, Truncates
+from genloom.models.abilities import Completes, Conditions, HasDirections, HasLatents, Samples, Truncates
 from genloom.models.from_latents import FromFixedLatents
 from genloom.models.gan_parts import check_parts
 from genloom.models.training.averaging import average_of
@@ -42,6 +45,7 @@ class GAN(FromFixedLatents, Family):
         latent: how latents are drawn.
         objective: named terms; their losses are added.
         augmentation: called as ``augmentation(spec)``; changes what the discriminator sees, real and generated.
+        asked: called as ``asked(spec)``; what the generator is asked for in training that the data does not say.
         critic_iterations: discriminator updates per generator update.
         spectral_norm: players whose weights are divided by their largest singular value.
         freeze_discriminator_layers: layers, from the input on, that keep the weights of ``init_from``.
@@ -63,6 +67,7 @@ class GAN(FromFixedLatents, Family):
         latent: LatentDistribution,
         objective: Mapping[str, GanTerm],
         augmentation: Callable[[Spec], Augmentation] | None = None,
+        asked: Callable[[Spec], OneLevel] | None = None,
         critic_iterations: Count = 1,
         spectral_norm: Sequence[str] = (),
         freeze_discriminator_layers: Whole = 0,
@@ -75,14 +80,17 @@ class GAN(FromFixedLatents, Family):
             raise ConfigError("model.objective: no term given; choose 'objective/gan@model.objective=[non_saturating]'")
         self.critic_iterations = critic_iterations
         self.latent = latent
+        self.asked = asked(spec) if asked is not None else None
+        seen = spec if self.asked is None else self.asked.told(spec)  # by the players
+        self._known = seen.given
         with NeedsLabelsError.of("model.generator"):
-            self.generator = generator(spec, latent_dim=latent.dim).to(memory_format=torch.channels_last)
+            self.generator = generator(seen, latent_dim=latent.dim).to(memory_format=torch.channels_last)
         with NeedsLabelsError.of("model.discriminator"):
-            self.discriminator = discriminator(spec).to(memory_format=torch.channels_last)
+            self.discriminator = discriminator(seen).to(memory_format=torch.channels_last)
         self.objective = nn.ModuleDict(objective)
         self.augmentation = augmentation(spec) if augmentation is not None else None
         self._real_signs: list[Tensor] = []
-        check_parts(spec, latent, self.generator, self.discriminator, objective)
+        check_parts(spec, latent, self.generator, self.discriminator, objective, asks=self.asked is not None)
         self.check_dropped(self.told)
         if "label" in self.drop_given and "class" in self.discriminator.aux:
             raise ConfigError(
@@ -129,6 +137,8 @@ class GAN(FromFixedLatents, Family):
         offered: set[type] = {Samples, HasLatents}
         if self.conditions:
             offered.add(Conditions)
+        if self._asked_for:
+            offered.add(Completes)
         if isinstance(self.generator, Truncating):
             offered.add(Truncates)
         with self.evaluating(self.generator) as network:  # else spectral normalisation would go on learning
@@ -145,6 +155,8 @@ class GAN(FromFixedLatents, Family):
     def training_step(self, batch: Loaded, batch_idx: int) -> None:
         """One iteration."""
         batch = self.taken_from(batch)
+        if self.asked is not None:
+            batch = self.asked.ask(batch, self.rng("asked", self.global_rank))
         batches = batch.chunks(self.batches_per_iteration)
         logged: dict[str, Tensor] = {}
         draws: list[Draw] = []
@@ -169,7 +181,9 @@ class GAN(FromFixedLatents, Family):
             own = given if first == num else given.map(lambda values: values[:first])
             return exact(self.generator(other, own))
 
-        return Draw(latent, rerun(latent), given, rerun)
+        content = rerun(latent)
+        has = None if self.asked is None else self.asked.had_by(content, given)
+        return Draw(latent, content, given, rerun, has)
 
     def _after_discriminator_update(self, examples: int) -> dict[str, Tensor]:
         for term in self.objective.values():
@@ -197,7 +211,7 @@ class GAN(FromFixedLatents, Family):
     ) -> Iterator[dict[str, Loss]]:
         for part, (batch, draw) in enumerate(zip(real, draws, strict=True)):
             if player == "discriminator":
-                draw = Draw(draw.latent, draw.content.detach(), draw.given, draw.rerun)
+                draw = replace(draw, content=draw.content.detach(), has_asked=None)
             rng = self.rng(player, update, part, self.global_rank)
             game = Game(batch, draw, self._critic(rng), self.iteration, rng)
             losses = {}
@@ -222,9 +236,10 @@ class GAN(FromFixedLatents, Family):
     @property
     def conditions(self) -> Mapping[str, Condition]:
         """What the generator is told, and the values of a categorical code, which stand for classes nobody named."""
+        known = {name: self._known[name] for name in self.told}
         if not isinstance(self.latent, CodedLatent):
-            return super().conditions
-        return {**super().conditions, "code": LabelContent(tuple(map(str, range(self.latent.categories))))}
+            return known
+        return {**known, "code": LabelContent(tuple(map(str, range(self.latent.categories))))}
 
     def drawn(self, num: int, rng: torch.Generator, given: Given | None) -> tuple[Latent, Given]:
         """Return latents and what they are given; the latent itself says which code it has, unless one is given."""
@@ -240,6 +255,33 @@ class GAN(FromFixedLatents, Family):
         if "code" in given and isinstance(self.latent, CodedLatent):
             return self.latent.with_category(latent, given["code"])
         return latent
+
+    def sampled(self, latent: Latent, given: Given, rng: torch.Generator) -> Batch:
+        """Return an example of each latent, with choices drawn."""
+        with self.evaluating(self.generator) as network:
+            latent = self.to_device(network.drawn(latent, rng))
+        return self.decode(latent, given)
+
+    @property
+    def _asked_for(self) -> bool:
+        return self.asked is not None and self.asked.name in self.told
+
+    def complete(
+        self,
+        content: Float[Tensor, "batch ..."],
+        known: Bool[Tensor, "batch ..."],
+        *,
+        rng: torch.Generator,
+        allowed: Bool[Tensor, "batch ..."] | None = None,
+    ) -> Batch:
+        """Return examples that were asked for the one level that is known of each; see ``Completes``.
+
+        Raises:
+            ConfigError: something else is known of an example.
+        """
+        assert self.asked is not None
+        level = self.asked.known_in(content, known).to(self.device)
+        return self.sample(len(content), rng=rng, given=Given({self.asked.name: level}))
 
     def embed(self, latent: Latent, given: Given = NOTHING) -> Latent:
         """Return what the synthesis sees, with nothing random in it."""
@@ -271,4 +313,6 @@ class GAN(FromFixedLatents, Family):
             given = Given({**given, "code": latent["category"]}, dropped=given.dropped)
         with self.evaluating(self.generator) as network:
             content = network(network.embed(latent, given, None), given)
+        if self.asked is not None and self.asked.name in given:
+            content = self.asked.held(content, given)
         return self.generated(content, given)

@@ -17,6 +17,7 @@ def check_parts(
     generator: Generator,
     discriminator: Discriminator,
     objective: Mapping[str, GanTerm],
+    asks: bool,
 ) -> None:
     """Refuse parts that cannot play together, before anything is trained.
 
@@ -30,6 +31,11 @@ def check_parts(
         key = f"model.objective.{name}"
         if term.needs_labels and spec.labels is None:
             raise NeedsLabelsError(f"{key}: it needs labels, and data.name={spec.name} has none; choose labelled data")
+        if term.needs_asked and not asks:
+            raise ConfigError(
+                f"{key}: it needs levels that are asked for, and model.asked is null; choose "
+                "asked@model.asked=one_level, or leave the term out"
+            )
         for aux in term.needs_aux:
             if aux not in discriminator.aux:
                 head = "codes" if aux == "category" else "classifier"

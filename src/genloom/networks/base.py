@@ -48,6 +48,10 @@ class Generator(nn.Module):
         """
         return latent
 
+    def drawn(self, latent: Latent, rng: torch.Generator | None) -> Latent:
+        """Return a latent with what the generator draws beside it for a sample, as for choices; by default nothing."""
+        return latent
+
     def latent_projection(self) -> LatentProjection | None:
         """Return the first linear map, whose singular vectors are the directions that change the content most."""
         return None

@@ -1,6 +1,7 @@
 """Columns of categories."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from jaxtyping import Bool, Float64, Int64
 from torch import Tensor
 
 from genloom.contents.label import LabelContent
+from genloom.contents.levels import Levels
 from genloom.contents.transforms import Block
 
 if TYPE_CHECKING:
@@ -144,6 +146,24 @@ class CategoryColumn(Column):
         levels = ", ".join(self.levels[:10]) + (", …" if len(self.levels) > 10 else "")
         self._check(cells, (found.is_null() & texts.is_not_null()).to_numpy(), place, f"is not among {levels}")
         return found.fill_null(np.nan).to_numpy().astype(np.float64)
+
+
+def levels(columns: Sequence[Column]) -> Levels | None:
+    """Return the levels of all columns of categories; a missing cell is one, too."""
+    classes: list[str] = []
+    counts: list[int] = []
+    groups: list[int] = []
+    places: list[int] = []
+    first = 0
+    for place, column in enumerate(columns):
+        if isinstance(column, CategoryColumn):
+            condition = column.condition()
+            classes += [f"{column.name}={level}" for level in condition.classes]
+            counts += condition.counts or ()
+            groups += [place] * len(condition.classes)
+            places += range(first, first + column.width)
+        first += column.width
+    return Levels(tuple(classes), tuple(counts), tuple(groups), tuple(places)) if classes else None
 
 
 def written(cells: "pl.Series") -> "pl.Series":

@@ -11,7 +11,7 @@ from genloom.objectives.gan.adversarial import (
     RelativisticPairing,
     Wasserstein,
 )
-from genloom.objectives.gan.auxiliary import AuxiliaryClassification, CodeInformation
+from genloom.objectives.gan.auxiliary import AskedLevel, AuxiliaryClassification, CodeInformation
 from genloom.objectives.gan.game import Draw, Game, GanTerm
 from genloom.objectives.gan.regularisers import (
     R1,
@@ -26,6 +26,7 @@ from genloom.objectives.gan.regularisers import (
 __all__ = [
     "R1",
     "R2",
+    "AskedLevel",
     "AuxiliaryClassification",
     "CodeInformation",
     "Dragan",

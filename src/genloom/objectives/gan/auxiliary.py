@@ -91,5 +91,29 @@ class CodeInformation(GanTerm):
         return self._loss(game.fake_critique, game.fake.latent)
 
 
+class AskedLevel(GanTerm):
+    """The generator shall draw what it is asked for: the level of one choice.
+
+        L_G += −λ · E[log G(z, level) at the level's place]
+
+    Xu et al., Modeling Tabular Data using Conditional GAN, 2019, section 4.3, https://arxiv.org/abs/1907.00503.
+
+    Args:
+        weight: λ, per nat.
+    """
+
+    needs_asked = True
+
+    def __init__(self, *, weight: NonNegative = 1.0) -> None:
+        super().__init__()
+        self.weight = weight
+
+    def generator(self, game: Game) -> Loss:
+        """λ times nats; logs the share that has the level, more or less."""
+        has = game.fake.has_asked
+        assert has is not None  # as was checked
+        return Loss(-self.weight * has.clamp_min(1e-30).log().mean(), lambda: {"as_asked_G(z)": has.detach().mean()})
+
+
 def _accuracy(logits: Tensor, index: Tensor) -> Tensor:
     return (logits.argmax(1) == index).float().mean()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from genloom.batch import Batch, Given, Latent
@@ -26,12 +27,14 @@ class Draw:
         content: the examples; detached from the generator in the discriminator's turn.
         given: what they were asked to be.
         rerun: generates again, with gradients, from an embedded latent of the same names, of this or a smaller number.
+        has_asked: how much of the level that was asked for each has, 0 to 1; None if none was.
     """
 
     latent: Latent
     content: Tensor
     given: Given
     rerun: Callable[[Latent], Tensor]
+    has_asked: Float[Tensor, " batch"] | None = None
 
 
 @dataclass
@@ -70,6 +73,7 @@ class GanTerm(nn.Module):
         needs_labels: the data must be labelled.
         needs_aux: opinions beside the score that the discriminator's head must give.
         needs_latent: what an embedded latent must hold.
+        needs_asked: levels must be asked for.
 
     Args:
         every_iterations: evaluate a lazy regulariser this seldom; the family multiplies it by the same number, so that
@@ -79,6 +83,7 @@ class GanTerm(nn.Module):
     needs_labels: bool = False
     needs_aux: tuple[str, ...] = ()
     needs_latent: tuple[str, ...] = ()
+    needs_asked: bool = False
 
     def __init__(self, *, every_iterations: Count = 1) -> None:
         super().__init__()

@@ -21,8 +21,9 @@ from genloom.precision import exactly
 from genloom.running_mean import RunningMean
 
 
-def squared_gradient_norm(game: Game, content: Float[Tensor, "batch ..."], given: Given) -> Float[Tensor, " batch"]:
-    """Return ‖∇ₓ D(x)‖² of each example, differentiable by the discriminator's weights.
+def squared_gradient_norm(game: Game, content: Float[Tensor, "batch ..."], given: Given) -> Float[Tensor, " scores"]:
+    """Return ‖∇ₓ D(x)‖² of each example, or of each pack that is judged as one, differentiable by the discriminator's
+    weights.
 
     Raises no error for batch statistics, but with them D(x) depends on the other examples too, and so does the norm.
     The critic is run in the content's precision: ∇ₓ D(x) of one pixel is below what half precision can hold.
@@ -31,7 +32,11 @@ def squared_gradient_norm(game: Game, content: Float[Tensor, "batch ..."], given
     with torch.enable_grad(), exactly(x):
         score = game.critic(x, given).score
         (gradient,) = torch.autograd.grad(score.sum(), x, create_graph=True)
-    return gradient.square().flatten(1).sum(1)
+    squared = gradient.square().flatten(1).sum(1)
+    if len(score) == len(squared):
+        return squared
+    packs = torch.arange(len(squared), device=squared.device) // -(-len(squared) // len(score))
+    return squared.new_zeros(len(score)).index_add(0, packs, squared)
 
 
 def _norm(squared: Tensor) -> Tensor:

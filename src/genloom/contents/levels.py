@@ -1,0 +1,35 @@
+"""One choice of one value: what an example may be asked to be, of content that has choices among its values."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from genloom.contents.label import LabelContent
+
+
+@dataclass(frozen=True)
+class Levels(LabelContent):
+    """The levels of all choices as the classes of one label: of a table, ``sex=F``.
+
+    Args:
+        classes: see :class:`~genloom.contents.label.LabelContent`.
+        counts: training examples of each level.
+        groups: by level, the number of the choice that it is a level of; neighbours are of the same.
+        places: by level, its place among the encoded values, of content as one vector: 1 where an example has it.
+    """
+
+    groups: tuple[int, ...] = ()
+    places: tuple[int, ...] = ()
+
+    def draw(self, num: int, rng: torch.Generator) -> Int[Tensor, " num"]:
+        """Return levels: of a choice that is drawn uniformly, one that is as frequent as in the training data."""
+        groups = torch.tensor(self.groups)
+        counts = torch.tensor(self.counts, dtype=torch.float64)
+        total = torch.zeros(int(groups.max()) + 1, dtype=torch.float64).index_add(0, groups, counts)
+        return torch.multinomial(counts / total[groups], num, replacement=True, generator=rng)
+
+    def had_by(self, content: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch levels"]:
+        """Return ones where an example has a level, zeros elsewhere; of generated content what is between."""
+        return content.flatten(1)[:, list(self.places)]

@@ -1,0 +1,92 @@
+"""What a generator is asked for in training that the data does not say."""
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from genloom.batch import Batch, Given
+from genloom.contents.base import Values
+from genloom.errors import ConfigError
+from genloom.part import Part
+from genloom.spec import Spec
+
+
+class OneLevel(Part):
+    """Training by sampling: each example is asked for one level of one of its choices, rare ones nearly as often as
+    frequent ones; both players are told it as the condition ``level``.
+
+    Xu et al., Modeling Tabular Data using Conditional GAN, 2019, section 4.3, https://arxiv.org/abs/1907.00503: the
+    choice is uniform, the level by the logarithm of its count, and the real example is one that has it. Here levels and
+    real examples are those of the batch, drawn with replacement, so that no order of the data is needed but its own.
+
+    Args:
+        spec: the data's.
+
+    Raises:
+        ConfigError: the content has no choices.
+    """
+
+    name = "level"
+    kind = Values
+
+    def __init__(self, spec: Spec) -> None:
+        spec.check(self, "model.asked")
+        levels = Values.of(spec.content).levels
+        if levels is None:
+            raise ConfigError(
+                f"model.asked: {spec.content.called} of data.name={spec.name} have no choices to ask for, as "
+                "columns of categories are; set asked@model.asked=null"
+            )
+        self.levels = levels
+        counts = torch.tensor(levels.counts, dtype=torch.float64)
+        groups = torch.tensor(levels.groups)
+        wanted = counts.log1p()
+        total = torch.zeros(int(groups.max()) + 1, dtype=torch.float64).index_add(0, groups, wanted)
+        self._weights = wanted / total[groups] / counts.clamp(min=1)  # of an example that has the level
+
+    def told(self, spec: Spec) -> Spec:
+        """Return the spec as the players see it: with the condition."""
+        return Spec(spec.name, spec.content, {**spec.given, self.name: self.levels}, spec.num_examples)
+
+    def ask(self, batch: Batch, rng: torch.Generator) -> Batch:
+        """Return as many examples of the batch, drawn with replacement, each with what it is asked for."""
+        has = self.levels.had_by(batch.content)
+        weights = (has * self._weights.to(has)).flatten()
+        drawn = torch.multinomial(weights, len(batch), replacement=True, generator=rng)
+        rows, level = drawn // has.shape[1], drawn % has.shape[1]
+        chosen = batch.map(lambda values: values[rows])
+        chosen.given = Given({**chosen.given, self.name: level}, dropped=chosen.given.dropped)
+        return chosen
+
+    def had_by(self, content: Float[Tensor, "batch ..."], given: Given) -> Float[Tensor, " batch"]:
+        """Return how much of the level that it is given each example has, 0 to 1."""
+        return self.levels.had_by(content).gather(1, given[self.name].unsqueeze(1)).squeeze(1)
+
+    def held(self, content: Float[Tensor, "batch ..."], given: Given) -> Float[Tensor, "batch ..."]:
+        """Return generated content with the level that each was asked for, whatever was drawn."""
+        places = torch.tensor(self.levels.places, device=content.device)
+        groups = torch.tensor(self.levels.groups, device=content.device)
+        level = given[self.name]
+        of_group = groups[level].unsqueeze(1) == groups
+        wanted = torch.arange(len(groups), device=content.device) == level.unsqueeze(1)
+        flat = content.flatten(1).clone()
+        flat[:, places] = torch.where(of_group, wanted.to(flat), flat[:, places])
+        return flat.view_as(content)
+
+    def known_in(self, content: Float[Tensor, "batch ..."], known: Bool[Tensor, "batch ..."]) -> Int[Tensor, " batch"]:
+        """Return the one level that is known of each example.
+
+        Raises:
+            ConfigError: something else is known, or not of all.
+        """
+        of_levels = self.levels.had_by(known.float())
+        groups = torch.tensor(self.levels.groups, device=of_levels.device)
+        asked = torch.stack([of_levels[:, groups == group].amax(1) for group in groups.unique()], dim=1).sum(1)
+        others = known.flatten(1).sum(1) - of_levels.sum(1)
+        if not (asked == 1).all() or others.any():
+            raise ConfigError(
+                "given: this model can be asked for one level of one column at a time, as "
+                f"'given.level={self.levels.classes[0]}'; for any columns choose model=table/transformer or "
+                "model=table/copula"
+            )
+        return (self.levels.had_by(content) * of_levels).argmax(1)
