@@ -24,7 +24,7 @@ from genloom.data.tables.rows import Rows
 from genloom.intervals import half_width, of_mean
 
 SETS = ("breast_cancer", "wine", "diabetes")
-OURS = ("copula", "vae", "transformer")
+OURS = ("copula", "vae", "transformer", "gan")
 QUANTITIES = ("tstr_linear", "tstr_trees", "detection_trees", "train_distance", "copies")
 HEADINGS = ("linear model", "boosted trees", "told apart (.5 is best)", "nearest training row (real: 1)", "copies")
 
