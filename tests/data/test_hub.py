@@ -12,12 +12,15 @@ import pytest
 import torch
 from PIL import Image
 
+from genloom.contents.caption import CaptionCondition
 from genloom.data.images import datasets_rows
 from genloom.data.images.hub import Hub
 from genloom.data.images.mapped import StoredImages
 from genloom.data.images.parquet import by_split
 from genloom.data.images.parquet import splits as parquet_splits
+from genloom.data.texts.text import FromBytes
 from genloom.errors import ConfigError, DataError
+from genloom.spec import Spec
 
 SPLITS = ("train", "val", "test")
 
@@ -299,8 +302,67 @@ def test_columns_are_chosen_or_refused_by_name(tmp_path: Path) -> None:
     assert read(tmp_path / "it.parquet", columns={"label": "text"}).classes == tuple(f"kind {n}" for n in range(4))
     with pytest.raises(ConfigError, match=r"columns\.image: .* has no png; it has img, fine, coarse, text"):
         read(tmp_path / "it.parquet", columns={"image": "png", "label": "fine"})
-    with pytest.raises(ConfigError, match=r"data\.columns\.depth: it is none of image, label"):
+    with pytest.raises(ConfigError, match=r"data\.columns\.depth: it is none of image, label, caption"):
         read(tmp_path / "it.parquet", columns={"depth": "fine"})
+
+
+def captioned(path: Path, captions: list[Any], **changes: Any) -> Path:
+    parquet(path, 60, caption=(pl.Series(captions, **changes), {"dtype": "string", "_type": "Value"}))
+    return path
+
+
+def text_of(data: Hub, split: Any) -> list[str]:
+    condition = data.conditions()["caption"]
+    assert isinstance(condition, CaptionCondition)
+    tokens = condition.encode(data.split(split).given["caption"])
+    return [condition.vocabulary.decode(row[row != condition.nothing]) for row in tokens]
+
+
+def test_captions_are_told_as_tokens(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    texts = [f"number {place}{', and very large' * (place % 2)}" for place in range(60)]
+    path = captioned(tmp_path / "it.parquet", texts)
+    assert set(read(path).conditions()) == {"label"}
+    data = read(path, columns={"caption": "caption"}, vocabulary=FromBytes(), caption_length=20, batch_size=10)
+    assert set(data.conditions()) == {"label", "caption"}
+    assert sorted(text for split in SPLITS for text in text_of(data, split)) == sorted(text[:20] for text in texts)
+    assert (
+        "row 1, column caption: longer than data.caption_length=20 tokens, and cut, as 29 other captions are"
+        in caplog.text
+    )
+    for split in SPLITS:  # each stays with its picture
+        for image, label, text in zip(
+            data.split(split).content, data.split(split).labels, text_of(data, split), strict=True
+        ):
+            row = texts.index(next(each for each in texts if each[:20] == text))
+            assert label == row % 3 and (image.numpy().tobytes(), row % 3) in known((60, 0))
+    batch = next(iter(data.train_dataloader()))
+    condition = data.conditions()["caption"]
+    assert batch.given["caption"].shape == (len(batch.content), 20)
+    asked = condition.asked(["number 3", "number 5, and"], 3, "given.caption")
+    assert asked.shape == (3, 20) and torch.equal(asked[0], asked[2])
+    with pytest.raises(ConfigError, match=r"given\.caption: 'a+' is 21 tokens long, above the limit of 20; shorten it"):
+        condition.asked(["a" * 21], 1, "given.caption")
+    with pytest.raises(ConfigError, match=r"given\.caption: no text is given"):
+        condition.asked([""], 1, "given.caption")
+    other = Hub(path=str(path), columns={"caption": "caption"})
+    other.follow(Spec.from_dict(data.describe().to_dict()))
+    assert other.conditions()["caption"] == condition
+
+
+def test_of_several_captions_the_first_is_taken_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = captioned(tmp_path / "it.parquet", [[f"first {place}", "second"] for place in range(60)])
+    texts = text_of(read(path, columns={"caption": "caption"}), "train")
+    assert all(text.startswith("first") for text in texts)
+    assert "of the captions of this and 59 other pictures the first is taken" in caplog.text
+
+
+@pytest.mark.parametrize("cell", [None, " ", []])
+def test_a_missing_caption_is_named(tmp_path: Path, cell: Any) -> None:
+    texts: list[Any] = [[f"it is {place}"] if cell == [] else f"it is {place}" for place in range(60)]
+    texts[7] = cell
+    path = captioned(tmp_path / "it.parquet", texts)
+    with pytest.raises(DataError, match=r"it\.parquet, train, row 7, column caption has no caption but .*; every row"):
+        read(path, columns={"caption": "caption"})
 
 
 def test_a_row_that_cannot_be_used_is_named_or_left_out(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import genloom.networks
 from discovery import classes, missing
 from genloom.batch import NOTHING, Given
 from genloom.contents.base import why_not
+from genloom.contents.caption import CaptionCondition
 from genloom.contents.condition import Condition
 from genloom.contents.image import ImageContent
 from genloom.contents.label import LabelContent
@@ -21,6 +22,7 @@ from genloom.errors import ConfigError, NeedsLabelsError
 from genloom.networks import conditioning
 from genloom.networks.embedders import (
     EMBEDDERS,
+    CaptionEmbedder,
     Embedder,
     LabelEmbedder,
     PictureEmbedder,
@@ -36,6 +38,7 @@ CONDITIONS: dict[str, Condition] = {
     "sketch": ImageContent(3, 12, 9),
     "caption": TextContent(5, Characters("abcd")),
     "prompt": PromptCondition(Characters("abcd")),
+    "title": CaptionCondition(5, Characters("abcd")),
     "place": VectorContent(2),
 }
 VALUES = Given(
@@ -43,6 +46,7 @@ VALUES = Given(
     sketch=torch.rand(2, 3, 12, 9),
     caption=torch.tensor([[0, 1, 2, 3, 0], [3, 3, 3, 1, 2]]),
     prompt=torch.tensor([[1, 0], [2, 2]]),
+    title=torch.tensor([[0, 1, 4, 4, 4], [3, 2, 1, 4, 4]]),
     place=torch.tensor([[0.5, -1.0], [2.0, 3.0]]),
 )
 SPEC = Spec("any", ImageContent(1, 8, 8), CONDITIONS)
@@ -105,12 +109,14 @@ def test_first_vectors_spread_as_wanted_and_no_initialisation_of_a_network_chang
         LabelEmbedder: LabelContent(tuple(map(str, range(400)))),
         PictureEmbedder: ImageContent(1, 16, 16),
         TextEmbedder: TextContent(9, Characters("abcdefgh")),
+        CaptionEmbedder: CaptionCondition(9, Characters("abcdefgh")),
         ValuesEmbedder: VectorContent(50),
     }
     values = {
         LabelEmbedder: torch.arange(400),
         PictureEmbedder: torch.randn(400, 1, 16, 16),
         TextEmbedder: torch.randint(8, (400, 9)),
+        CaptionEmbedder: torch.randint(9, (400, 9)).sort(1).values,
         ValuesEmbedder: torch.randn(400, 50),
     }[embedder]
     built = embedder(conditions[embedder], dim=64, std=0.3)
@@ -123,6 +129,17 @@ def test_first_vectors_spread_as_wanted_and_no_initialisation_of_a_network_chang
     before = {name: value.clone() for name, value in built.state_dict().items()}
     nn.Sequential(built).apply(lambda module: nn.init.zeros_(module.weight) if hasattr(module, "weight") else None)
     assert all(torch.equal(before[name], value) for name, value in built.state_dict().items())
+
+
+def test_what_stands_after_a_caption_is_not_told():
+    torch.manual_seed(0)
+    embedder = CaptionEmbedder(CaptionCondition.of(CONDITIONS["title"]))
+    embedder.read = nn.GRU(32, 64, batch_first=True)  # forwards alone: backwards, what stands there is read first
+    before = embedder(VALUES["title"])
+    with torch.no_grad():
+        embedder.tokens.weight[4] += 1
+    assert torch.equal(embedder(VALUES["title"]), before)
+    assert embedder(torch.full((1, 5), 4)).isfinite().all()
 
 
 def test_a_dropped_condition_is_zeros_of_its_own_examples():

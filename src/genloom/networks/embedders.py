@@ -1,7 +1,7 @@
 """From conditions to vectors: an embedder for each kind, and all that a network is told as one.
 
 Asked for vectors of some length, an embedder learns them. Without a length, labels become ones and zeros (one-hot),
-values of one shape stay as they are, and pictures and texts become 64 learned numbers.
+values of one shape stay as they are, and pictures, texts and captions become 64 learned numbers.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from genloom.batch import Given
 from genloom.contents.base import Values, why_not
+from genloom.contents.caption import CaptionCondition
 from genloom.contents.condition import Condition
 from genloom.contents.image import ImageContent
 from genloom.contents.label import LabelContent
@@ -146,10 +147,11 @@ class TextEmbedder(Embedder):
     """
 
     kind = (TextContent, PromptCondition)
+    others: ClassVar[int] = 0  # numbers that are no tokens of the vocabulary
 
     def __init__(
         self,
-        condition: TextContent | PromptCondition,
+        condition: TextContent | PromptCondition | CaptionCondition,
         *,
         dim: int | None = None,
         std: float = 1.0,
@@ -157,13 +159,26 @@ class TextEmbedder(Embedder):
     ) -> None:
         super().__init__()
         self.dim = dim or 64
-        self.tokens = nn.Embedding(condition.vocabulary.size, hidden)
+        self.tokens = nn.Embedding(condition.vocabulary.size + self.others, hidden)
         self.read = nn.GRU(hidden, hidden, batch_first=True, bidirectional=True)
         self.project = _linear(2 * hidden, self.dim, std)
 
     def forward(self, values: Int[Tensor, "batch length"]) -> Float[Tensor, "batch dim"]:
         """Return a vector of each text."""
         return self.project(self.read(self.tokens(values))[0].mean(1))
+
+
+class CaptionEmbedder(TextEmbedder):
+    """The same of texts that end at different places: the mean over the positions before the end."""
+
+    kind = CaptionCondition
+    others = 1
+
+    def forward(self, values: Int[Tensor, "batch length"]) -> Float[Tensor, "batch dim"]:
+        """Return a vector of each text."""
+        there = (values != self.tokens.num_embeddings - 1).unsqueeze(2)
+        read = self.read(self.tokens(values))[0]
+        return self.project((read * there).sum(1) / there.sum(1).clamp(min=1))
 
 
 def _linear(num: int, dim: int, std: float) -> nn.Linear:
@@ -176,7 +191,7 @@ def _linear(num: int, dim: int, std: float) -> nn.Linear:
 #: Called with a condition, and with ``dim`` and ``std``.
 MakeEmbedder = Callable[..., Embedder]
 #: Of these the first that is made for a condition embeds it, where nothing else is chosen.
-EMBEDDERS: Sequence[type[Embedder]] = (LabelEmbedder, PictureEmbedder, TextEmbedder, ValuesEmbedder)
+EMBEDDERS: Sequence[type[Embedder]] = (LabelEmbedder, PictureEmbedder, TextEmbedder, CaptionEmbedder, ValuesEmbedder)
 
 
 class Told(nn.Module):

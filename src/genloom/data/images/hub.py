@@ -1,12 +1,13 @@
-"""Images in rows: of Parquet files, or of what else the library `datasets` reads (Arrow files, sets of a hub).
+"""Images in rows, with their labels and captions.
 
-Where a set has a test split, that is the test split, and validation is cut from training where there is none; else a
-hash of the row's number assigns each row to a split. What is decoded, and how it is kept, is as of
+They are of Parquet files, or of what else the library `datasets` reads (Arrow files, sets of a hub). Where a set has a
+test split, that is the test split, and validation is cut from training where there is none; else a hash of the row's
+number assigns each row to a split. What is decoded, and how it is kept, is as of
 :class:`~genloom.data.images.folder.ImageFolder`.
 """
 
 import hashlib
-from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -17,16 +18,23 @@ import polars as pl
 import torch
 
 from genloom import randomness
+from genloom.contents.caption import CaptionCondition
+from genloom.contents.condition import Condition
 from genloom.contents.decoder import Decoder, UnusableFileError
+from genloom.contents.vocabulary import Vocabulary
 from genloom.data.base import Split
-from genloom.data.images import datasets_rows, parquet
+from genloom.data.images import captions, datasets_rows, parquet
 from genloom.data.images.base import Images
+from genloom.data.images.captions import Captions
 from genloom.data.images.decoded import DecodedImages, Read
 from genloom.data.images.decoding import Pixels, decode
 from genloom.data.images.pictures import Pictures
 from genloom.data.images.rows import Rows
 from genloom.data.images.split_folders import split_named
+from genloom.data.texts.text import FromPieces
 from genloom.errors import ConfigError, DataError, reason
+from genloom.limits import Count
+from genloom.spec import Spec
 
 
 class TablePictures(Pictures):
@@ -111,6 +119,9 @@ class _CellDecoder:
         return self.decoder(Path(found) if isinstance(found, str) else found)
 
 
+_Role = Literal["image", "label", "caption"]
+
+
 @dataclass(frozen=True)
 class _Set:
     """What was read."""
@@ -118,6 +129,7 @@ class _Set:
     images: Images
     read: Read
     classes: tuple[str, ...] | None
+    captions: Captions | None
     own_validation: bool
 
 
@@ -128,8 +140,11 @@ class Hub(DecodedImages):
         path: a folder (of Parquet, Arrow or picture files, or as ``save_to_disk`` writes it), a file, or the name of a
             set on the Hugging Face Hub, which is fetched.
         subset: of sets that have several.
-        columns: the names of the columns that hold the ``image`` and the ``label``; None is the only one that the set
-            says to be of images, of class labels.
+        columns: the names of the columns that hold the ``image``, the ``label`` and the ``caption``, which is a text,
+            or several of which the first is taken; None is the only one that the set says to be of images, of class
+            labels, and no caption.
+        vocabulary: of captions, called as ``vocabulary(texts, texts_of_training)``; None is 1000 pieces.
+        caption_length: tokens of a caption; more are cut off, which is said.
         download: fetch what is not there.
         **decoded: see :class:`~genloom.data.images.decoded.DecodedImages`.
 
@@ -145,18 +160,35 @@ class Hub(DecodedImages):
         name: str = "hub",
         subset: str | None = None,
         columns: Mapping[str, str | None] | None = None,
+        vocabulary: Callable[[str, str], Vocabulary] | None = None,
+        caption_length: Count = 64,
         download: bool = True,
         **decoded: Any,
     ) -> None:
         super().__init__(name=name, **decoded)
         if path is None:
             raise DataError(f"{name}: no set is named; set data.path to a folder, a file, or a name of the hub")
-        if unknown := set(columns or {}) - {"image", "label"}:
-            raise ConfigError(f"data.columns.{min(unknown)}: it is none of image, label")
+        if unknown := set(columns or {}) - set(get_args(_Role)):
+            raise ConfigError(f"data.columns.{min(unknown)}: it is none of {', '.join(get_args(_Role))}")
+        if caption_length < 1:
+            raise ConfigError(f"data.caption_length: {caption_length} is below the limit of 1 token")
         self.path = str(path)
         self.subset = subset
         self.columns = dict(columns or {})
+        self.vocabulary = vocabulary or FromPieces(1000)
+        self.caption_length = caption_length
         self.download = download
+
+    def follow(self, spec: Spec) -> None:
+        """Take also the length and the vocabulary of captions."""
+        super().follow(spec)
+        if isinstance(theirs := spec.given.get("caption"), CaptionCondition):
+            self.caption_length, self.vocabulary = theirs.length, lambda texts, trained: theirs.vocabulary
+
+    def conditions(self) -> Mapping[str, Condition]:
+        """The labels and the captions, where there are some."""
+        told = self._set.captions
+        return {**super().conditions(), **({} if told is None else {"caption": told.condition})}
 
     @property
     def classes(self) -> tuple[str, ...] | None:
@@ -189,7 +221,7 @@ class Hub(DecodedImages):
                 raise DataError(f"data.path: {self.path}: {reason(error)}; name another") from error
         return datasets_rows.read(self.path, self.subset, download=self.download)
 
-    def _column(self, role: Literal["image", "label"]) -> str | None:
+    def _column(self, role: _Role) -> str | None:
         """Return the column that is named, or the only one of that kind; None if none is."""
         columns = next(iter(self._tables.values())).columns
         named = self.columns.get(role)
@@ -248,8 +280,29 @@ class Hub(DecodedImages):
         made_of = {"path": self.path, "subset": self.subset, "column": column}
         read = self._read(pictures, splits, [], made_of)
         classes, labels = self._labels(tables, [places[position] for position in read.usable])
-        images = read.images if labels is None else read.images.with_given({"label": labels})
-        return _Set(images, read, classes, given == set(get_args(Split)))
+        told = self._captions(tables, [places[position] for position in read.usable], read.bounds["train"])
+        known_of_each = {
+            **({} if labels is None else {"label": labels}),
+            **({} if told is None else {"caption": told.tokens}),
+        }
+        images = read.images.with_given(known_of_each) if known_of_each else read.images
+        return _Set(images, read, classes, told, given == set(get_args(Split)))
+
+    def _captions(
+        self, tables: Mapping[str, Rows], places: Sequence[tuple[str, int]], trained: slice
+    ) -> Captions | None:
+        """Return the captions of the pictures; None if no column is named."""
+        column = self._column("caption")
+        if column is None:
+            return None
+        cells = {name: table.values(column) for name, table in tables.items()}
+
+        def place(position: int) -> str:
+            name, row = places[position]
+            return f"data.columns.caption: {self.path}, {name}, row {row}, column {column}"
+
+        texts = [cells[name][row] for name, row in places]
+        return captions.read(texts, place, trained, self.vocabulary, self.caption_length)
 
     def _labels(
         self, tables: Mapping[str, Rows], places: Sequence[tuple[str, int]]

@@ -70,7 +70,7 @@ class ParquetRows(Rows):
 
     def values(self, column: str) -> list[Any]:
         """Return all cells of a column."""
-        return [cell for file in self.files for cell in pl.read_parquet(file, columns=[column])[column]]
+        return [cell for file in self.files for cell in pl.read_parquet(file, columns=[column])[column].to_list()]
 
     def images(self, column: str, rows: Sequence[int]) -> Iterator[bytes | str | Mapping[str, Any] | None]:
         """Yield the undecoded images of rows; some 32 MB of a file are read at a time."""
