@@ -32,7 +32,7 @@ def run(config: DictConfig) -> None:
     some = gaps.partial
     completed = gaps.stored[:0].unsqueeze(1).expand(-1, num, -1)
     if len(some):
-        drawn = complete_examples(model, some.times(num), seed=config.seed).content
+        drawn = complete_examples(model, some.times(num), seed=config.seed, progress_bar=True).content
         completed = drawn.view(len(some), num, -1)
     if config.fill == "mean":
         completed = gaps.content.centres(completed).unsqueeze(1)
@@ -47,6 +47,8 @@ def run(config: DictConfig) -> None:
     counts = gaps.counts()
     print(f"{sum(counts.values())} cells filled in {len(some)} of {len(gaps.stored)} rows ({model.weights} weights)")
     print("".join(f"  {printable(name)}: {count}\n" for name, count in counts.items()), end="")
+    if nothing := int((~some.known).all(dim=1).sum()):
+        print(f"note: nothing is known of {nothing} of these rows, so all of their cells are made up")
     if gaps.others:
         print(f"as they were, since the model does not know them: {printable(', '.join(gaps.others))}")
     print("\n".join(f"table:    {os.path.relpath(out)}" for out in paths))

@@ -56,7 +56,7 @@ def _draw(
     model: Samples, asked: Mapping[str, list[str] | None], config: DictConfig, out: Path, form: str | None
 ) -> None:
     """Write samples as their content is written; in as many columns as something is asked for in turn."""
-    examples = draw_examples(model, config.num, seed=config.seed, asked=asked)
+    examples = draw_examples(model, config.num, seed=config.seed, asked=asked, progress_bar=True)
     print(f"{config.num} samples ({model.weights} weights, seed {config.seed})")
     columns = max((len(texts) for texts in asked.values() if texts), default=None)
     content = model.spec.content

@@ -1,6 +1,6 @@
 """Draw many examples from a model in chunks, as they are stored in the user's world."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 import torch
@@ -14,6 +14,7 @@ from genloom.errors import CapabilityError, ConfigError
 from genloom.examples import Examples
 from genloom.models.abilities import Completes, Reconstructs, Samples, offers
 from genloom.printable import in_bytes
+from genloom.progress import bar
 
 #: By a condition's name, texts; None is to be told nothing.
 Asked = Mapping[str, Sequence[str] | None]
@@ -35,7 +36,9 @@ def draw(model: Samples, num: int, *, rng: torch.Generator, given: Given | None 
     return model.sampler.draw(model, num, rng=rng, given=given)
 
 
-def draw_examples(model: Samples, num: int, *, seed: int, asked: Asked | None = None) -> Examples:
+def draw_examples(
+    model: Samples, num: int, *, seed: int, asked: Asked | None = None, progress_bar: bool = False
+) -> Examples:
     """Return ``num`` examples as the model's sampler draws them, on the CPU, with what they were given.
 
     The same seed, number and weights give the same examples, whoever asks: the judge and ``genloom sample`` alike.
@@ -47,6 +50,7 @@ def draw_examples(model: Samples, num: int, *, seed: int, asked: Asked | None = 
         seed: of the latents, which are drawn on the CPU, so that they are the same on every device.
         asked: by a condition's name, texts that are dealt to the examples in turn, or None, to tell the model nothing;
             what is not asked for is as it is in the data.
+        progress_bar: show one if it takes longer than two seconds.
 
     Raises:
         ConfigError: the model has no such condition, or cannot be asked so; or so many do not fit into memory.
@@ -55,12 +59,12 @@ def draw_examples(model: Samples, num: int, *, seed: int, asked: Asked | None = 
     parts = {name: texts or [] for name, texts in (asked or {}).items() if name not in model.conditions}
     if parts and offers(model, Completes) and set(parts) <= set(content.parts):
         _check_enough(parts, num)
-        return complete_examples(model, content.in_part(parts, num), seed=seed)
+        return complete_examples(model, content.in_part(parts, num), seed=seed, progress_bar=progress_bar)
     rng = randomness.generator(seed, "sample")
     _check_memory(num, 8 * num)
     given = as_asked(model, num, asked or {})
     batches = []
-    for first in range(0, num, _AT_ONCE):
+    for first in _passes(num, "sampling", progress_bar):
         part = slice(first, min(first + _AT_ONCE, num))
         own = given.map(lambda values, part=part: values[part].to(model.device))
         batches.append(draw(model, part.stop - first, rng=rng, given=own))
@@ -69,13 +73,14 @@ def draw_examples(model: Samples, num: int, *, seed: int, asked: Asked | None = 
     return _stored(model, batches)
 
 
-def complete_examples(model: Completes, partial: Partial, *, seed: int) -> Examples:
+def complete_examples(model: Completes, partial: Partial, *, seed: int, progress_bar: bool = False) -> Examples:
     """Return examples of which a part is known, completed by draws from the model's own distribution, on the CPU.
 
     Args:
         model: with the weights that shall draw.
         partial: what is known; it stays bit for bit.
         seed: of the draws.
+        progress_bar: show one if it takes longer than two seconds.
 
     Raises:
         CapabilityError: the model's sampler draws whole examples only.
@@ -85,12 +90,20 @@ def complete_examples(model: Completes, partial: Partial, *, seed: int) -> Examp
         raise CapabilityError(f"sampler: {name} draws whole examples, and completes none; choose sampler=plain")
     rng, content = randomness.generator(seed, "sample"), model.spec.content
     completed = []
-    for first in range(0, len(partial), _AT_ONCE):
+    for first in _passes(len(partial), "completing", progress_bar):
         part = partial[first : first + _AT_ONCE]
         values, known, allowed = (each.to(model.device) for each in content.to_complete(part))
         drawn = model.complete(values, known, rng=rng, allowed=allowed).content
         completed.append(content.kept(content.decode(drawn).cpu(), part))
     return content.examples(torch.cat(completed), {})
+
+
+def _passes(num: int, what: str, progress_bar: bool) -> Iterator[int]:
+    """Yield the first example of each pass."""
+    with bar(num, what, " examples", shown=progress_bar, delay=2, leave=False) as shown:
+        for first in range(0, num, _AT_ONCE):
+            yield first
+            shown.update(min(_AT_ONCE, num - first))
 
 
 def as_asked(model: Samples, num: int, asked: Asked) -> Given:
