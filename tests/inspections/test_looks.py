@@ -25,6 +25,7 @@ from genloom.distributions.latents import NormalWithCodes, StandardNormal
 from genloom.errors import CapabilityError, DataError
 from genloom.examples import Examples
 from genloom.extractors.features import FeatureExtractor, Features, Pixels
+from genloom.inspections import neighbours
 from genloom.inspections.base import Look, PictureLook
 from genloom.inspections.classes import Classes
 from genloom.inspections.directions import LatentDirections
@@ -420,3 +421,12 @@ def test_a_file_in_the_place_of_the_samples_costs_no_run(tiny_gan, tiny_data, fi
     (tmp_path / "samples").touch()
     assert fit(tiny_gan(), tiny_data, max_steps=4, callbacks=[SampleGrid(num=4, every_iterations=2)]).global_step == 4
     assert capsys.readouterr().out.count("warning: SampleGrid: ") == 1
+
+
+def test_the_nearest_of_many_points_are_found_part_by_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = torch.Generator().manual_seed(0)
+    queries, points = torch.randn(7, 5, generator=rng), torch.randn(50, 5, generator=rng)
+    whole = torch.cdist(queries, points).topk(4, largest=False).indices
+    for size in (8192, 16, 3):  # the last part has two points, fewer than are looked for
+        monkeypatch.setattr(neighbours, "_POINTS", size)
+        assert torch.equal(neighbours.nearest(queries, points, 4), whole)

@@ -59,10 +59,6 @@ def train(
     assert images.labels is not None
     randomness.seed_globally(recipe.seed, "extractor")
     model = network(card).to(device)
-    content, labels = (
-        torch.cat([resize(part, card.size) for part in images.parts(1000)]).to(device),
-        images.labels.to(device),
-    )
     num_batches = -(-len(images) // recipe.batch_size)
     optimizer = torch.optim.AdamW(model.parameters(), recipe.lr, weight_decay=recipe.weight_decay)
     total = recipe.epochs * num_batches
@@ -73,9 +69,10 @@ def train(
             rng = randomness.generator(recipe.seed, "extractor", "augmentation", epoch)
             order = randomness.permutation(len(images), recipe.seed, "extractor", epoch)
             losses = torch.zeros((), device=device)
-            for batch in order.to(device).tensor_split(num_batches):
-                _, logits = model(augmented(content[batch], rng, shift=recipe.shift, flip=recipe.flip))
-                loss = F.cross_entropy(logits, labels[batch])
+            for batch in order.tensor_split(num_batches):
+                content, labels = images.content_at(batch).to(device), images.labels[batch].to(device)
+                _, logits = model(augmented(resize(content, card.size), rng, shift=recipe.shift, flip=recipe.flip))
+                loss = F.cross_entropy(logits, labels)
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()

@@ -69,4 +69,15 @@ def nearest(
     queries: Float32[Tensor, "queries features"], points: Float32[Tensor, "points features"], num: int
 ) -> Int64[Tensor, "queries num"]:
     """Return the positions of the ``num`` points nearest to each query, the nearest first."""
-    return torch.cat([smallest(chunk.squared, num) for chunk in squared_distances(queries, points)])
+    firsts = range(0, len(points), _POINTS)  # a part at a time, since points may be more than memory holds
+    parts = [points[first : first + _POINTS] for first in firsts]
+    found = [
+        torch.cat([smallest(chunk.squared, min(num, len(part))) for chunk in squared_distances(queries, part)]) + first
+        for first, part in zip(firsts, parts, strict=True)
+    ]
+    able = torch.cat(found, dim=1)
+    distance = (points[able] - queries.unsqueeze(1)).norm(dim=2)
+    return able.gather(1, distance.topk(num, largest=False).indices)
+
+
+_POINTS = 8192  # that are searched at a time
