@@ -19,6 +19,7 @@ from genloom.errors import CapabilityError, ConfigError
 from genloom.models.diffusion import Diffusion
 from genloom.models.generation import draw, draw_examples
 from genloom.networks.denoiser.dense import DenseDenoiser
+from genloom.networks.denoiser.dit import DiT
 from genloom.networks.denoiser.unet import UNet
 from genloom.objectives.denoising import Denoising
 from genloom.samplers import times
@@ -176,12 +177,20 @@ def test_noise_is_keyed_and_so_are_samples(tiny_diffusion, tiny_data):
     assert torch.equal(a, b)
 
 
-def test_a_unet_takes_pictures_of_any_size_and_is_told_conditions():
+NETWORKS = (
+    partial(UNet, width=8, multipliers=(1, 2, 2), blocks=1, attention=(2,), patch=2),
+    partial(DiT, width=16, layers=2, heads=2, patch=4),
+    partial(DenseDenoiser, width=16, blocks=1),
+)
+
+
+@pytest.mark.parametrize("build", NETWORKS, ids=lambda build: build.func.__name__)
+def test_a_network_takes_pictures_of_any_size_and_is_told_the_level_and_conditions(build):
     torch.manual_seed(0)
     spec = Spec("pictures", ImageContent(3, 13, 18), {"label": LabelContent(("a", "b", "c"))})
-    network = UNet(spec, width=8, multipliers=(1, 2, 2), blocks=1, attention=(2,), patch=2)
+    network = build(spec)
     for parameter in network.parameters():  # the maps that are zero at first, too
-        torch.nn.init.normal_(parameter, std=0.1)
+        torch.nn.init.normal_(parameter, std=0.3)
     noised, given = torch.randn(5, 3, 13, 18), Given(label=torch.tensor([0, 1, 2, 0, 1]))
     level = Level(torch.tensor([0.5]), torch.tensor([0.5]))
     said = network(noised, level, given)
@@ -190,8 +199,19 @@ def test_a_unet_takes_pictures_of_any_size_and_is_told_conditions():
         changed = (network(noised, level, other) - said).abs().flatten(1).amax(1)
         assert changed[0] > 1e-4 and changed[1:].max() < 1e-5
     assert not torch.allclose(network(noised, Level(torch.tensor([0.4]), torch.tensor([0.6])), given), said)
+    moved = (network(noised.roll(4, dims=3), level, given) - said.roll(4, dims=3)).abs().max()
+    assert moved > 1e-3  # it knows where it is
+
+
+def test_networks_refuse_what_they_cannot_be():
+    spec = Spec("pictures", ImageContent(3, 16, 16))
     with pytest.raises(ConfigError, match=r"model.network.attention: 3 is not within 0 and 2"):
         UNet(spec, attention=(3,))
+    with pytest.raises(ConfigError, match=r"model.network.width: 100 is no multiple of 4 and .*heads=3; set it to 108"):
+        DiT(spec, width=100, heads=3)
+    DiT(spec, width=108, heads=3, layers=1)
+    with pytest.raises(ConfigError, match=r"model.network: UNet is made for pictures"):
+        UNet(Spec("points", VectorContent(2)))
 
 
 @pytest.mark.parametrize("weighting", [Unit(), EdmWeighting(), MinSnr(), Sigmoid()], ids=name)

@@ -1,0 +1,132 @@
+"""A denoiser of pictures: the diffusion Transformer."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from genloom.batch import NOTHING, Given
+from genloom.diffusion.process import Level
+from genloom.errors import ConfigError
+from genloom.limits import Count, PartialShare, Positive
+from genloom.networks.base import OfImages
+from genloom.networks.denoiser.base import DenoiserNetwork, Embedding
+from genloom.networks.embedders import MakeEmbedder
+from genloom.spec import Spec
+
+
+class Block(nn.Module):
+    """Attention, then a hidden layer, each beside what it sees, which the embedding scales and shifts; what it adds is
+    scaled by the embedding, too, and is zero at first (adaLN-zero).
+
+    Args:
+        width: of the tokens.
+        heads: of the attention.
+        hidden: units of the hidden layer.
+        dropout: share of what each adds that training leaves out.
+    """
+
+    def __init__(self, width: Count, heads: Count, hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.modulation = _zero(nn.Linear(width, 6 * width))
+        self.norm1 = nn.LayerNorm(width, elementwise_affine=False)
+        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.norm2 = nn.LayerNorm(width, elementwise_affine=False)
+        self.hidden = nn.Sequential(nn.Linear(width, hidden), nn.GELU(approximate="tanh"), nn.Linear(hidden, width))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Float[Tensor, "batch tokens width"], embedding: Tensor) -> Float[Tensor, "batch tokens width"]:
+        """Return the tokens, changed."""
+        scale1, shift1, gate1, scale2, shift2, gate2 = self.modulation(embedding).unsqueeze(1).chunk(6, dim=2)
+        q, k, v = (
+            self.qkv(self.norm1(x) * (1 + scale1) + shift1).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        )
+        attended = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        x = x + gate1 * self.dropout(self.out(attended))
+        return x + gate2 * self.dropout(self.hidden(self.norm2(x) * (1 + scale2) + shift2))
+
+
+class DiT(OfImages, DenoiserNetwork):
+    """A Transformer of patches, told the level of noise and the conditions by its normalisation.
+
+    Peebles and Xie, Scalable Diffusion Models with Transformers, 2023, https://arxiv.org/abs/2212.09748. Positions are
+    sines and cosines of rows and of columns. Pictures of any size are padded to whole patches.
+
+    Args:
+        spec: the data's; images of any size.
+        width: of the tokens; a multiple of 4 and of ``heads``.
+        layers: blocks.
+        heads: of the attention.
+        patch: side of the patches of pixels.
+        expansion: units of the hidden layers, as a multiple of ``width``.
+        dropout: share of what each layer adds that training leaves out.
+        conditions: names of those that are told; None is all that the data has.
+        embedders: by a condition's name, what makes a vector of it.
+
+    Raises:
+        ConfigError: the data holds no images, or the width is no such multiple.
+    """
+
+    positions: Float[Tensor, "tokens width"]
+
+    def __init__(
+        self,
+        spec: Spec,
+        *,
+        width: Count = 192,
+        layers: Count = 6,
+        heads: Count = 3,
+        patch: Count = 2,
+        expansion: Positive = 4.0,
+        dropout: PartialShare = 0.0,
+        conditions: Sequence[str] | None = None,
+        embedders: Mapping[str, MakeEmbedder] | None = None,
+    ) -> None:
+        super().__init__()
+        channels, height, width_pixels = self.image_shape(spec, "model.network")
+        if width % 4 or width % heads:
+            raise ConfigError(
+                f"model.network.width: {width} is no multiple of 4 and of model.network.heads={heads}; set it to "
+                f"{(width // (4 * heads) + 1) * 4 * heads}"
+            )
+        self.patch = patch
+        self.rows, columns = -(-height // patch), -(-width_pixels // patch)
+        self.embedding = Embedding(spec, width, names=conditions, embedders=embedders)
+        self.conditions = self.embedding.told.names
+        self.first = nn.Conv2d(channels, width, patch, stride=patch)
+        self.register_buffer("positions", _positions(self.rows, columns, width), persistent=False)
+        self.blocks = nn.ModuleList(Block(width, heads, round(expansion * width), dropout) for _ in range(layers))
+        self.norm = nn.LayerNorm(width, elementwise_affine=False)
+        self.modulation = _zero(nn.Linear(width, 2 * width))
+        self.last = _zero(nn.Linear(width, channels * patch**2))
+
+    def forward(
+        self, noised: Float[Tensor, "batch channels height width"], level: Level, given: Given = NOTHING
+    ) -> Float[Tensor, "batch channels height width"]:
+        """Return what is asked for."""
+        embedding = self.embedding(level, given)
+        height, width = noised.shape[-2:]
+        padded = F.pad(noised, (0, -width % self.patch, 0, -height % self.patch))
+        x = self.first(padded).flatten(2).transpose(1, 2) + self.positions
+        for block in self.blocks:
+            x = block(x, embedding)
+        scale, shift = self.modulation(embedding).unsqueeze(1).chunk(2, dim=2)
+        said = self.last(self.norm(x) * (1 + scale) + shift).transpose(1, 2).unflatten(2, (self.rows, -1))
+        return F.pixel_shuffle(said, self.patch)[..., :height, :width]
+
+
+def _positions(rows: int, columns: int, width: int) -> Float[Tensor, "tokens width"]:
+    frequencies = 10_000.0 ** (-torch.arange(width // 4) / (width // 4))
+    by_row, by_column = (torch.arange(num)[:, None] * frequencies for num in (rows, columns))
+    of_rows = torch.cat([by_row.sin(), by_row.cos()], dim=1)[:, None].expand(-1, columns, -1)
+    of_columns = torch.cat([by_column.sin(), by_column.cos()], dim=1)[None].expand(rows, -1, -1)
+    return torch.cat([of_rows, of_columns], dim=2).flatten(0, 1)
+
+
+def _zero(layer: nn.Linear) -> nn.Linear:
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
