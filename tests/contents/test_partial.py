@@ -87,3 +87,44 @@ def test_parts_are_taken_and_repeated_by_rows():
     assert again.stored[:, 0].tolist() == [1, 4]
     assert len(again) == 2
     assert not again.gaps
+
+
+COARSE = TableContent(
+    (
+        NumberColumn("a", Standard(), decimals=0, low=0.0, high=900.0),
+        NumberColumn("b", Standard(), decimals=0, low=0.0, high=900.0, step=100.0),
+        NumberColumn("c", Standard(), decimals=0, low=10.0, high=990.0),
+        NumberColumn("d", Standard(), decimals=0, low=50.0, high=1000.0, step=50.0),
+    ),
+    orders=(Order(0, 1), Order(1, 2), Order(2, 3), Order(0, 2), Order(0, 3), Order(1, 3)),
+)
+
+
+def held(cells: torch.Tensor) -> bool:
+    """Return whether rows have their steps, limits and orders."""
+    nearest = [column.nearest(own) for column, own in zip(COARSE.columns, cells.unbind(1), strict=True)]
+    return torch.equal(torch.stack(nearest, 1), cells) and bool((cells.diff(dim=1) >= 0).all())
+
+
+def test_columns_of_unlike_steps_keep_steps_limits_and_orders():
+    rng = torch.Generator().manual_seed(0)
+    assert held(COARSE.decode(500 + 300 * torch.randn(5000, 4, generator=rng)))
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_what_is_drawn_beside_a_known_cell_keeps_steps_and_orders_with_it(place):
+    rng = torch.Generator().manual_seed(0)
+    drawn, told = (COARSE.decode(500 + 300 * torch.randn(5000, 4, generator=rng)) for _ in range(2))
+    told = told[:, place] if place != 2 else told[:, place].clamp_max(901)  # as any column can be asked for
+    known = torch.zeros(5000, 4, dtype=torch.bool)
+    known[:, place] = True
+    stored = torch.zeros_like(drawn)
+    stored[:, place] = told
+    completed = COARSE.kept(drawn, Partial(stored, known))
+    assert torch.equal(completed[:, place], told)
+    assert held(completed)
+
+
+def test_an_order_goes_before_a_step_where_there_is_no_cell_for_both():
+    partial = Partial(rows([120, 0, 180, 0]), torch.tensor([[True, False, True, False]]))
+    assert 120 <= COARSE.kept(rows([120, 300, 180, 500]), partial)[0, 1] <= 180

@@ -391,6 +391,36 @@ def test_columns_that_are_never_above_others_are_found_said_and_held(tmp_path: P
     assert (loose["low"] > loose["middle"]).any()
 
 
+@pytest.mark.parametrize(
+    ("cells", "step"),
+    [
+        (np.arange(NUM) % 37 * 100, 100),
+        (np.arange(NUM) % 50 * 2, 2),
+        (np.round(np.arange(NUM) % 40 * 0.05 - 1, 2), 0.05),
+        (np.where(np.arange(NUM) < 20, None, np.arange(NUM) % 37 * 100), 100),
+        (np.arange(NUM) % 37 * 100 + (np.arange(NUM) == 199), None),  # one row is off
+        (np.arange(NUM) % 5 * 2, None),  # four numbers, which may be even by chance
+        (np.arange(NUM) % 37 * 100 / 7, None),
+        (np.arange(NUM) % 37 * 1e17, None),
+    ],
+)
+def test_numbers_that_are_multiples_of_a_step_stay_so(tmp_path: Path, caplog: pytest.LogCaptureFixture, cells, step):
+    path = write(tmp_path, people(cells=pl.Series(cells.tolist(), strict=False)))
+    content = rows(path).content()
+    place = content.names.index("cells")
+    column = content.columns[place]
+    assert isinstance(column, NumberColumn) and column.step == step
+    assert (f"multiples of {step} (data.find_steps)" in caplog.text) == (step is not None)
+    free = rows(path, find_steps=False).content().columns[place]
+    assert isinstance(free, NumberColumn) and free.step is None
+    if step is not None:
+        drawn = content.decode(torch.randn(500, *content.shape, generator=torch.Generator().manual_seed(0)))[:, place]
+        there = drawn[~drawn.isnan()]
+        known = torch.tensor(np.unique([cell for cell in cells.tolist() if cell is not None]), dtype=torch.float64)
+        assert len(there.unique()) > 10 and torch.isin(there, known).all()  # to the bit as they are written
+        assert not ((there == 0) & there.signbit()).any()
+
+
 def test_limits_are_those_of_training_rows_and_other_rows_are_kept_as_they_are(tmp_path: Path):
     tested = int(rows(write(tmp_path, people()))._places(NUM)["test"][0])
     income = people()["income"].to_numpy().copy()

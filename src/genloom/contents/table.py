@@ -153,7 +153,11 @@ class TableContent(Values):
                 if known is not None:
                     wrong &= ~(known[:, order.lower] | known[:, order.upper])
                 if wrong.any():
-                    kept[order.lower], kept[order.upper] = torch.where(wrong, high, low), torch.where(wrong, low, high)
+                    below, above = self.columns[order.lower].floored(high), self.columns[order.upper].ceiled(low)
+                    kept[order.lower], kept[order.upper] = (
+                        torch.where(wrong, below, low),
+                        torch.where(wrong, above, high),
+                    )
                     changed = True
             if not changed:
                 break
@@ -217,12 +221,13 @@ class TableContent(Values):
         most = list(partial.stored.masked_fill(~bound, torch.inf).unbind(1))
         for _ in self.orders:  # along chains
             for order in self.orders:
-                least[order.upper] = torch.maximum(least[order.upper], least[order.lower])
-                most[order.lower] = torch.minimum(most[order.lower], most[order.upper])
+                lower, upper = self.columns[order.lower], self.columns[order.upper]
+                least[order.upper] = torch.maximum(least[order.upper], lower.ceiled(least[order.lower]))
+                most[order.lower] = torch.minimum(most[order.lower], upper.floored(most[order.upper]))
         cells = [
-            torch.where(mine, own, drawn.maximum(low).minimum(high))
-            for mine, own, drawn, low, high in zip(
-                known.unbind(1), partial.stored.unbind(1), completed.unbind(1), least, most, strict=True
+            torch.where(mine, own, _between(column, drawn, low, high))
+            for column, mine, own, drawn, low, high in zip(
+                self.columns, known.unbind(1), partial.stored.unbind(1), completed.unbind(1), least, most, strict=True
             )
         ]
         return torch.stack(self.ordered(cells, known=known), dim=1)
@@ -344,6 +349,15 @@ class TableContent(Values):
 
 
 _SHOWN = 12  # columns of a picture
+
+
+def _between(
+    column: Column, drawn: Float64[Tensor, " rows"], low: Float64[Tensor, " rows"], high: Float64[Tensor, " rows"]
+) -> Float64[Tensor, " rows"]:
+    """Return drawn cells within limits, as the column writes them where it has such a cell between the limits."""
+    above, below = column.ceiled(low), column.floored(high)
+    has_one = above <= below
+    return drawn.maximum(torch.where(has_one, above, low)).minimum(torch.where(has_one, below, high))
 
 
 def _asked(column: Column, texts: Sequence[str], key: str) -> Float64[Tensor, " texts"]:

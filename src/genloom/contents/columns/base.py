@@ -82,6 +82,14 @@ class Column(Part, ABC):
         """Return the nearest that can be written, within the bounds or not."""
         return values
 
+    def floored(self, values: Float64[Tensor, " rows"]) -> Float64[Tensor, " rows"]:
+        """Return the nearest that can be written and are not above."""
+        return values
+
+    def ceiled(self, values: Float64[Tensor, " rows"]) -> Float64[Tensor, " rows"]:
+        """Return the nearest that can be written and are not below."""
+        return values
+
     @property
     @abstractmethod
     def absent(self) -> int | None:

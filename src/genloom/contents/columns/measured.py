@@ -119,6 +119,7 @@ class NumberColumn(Measured):
         high: the largest.
         missing: share of the rows whose cell is missing.
         dtype: see :class:`~genloom.contents.columns.base.Column`.
+        step: all of them are whole multiples of it; None where they are none but of their decimals.
     """
 
     called = "numbers"
@@ -131,6 +132,7 @@ class NumberColumn(Measured):
     high: float
     missing: float = 0.0
     dtype: str | None = None
+    step: float | None = None
 
     def transformed(self, transform: Transform) -> "NumberColumn":
         """Return the column with another transform."""
@@ -141,9 +143,26 @@ class NumberColumn(Measured):
         return replace(self, low=-inf, high=inf)
 
     def rounded(self, values: Float64[Tensor, " rows"]) -> Float64[Tensor, " rows"]:
-        """Round to the decimals, and to single precision where the file has that."""
-        rounded = values if self.decimals is None else values.round(decimals=self.decimals)
+        """Round to whole steps, to the decimals, and to single precision where the file has that."""
+        stepped = values if self.step is None else (values / self.step).round() * self.step + 0.0
+        rounded = stepped if self.decimals is None else stepped.round(decimals=self.decimals)
         return rounded.float().double() if self.is_single else rounded
+
+    def floored(self, values: Float64[Tensor, " rows"]) -> Float64[Tensor, " rows"]:
+        """Round down to whole steps, where there are some."""
+        if self.step is None:
+            return values
+        near = self.rounded(values)
+        return torch.where(near > values, self.rounded(near - self.step), near)
+
+    def ceiled(self, values: Float64[Tensor, " rows"]) -> Float64[Tensor, " rows"]:
+        """Round up to whole steps, where there are some."""
+        return 0.0 - self.floored(-values)  # and no negative zero
+
+    @property
+    def remarks(self) -> list[str]:
+        """How much is missing, and the step."""
+        return [*super().remarks, *([f"multiples of {self.step:g} (data.find_steps)"] if self.step else [])]
 
     @property
     def is_single(self) -> bool:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 Kind = Literal["numeric", "integer", "categorical", "boolean", "date", "skip"]
 _ID = re.compile(r"(?i:(?:^|[_\s-])(?:id|uuid|guid|key|nr|no|number))$|[a-z]I[Dd]$")
 _DECIMALS = 9  # more are those of computed numbers
+_EXACT = 2.0**53  # whole numbers beyond have no place of their own in double precision
+_CHANCE = 1e-4  # with which a step may be none
 _DISTINCT = 0.9  # share of the texts that differ: more are ids, or are written freely
 
 
@@ -113,11 +115,12 @@ def fitted(
     transform: Transform,
     max_levels: int,
     date_format: str | None = None,
+    find_steps: bool = True,
 ) -> tuple[Column, Float64[np.ndarray, " rows"]]:
     """Return a column with all that is to be known of it, and its cells as they are stored.
 
-    Levels, decimals and how often cells are missing are those of all rows, so that no row has a cell that the column
-    does not know; limits, how often levels are, and what the transform needs are those of the training rows.
+    Levels, decimals, steps and how often cells are missing are those of all rows, so that no row has a cell that the
+    column does not know; limits, how often levels are, and what the transform needs are those of the training rows.
 
     Args:
         table: that has it.
@@ -126,6 +129,7 @@ def fitted(
         transform: of numbers and dates, not fitted yet.
         max_levels: of categories; the rarest become one, "other".
         date_format: of dates; None is ISO 8601.
+        find_steps: whether numbers may be taken for multiples of a step.
 
     Raises:
         DataError: it is not what it is taken for.
@@ -163,7 +167,8 @@ def fitted(
         raise DataError(
             f"{table.place(row)}, column {name!r}: {values[row]:g} is no whole number; set {column.forced('numeric')}"
         )
-    return NumberColumn(decimals=decimals, **shared), values
+    step = _multiple(there, decimals) if find_steps else None
+    return NumberColumn(decimals=decimals, step=step, **shared), values
 
 
 def _there(table: Table, column: str) -> "pl.Series":
@@ -249,6 +254,20 @@ def _decimals(values: Float64[np.ndarray, " there"]) -> int | None:
         if (np.round(values, decimals) == values).all():
             return decimals
     return None
+
+
+def _multiple(values: Float64[np.ndarray, " there"], decimals: int | None) -> float | None:
+    """Return the largest number that all are whole multiples of, beside one unit of their last decimal.
+
+    None if there is no other, or so few that it may be by chance: n different numbers without a step are all multiples
+    of g units with a probability of about 1 / gⁿ.
+    """
+    if decimals is None or np.abs(values).max() * 10.0**decimals > _EXACT:
+        return None
+    units = np.unique(np.rint(values * 10.0**decimals).astype(np.int64))
+    units = units[units != 0]
+    step = int(np.gcd.reduce(units)) if len(units) else 0
+    return step / 10.0**decimals if step > 1 and len(units) * np.log(step) > -np.log(_CHANCE) else None
 
 
 def _dtype(table: Table, column: str) -> str | None:

@@ -49,6 +49,7 @@ class Rows(InMemoryData):
         transforms: that of single columns, by their names.
         max_levels: of a column of categories; the rarest become one.
         find_orders: find which columns are in no row above which others, and keep to it in samples.
+        find_steps: find of which number all cells of a column are multiples, and keep to it in samples.
         splits: shares of the rows: training, validation, test.
         split_seed: of the division, apart from the run's, so that all runs are judged on the same rows.
         **in_memory: see :class:`~genloom.data.base.InMemoryData`.
@@ -74,6 +75,7 @@ class Rows(InMemoryData):
         transforms: Mapping[str, Transform] | None = None,
         max_levels: Count = 100,
         find_orders: bool = True,
+        find_steps: bool = True,
         splits: Sequence[float] = (0.7, 0.1, 0.2),
         split_seed: Whole = 0,
         **in_memory: Any,
@@ -98,6 +100,7 @@ class Rows(InMemoryData):
         self.transforms = transforms or {}
         self.max_levels = max_levels
         self.find_orders = find_orders
+        self.find_steps = find_steps
         self.splits = tuple(splits)
         self.split_seed = split_seed
         self._followed: Spec | None = None
@@ -166,6 +169,7 @@ class Rows(InMemoryData):
                     transform=Standard() if is_given else self.transforms.get(each.column, self.transform),
                     max_levels=self.max_levels,
                     date_format=self.date_format,
+                    find_steps=self.find_steps,
                 )
         order = list(read)
         conditions: dict[str, Condition] = {}
