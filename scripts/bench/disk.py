@@ -1,10 +1,9 @@
 """Pictures larger than memory: what decoding them costs, how fast a GAN trains on them, and in how much memory.
 
-    python scripts/bench/disk.py --num 200000                          # pictures in a folder
-    python scripts/bench/disk.py --num 200000 --source hub             # Parquet shards
-    python scripts/bench/disk.py --num 20000 --decoders 0 2 --only decode
+    python scripts/bench/disk.py --num 200000                          # pictures in a folder, then Parquet shards
+    python scripts/bench/disk.py --num 20000 --source folder --decoders 0 2 --only decode
 
-Pictures of 64x64 are made below --folder once. Then, each by itself:
+Pictures of 64x64 are made below --folder once. Then, each by itself, and in a table at the end:
 
 - decode: pictures per second by each number of --decoders, into a cache that is removed again;
 - kill: a decoding that is killed halfway goes on, to the same pixels;
@@ -27,6 +26,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -258,7 +258,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--num", type=int, default=20_000)
-    parser.add_argument("--source", choices=["folder", "hub"], default="folder")
+    parser.add_argument("--source", nargs="*", choices=["folder", "hub"], default=["folder", "hub"])
     parser.add_argument("--folder", type=Path, default=Path("/tmp/genloom-disk"))
     parser.add_argument("--decoders", type=int, nargs="*", default=[0, os.cpu_count()])
     parser.add_argument("--rounds", type=int, default=5)
@@ -268,18 +268,37 @@ def main() -> None:
     options = parser.parse_args()
     cache = options.folder / "cache"
     os.environ["GENLOOM_CACHE"] = str(cache)
-    place, few = (made(options.folder, options.source, num) for num in (options.num, options.num // 100))
-    known = {
-        "decode": lambda: decode(options.source, place, cache, options.decoders),
-        "kill": lambda: kill(options.source, place, cache, options.num),
-        "full": lambda: full(options.source, place, cache, options.num),
-        "memory": lambda: memory(options.source, place, few, options.folder / "runs", options.steps),
-        "judge": lambda: judge(options.source, place, few, options.folder / "runs"),
-        "speed": lambda: speed(options.source, place, cache, options.rounds, options.iterations),
-        "resume": lambda: resume(options.source, place, options.folder / "runs", options.steps),
+    found = {source: measured(source, options, cache) for source in options.source}
+    rows = {name: None for each in found.values() for name in each}
+    print(f"\n| {options.num:,} pictures | {' | '.join(found)} |\n| --- |{' --- |' * len(found)}")
+    for name in rows:
+        print(f"| {name} | {' | '.join(str(each.get(name, '')) for each in found.values())} |")
+
+
+def measured(source: str, options: argparse.Namespace, cache: Path) -> dict[str, str]:
+    """Measure all that is wanted of one source; return each number, or what was said, by its name."""
+    place, few = (made(options.folder, source, num) for num in (options.num, options.num // 100))
+    runs = options.folder / "runs"
+    known: dict[str, Callable[[], dict[str, Any]]] = {
+        "decode": lambda: decode(source, place, cache, options.decoders),
+        "kill": lambda: kill(source, place, cache, options.num),
+        "full": lambda: full(source, place, cache, options.num),
+        "memory": lambda: memory(source, place, few, runs, options.steps),
+        "judge": lambda: judge(source, place, few, runs),
+        "speed": lambda: speed(source, place, cache, options.rounds, options.iterations),
+        "resume": lambda: resume(source, place, runs, options.steps),
     }
+    found: dict[str, str] = {}
     for name in options.only:
-        print(json.dumps({name: known[name]()}, indent=2), flush=True)
+        result = known[name]()
+        print(json.dumps({f"{source}, {name}": result}, indent=2), flush=True)
+        for key, value in result.items():
+            parts = (
+                {f"{key}, {part}": each for part, each in value.items()} if isinstance(value, dict) else {key: value}
+            )
+            for part, each in parts.items():
+                found[f"{name}: {part}"] = f"{each:.4g}" if isinstance(each, float) else str(each)
+    return found
 
 
 if __name__ == "__main__":
