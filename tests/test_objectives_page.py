@@ -36,7 +36,9 @@ def test_every_choice_that_the_page_names_is_there():
         assert (conf / group / f"{choice}.yaml").is_file(), (group, choice)
 
 
-@pytest.mark.parametrize("group", ["objective/gan", "objective/vae", "likelihood", "bottleneck", "process", "prediction", "weighting"])
+@pytest.mark.parametrize(
+    "group", ["objective/gan", "objective/vae", "likelihood", "bottleneck", "process", "prediction", "weighting"]
+)
 def test_every_choice_that_is_there_has_an_entry(group):
     for file in (config_directory() / group).glob("*.yaml"):
         assert re.search(rf"(`|=){file.stem}`", PAGE), file.stem

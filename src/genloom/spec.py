@@ -16,6 +16,7 @@ from torch import Tensor
 from genloom.batch import Batch
 from genloom.contents.base import Content, check
 from genloom.contents.condition import Condition
+from genloom.contents.joint import Joint
 from genloom.contents.label import LabelContent
 from genloom.errors import DataError
 from genloom.examples import Examples
@@ -30,12 +31,14 @@ class Spec:
         content: what is modelled.
         given: by name, what it may be conditioned on: ``label``, ``prompt``, ``history``, or a data set's own.
         num_examples: training examples, which some objectives weigh by; None if nobody counted them.
+        joint: which classes of several labels occur together; None where each is drawn by itself.
     """
 
     name: str
     content: Content
     given: Mapping[str, Condition] = field(default_factory=dict)
     num_examples: int | None = None
+    joint: Joint | None = None
 
     def __post_init__(self) -> None:
         if wrong := [name for name in self.given if not name.isidentifier()]:

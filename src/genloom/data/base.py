@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 from genloom.batch import Batch
 from genloom.contents.base import Content
 from genloom.contents.condition import Condition
+from genloom.contents.joint import joint
 from genloom.contents.label import LabelContent
 from genloom.data.order import EpochOrder, KeyedBatches
 from genloom.errors import ConfigError, DataError
@@ -160,7 +161,9 @@ class InMemoryData(LightningDataModule, Part):
 
     @cached_property
     def _spec(self) -> Spec:
-        return Spec(self.name, self.content(), self.conditions(), num_examples=len(self.split("train")))
+        trained, conditions = self.split("train"), self.conditions()
+        together = joint(conditions, trained.given)
+        return Spec(self.name, self.content(), conditions, num_examples=len(trained), joint=together)
 
     @property
     def fingerprint(self) -> str:

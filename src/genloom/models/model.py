@@ -91,6 +91,12 @@ class GenerativeModel(LightningModule, ABC):
         """
         drawn = Given(known or {}, dropped=getattr(known, "dropped", None))  # a plain dict has none
         missing = {name: each for name, each in self.conditions.items() if name not in drawn}
+        joint = self.spec.joint
+        if joint is not None and any(name in missing for name in joint.names):
+            together = joint.draw(num, rng, {name: drawn[name] for name in joint.names if name in drawn})
+            for name in joint.names:
+                if name in missing:
+                    drawn[name] = missing.pop(name).encode(together[name]).to(self.device)
         index = None  # of the real examples, the same for all conditions, since they belong together
         for name, condition in missing.items():
             if condition.is_drawn:
