@@ -130,6 +130,9 @@ def test_samples_have_the_types_of_the_parquet_that_they_are_like(tmp_path: Path
         city=people()["city"].cast(pl.Categorical),
         smoker=people()["smoker"].cast(pl.Boolean),
         level=pl.Series(rng.integers(0, 3, NUM), dtype=pl.UInt8),
+        weight=pl.Series(np.round(rng.normal(70, 9, NUM), 1), dtype=pl.Float32),
+        member=pl.Series([["False", "True"][place % 2] for place in range(NUM)]),
+        born=people()["visit"],
         half=rng.integers(0, 3, NUM) / 2,
     )
     frame.write_parquet(tmp_path / "people.parquet")
@@ -139,6 +142,8 @@ def test_samples_have_the_types_of_the_parquet_that_they_are_like(tmp_path: Path
     samples = content.decode(torch.randn(50, *content.shape, generator=torch.Generator().manual_seed(0)))
     content.export(Examples(samples, {"sex": torch.arange(50) % 2}), tmp_path / "samples", "parquet")
     assert pl.read_parquet_schema(tmp_path / "samples.parquet") == frame.schema
+    weights = pl.read_parquet(tmp_path / "samples.parquet")["weight"]
+    assert weights.cast(pl.String).str.contains(r"^\d+\.\d$").all()
     again = content.read(tmp_path / "samples.parquet", "samples").content
     assert torch.equal(again.nan_to_num(-1), samples.nan_to_num(-1))
     content.export(Examples(samples), tmp_path / "samples", "csv")

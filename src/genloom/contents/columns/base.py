@@ -153,10 +153,12 @@ class Column(Part, ABC):
         """
         import polars as pl
 
-        natural = self._typed(stored)
+        natural, written = self._typed(stored), self.cells(stored)
         dtype = None if self.dtype is None else dtypes.named(self.dtype)
         if dtype is None or dtype == natural.dtype:
             return natural
+        if dtype == written.dtype:  # dates and booleans that are texts there
+            return written
         plain = natural.cast(pl.String) if natural.dtype == pl.Categorical else natural  # its numbers are of no use
         with suppress(pl.exceptions.PolarsError):
             cells = plain.cast(dtype, strict=False)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float, Float64, Int64
 
 from genloom.contents.columns import dtypes
 from genloom.contents.columns.base import Column, stripped
@@ -161,7 +161,7 @@ def fitted(
     if column.kind == "date":
         form = date_format or _form(table, name, there)
         return DateColumn(form=form, step=_step(there), **shared), values
-    decimals = _decimals(there)
+    decimals = _decimals(there.astype(np.float32) if shared["dtype"] == "Float32" else there)
     if column.kind == "integer" and decimals != 0:
         row = int(np.flatnonzero(values != np.floor(values))[0])
         raise DataError(
@@ -248,10 +248,10 @@ def _step(seconds: Float64[np.ndarray, " there"]) -> float:
     return next((step for step in (86_400.0, 3600.0, 60.0, 1.0) if (seconds % step == 0).all()), 1e-6)
 
 
-def _decimals(values: Float64[np.ndarray, " there"]) -> int | None:
-    """Return how many decimals the numbers have at most; None if they are more than a person would write."""
+def _decimals(values: Float[np.ndarray, " there"]) -> int | None:
+    """Return how many decimals the numbers have at most, to their precision; None if nobody would write as many."""
     for decimals in range(_DECIMALS + 1):
-        if (np.round(values, decimals) == values).all():
+        if (np.round(values.astype(np.float64), decimals).astype(values.dtype) == values).all():
             return decimals
     return None
 
