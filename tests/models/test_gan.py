@@ -526,3 +526,38 @@ def play_on_the_ring(fit, penalty: GradientPenalty) -> tuple[int, float]:
     near = torch.cdist(points, centres().float()) < 0.2
     slope = trainer.callback_metrics["train/discriminator/gradient_norm_between"].item()
     return int((near.double().mean(0) > 0.02).sum()), slope
+
+
+class Packs(GanTerm):
+    """Notes of how many examples, and of how large packs, a game is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[tuple[int, int, int]] = set()
+
+    def discriminator(self, game: Game) -> None:
+        self.seen.add((len(game.real), len(game.fake.content), game.pack))
+
+
+def test_players_are_shown_whole_packs(tiny_gan, tiny_data, fit):
+    packs, tiny_data.batch_size = Packs(), 15  # a hundred images are batches of 14 and 15
+    model = tiny_gan(
+        discriminator=partial(DenseDiscriminator, widths=[8], pack=5),
+        objective={"non_saturating": NonSaturating(), "penalty": GradientPenalty(), "packs": packs},
+    )
+    fit(model, tiny_data, max_steps=7)
+    assert packs.seen == {(10, 10, 5), (15, 15, 5)}
+
+
+@pytest.mark.parametrize(
+    ("size", "why"),
+    [
+        (14, r"data.batch_size: 14 is not divisible by model.discriminator.pack=6; set data.batch_size=12"),
+        (6, r"data.batch_size: 5 examples of an update are fewer than model.discriminator.pack=6; raise the one"),
+    ],
+)
+def test_batches_that_are_no_whole_packs_are_refused(tiny_gan, tiny_data, fit, size, why):
+    tiny_data.batch_size = size  # a hundred images are batches of 5 and 6
+    model = tiny_gan(discriminator=partial(DenseDiscriminator, widths=[8], pack=6))
+    with pytest.raises(ConfigError, match=why):
+        fit(model, tiny_data, max_steps=20)

@@ -143,7 +143,7 @@ def test_a_gradient_of_a_pack_is_that_of_all_its_examples():
     def critic(x, given):
         return Critique((torch.tensor([1.0, 2.0]) * x).sum(1).view(2, 3).sum(1))
 
-    game = Game(Batch(content, torch.arange(6)), draw, critic, 0, torch.Generator())
+    game = Game(Batch(content, torch.arange(6)), draw, critic, 0, torch.Generator(), pack=3)
     torch.testing.assert_close(squared_gradient_norm(game, content, NOTHING), torch.full((2,), 15.0))
 
 

@@ -9,11 +9,13 @@ from genloom.networks.base import Critique
 from genloom.objectives.gan import Draw, Game
 
 
-def game(critic, real: Tensor, fake: Tensor, *, labels: Tensor | None = None, latent=None, rerun=None) -> Game:
+def game(
+    critic, real: Tensor, fake: Tensor, *, labels: Tensor | None = None, latent=None, rerun=None, pack: int = 1
+) -> Game:
     given = NOTHING if labels is None else Given(label=labels)
     batch = ImageBatch(content=real, index=torch.arange(len(real)), given=given)
     draw = Draw(latent or {"z": torch.zeros(len(fake), 1)}, fake, given, rerun or (lambda latent: fake))
-    return Game(batch, draw, critic, 0, torch.Generator().manual_seed(0))
+    return Game(batch, draw, critic, 0, torch.Generator().manual_seed(0), pack)
 
 
 def first_pixel(content: Tensor, given: object) -> Critique:

@@ -210,3 +210,26 @@ def test_every_regulariser_is_as_lazy_as_it_is_told_to_be(term):
     assert term(every_iterations=7).every_iterations == 7
     with pytest.raises((ValueError, ConfigError), match="every_iterations"):
         term(every_iterations=0)
+
+
+class OverPacks(Linear):
+    """Of packs of three: the product of what :class:`Linear` says of each."""
+
+    def forward(self, content: torch.Tensor, given: object = None) -> Critique:
+        return Critique(super().forward(content).score.view(-1, 3).prod(1))
+
+
+@pytest.mark.parametrize("term", [R1(gamma=2.0), GradientPenalty(weight=1.0, norm=0.0)], ids=["r1", "gradient_penalty"])
+def test_a_penalty_over_packs_is_of_the_gradient_of_a_whole_pack(term):
+    critic = OverPacks()
+    scores = (REAL.flatten(1) @ critic.w).detach().view(2, 3)
+    # ∇ₓ of abc is (bc w, ac w, ab w)
+    squared = critic.w.detach().square().sum() * (scores.prod(1, keepdim=True) / scores).square().sum(1)
+    loss = term.discriminator(game(critic, REAL, REAL.clone(), pack=3))
+    assert loss.total.item() == pytest.approx(squared.mean().item(), rel=1e-4)
+
+
+def test_all_of_a_pack_lie_as_far_between_real_and_generated():
+    points = GradientPenalty().points(game(Linear(), torch.ones(6, 1, 4, 4), torch.zeros(6, 1, 4, 4), pack=3))
+    assert [len(pack.unique()) for pack in points.split(3)] == [1, 1]
+    assert len(points.unique()) == 2

@@ -152,12 +152,26 @@ class GAN(FromFixedLatents, Family):
 
     # Training
 
+    def on_train_start(self) -> None:
+        """Refuse also batches that are no whole packs.
+
+        Raises:
+            ConfigError: naming both keys.
+        """
+        super().on_train_start()
+        size, pack = getattr(getattr(self.trainer, "datamodule", None), "batch_size", None), self.discriminator.pack
+        if size is not None and size % pack:
+            raise ConfigError(
+                f"data.batch_size: {size} is not divisible by model.discriminator.pack={pack}; set "
+                f"data.batch_size={max(1, size // pack) * pack}"
+            )
+
     def training_step(self, batch: Loaded, batch_idx: int) -> None:
         """One iteration."""
         batch = self.taken_from(batch)
         if self.asked is not None:
             batch = self.asked.ask(batch, self.rng("asked", self.global_rank))
-        batches = batch.chunks(self.batches_per_iteration)
+        batches = [self._whole_packs(part) for part in batch.chunks(self.batches_per_iteration)]
         logged: dict[str, Tensor] = {}
         draws: list[Draw] = []
         for update in range(self.critic_iterations):
@@ -170,6 +184,16 @@ class GAN(FromFixedLatents, Family):
         with frozen(self.discriminator):
             logged |= self.step("generator", self._losses("generator", batches[-self.accumulation :], draws, 0))
         self.finish_iteration(logged, len(batch) * self.world_size)
+
+    def _whole_packs(self, batch: Batch) -> Batch:
+        """Return the batch without the last examples that are no whole pack."""
+        pack = self.discriminator.pack
+        if len(batch) < pack:
+            raise ConfigError(
+                f"data.batch_size: {len(batch)} examples of an update are fewer than model.discriminator.pack={pack}; "
+                "raise the one, or lower the other"
+            )
+        return batch.map(lambda values: values[: len(batch) // pack * pack]) if len(batch) % pack else batch
 
     def _draw(self, num: int, given: Given, *names: int) -> Draw:
         rng = self.rng("latent", *names)
@@ -213,7 +237,7 @@ class GAN(FromFixedLatents, Family):
             if player == "discriminator":
                 draw = replace(draw, content=draw.content.detach(), has_asked=None)
             rng = self.rng(player, update, part, self.global_rank)
-            game = Game(batch, draw, self._critic(rng), self.iteration, rng)
+            game = Game(batch, draw, self._critic(rng), self.iteration, rng, self.discriminator.pack)
             losses = {}
             for name, module in self.objective.items():
                 term = cast(GanTerm, module)

@@ -107,9 +107,13 @@ class Discriminator(nn.Module):
 
     A subclass gives :meth:`features` and a ``head``; or, without a head, its own ``forward``, and says by the class
     attributes ``conditions`` and ``aux`` what it can do.
+
+    Attributes:
+        pack: neighbouring examples that have one score.
     """
 
     head: Head
+    pack: int = 1
 
     @property
     def conditions(self) -> tuple[str, ...]:

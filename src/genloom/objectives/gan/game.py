@@ -47,6 +47,7 @@ class Game:
         critic: the discriminator, with any augmentation in front.
         iteration: generator updates so far.
         rng: this turn's randomness.
+        pack: neighbouring examples that have one score; the batch is whole packs.
     """
 
     real: Batch
@@ -54,6 +55,7 @@ class Game:
     critic: Callable[[Tensor, Given], Critique]
     iteration: int
     rng: torch.Generator
+    pack: int = 1
 
     @cached_property
     def real_critique(self) -> Critique:

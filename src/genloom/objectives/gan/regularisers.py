@@ -32,11 +32,7 @@ def squared_gradient_norm(game: Game, content: Float[Tensor, "batch ..."], given
     with torch.enable_grad(), exactly(x):
         score = game.critic(x, given).score
         (gradient,) = torch.autograd.grad(score.sum(), x, create_graph=True)
-    squared = gradient.square().flatten(1).sum(1)
-    if len(score) == len(squared):
-        return squared
-    packs = torch.arange(len(squared), device=squared.device) // -(-len(squared) // len(score))
-    return squared.new_zeros(len(score)).index_add(0, packs, squared)
+    return gradient.square().flatten(1).sum(1).view(-1, game.pack).sum(1)
 
 
 def _norm(squared: Tensor) -> Tensor:
@@ -77,7 +73,7 @@ class R2(R1):
 class GradientPenalty(GanTerm):
     """Holds the gradient's norm at k between real and generated examples.
 
-        L_D += λ · E[(‖∇ D(x̂)‖ − k)²],    x̂ = ε x + (1 − ε) G(z),    ε ~ U(0, 1) per example
+        L_D += λ · E[(‖∇ D(x̂)‖ − k)²],    x̂ = ε x + (1 − ε) G(z),    ε ~ U(0, 1) per example, or pack
 
     Gulrajani et al., Improved Training of Wasserstein GANs, 2017, equation 3, with k = 1. One-sided, only norms above k
     count: λ · E[max(0, ‖∇ D(x̂)‖ − k)²]; Petzka et al., On the Regularization of Wasserstein GANs, 2018.
@@ -105,10 +101,9 @@ class GradientPenalty(GanTerm):
     def points(self, game: Game) -> Tensor:
         """Return x̂."""
         real = game.real.content
-        epsilon = torch.rand(
-            len(real), *[1] * (real.ndim - 1), generator=game.rng, device=real.device, dtype=real.dtype
-        )
-        return torch.lerp(game.fake.content, real, epsilon)
+        shape = (len(real) // game.pack, *[1] * (real.ndim - 1))
+        epsilon = torch.rand(shape, generator=game.rng, device=real.device, dtype=real.dtype)
+        return torch.lerp(game.fake.content, real, epsilon.repeat_interleave(game.pack, dim=0))
 
     def discriminator(self, game: Game) -> Loss:
         """The penalty; logs the mean norm."""
