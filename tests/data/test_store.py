@@ -152,6 +152,16 @@ def test_pages_are_given_back(stored: StoredImages, monkeypatch: pytest.MonkeyPa
     assert torch.equal(drawn, before)
 
 
+def test_pages_around_small_pictures_are_given_back_too(stored: StoredImages, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures of 192 bytes here and there, each of which maps 64 kB of the file."""
+    monkeypatch.setattr(mapped, "_DROPPED", 4 * 2**16)
+    stored.file._read = 0
+    stored.content_at(torch.tensor([0, 9, 20, 30]))
+    assert stored.file._read > 0
+    stored.content_at(torch.tensor([7]))
+    assert stored.file._read == 0
+
+
 @pytest.mark.parametrize("method", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
 def test_loader_processes_share_the_map(photos: Path, cache: Path, method: str) -> None:
     data = read(photos, num_workers=1)

@@ -24,7 +24,8 @@ from genloom.errors import DataError, reason
 
 #: how files end that hold what was made of pictures in the same folder
 REDRAWN_END = ".redrawn"
-_DROPPED = 64 * 2**20  # bytes that are read before the pages of the map are given back
+_DROPPED = 64 * 2**20  # bytes that are mapped by reading before the pages of the map are given back
+_AROUND = 2**16  # bytes that Linux maps at least where one of them is read
 
 
 class PixelFile:
@@ -57,7 +58,7 @@ class PixelFile:
 
     def drop(self, pictures: int) -> None:
         """Count what was read, and now and then give back the pages that it was read from."""
-        self._read += pictures * int(np.prod(self.shape[1:]))
+        self._read += pictures * max(int(np.prod(self.shape[1:])), _AROUND)
         if self._read > _DROPPED and hasattr(mmap, "MADV_DONTNEED"):
             self._map.madvise(mmap.MADV_DONTNEED)
             self._read = 0
