@@ -13,11 +13,12 @@ import extend_page
 @pytest.mark.slow
 def test_the_page_on_extending_genloom(tmp_path):
     outputs, environment = extend_page.follow(tmp_path, Path(sys.executable).parent, forked=True)
-    assert len(outputs) == 7
+    assert len(outputs) == 8
     assert (tmp_path / "first" / "metrics.json").is_file()
     assert len(list((tmp_path / "drawn").glob("[0-9]*.png"))) == 16
     assert len(list((tmp_path / "brighter").glob("[0-9]*.png"))) == 16
     assert "genloom.models.abilities.Samples" in outputs[2]
+    assert len(list((tmp_path / "denoised").glob("[0-9]*.png"))) == 16
     for folder in ("winds_drawn", "steered_drawn"):
         assert {path.name for path in (tmp_path / folder).iterdir()} == {"samples.png", "samples.npz"}
 
