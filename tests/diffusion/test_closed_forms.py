@@ -217,6 +217,7 @@ def test_levels_are_drawn_as_they_are_distributed(choice):
         log_ratio = level.ratio.log() - torch.tensor(2.0).log()
         assert log_ratio.mean() == pytest.approx(-0.3, abs=0.005)
         assert log_ratio.std() == pytest.approx(0.8, abs=0.005)
-    assert level.sigma.diff().sign().sum().abs() < 300  # in random order
+    first = choice.draw(100, process, torch.Generator().manual_seed(0))
+    assert torch.equal(first.sigma, level.sigma[:100])  # whatever the number, so for any number of devices
     loose = type(choice)(**{**vars(choice), "stratified": False}).draw(4096, process, torch.Generator().manual_seed(0))
     assert loose.sigma.mean() == pytest.approx(level.sigma.mean().item(), abs=0.02)

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from math import log
+from math import log, sqrt
 
 import torch
 from jaxtyping import Float
@@ -13,15 +13,17 @@ from genloom.errors import ConfigError
 from genloom.limits import Positive
 from genloom.part import Part
 
+_GOLDEN = (sqrt(5) - 1) / 2
+
 
 @dataclass(frozen=True)
 class NoiseLevels(Part, ABC):
     """A distribution of levels, given by its quantiles.
 
     Args:
-        stratified: draw one level from each of as many equal shares of the distribution as a batch has examples, which
-            makes the loss vary less: Kingma et al., Variational Diffusion Models, 2021,
-            https://arxiv.org/abs/2107.00630, appendix I.
+        stratified: spread the levels of a batch evenly over the distribution, from a random one on, which makes the
+            loss vary less: Kingma et al., Variational Diffusion Models, 2021, https://arxiv.org/abs/2107.00630,
+            appendix I. Here by steps of the golden ratio, which are even for any number of examples.
     """
 
     stratified: bool = True
@@ -31,10 +33,12 @@ class NoiseLevels(Part, ABC):
         """Return the levels above which, in noise, that share of the distribution is not; shares lie inside [0, 1]."""
 
     def draw(self, num: int, process: Process, rng: torch.Generator) -> Level:
-        """Return ``num`` levels, on the device of ``rng``, in random order."""
-        share = torch.rand(num, generator=rng, device=rng.device)
+        """Return ``num`` levels, on the device of ``rng``; fewer are the first of these."""
         if self.stratified:
-            share = (torch.randperm(num, generator=rng, device=rng.device) + share) / num
+            start = torch.rand(1, generator=rng, device=rng.device)
+            share = (start + torch.arange(num, device=rng.device) * _GOLDEN) % 1
+        else:
+            share = torch.rand(num, generator=rng, device=rng.device)
         return self.quantile(share.clamp(1e-6, 1 - 1e-6), process)
 
 

@@ -97,10 +97,11 @@ class Diffusion(Family):
         self.finish_iteration(logged, len(batch) * self.world_size)
 
     def _loss(self, batch: Batch, part: int) -> Loss:
-        rng = self.rng("noise", part)
-        num = len(batch) * self.world_size + self.world_size - 1  # ranks may differ by one example
-        levels = self.objective.noise_levels.draw(num, self.process, rng)
+        # ranks may differ by one example; of fewer numbers than are drawn, all but the last sixteen are the same
+        num = len(batch) * self.world_size + self.world_size - 1 + 16
+        levels = self.objective.noise_levels.draw(num, self.process, self.rng("level", part))
         level = Level(*(self.mine(each)[: len(batch)] for each in levels))
+        rng = self.rng("noise", part)
         noise = torch.randn(num, *batch.content.shape[1:], generator=rng, device=rng.device)
         return self.objective(self, batch, level, self.mine(noise)[: len(batch)])
 
