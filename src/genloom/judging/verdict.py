@@ -177,7 +177,9 @@ def _drawn(sampler: Mapping[str, Any] | None) -> str | None:
     """Return what a protocol says of how samples were drawn, in words; nothing of a model's own distribution."""
     if sampler is None or sampler["plain"]:
         return None
-    return " ".join(["drawn by", sampler["name"], *(f"{name}={value}" for name, value in sampler["values"].items())])
+    values = {name: value["name"] if isinstance(value, dict) else value for name, value in sampler["values"].items()}
+    said = [f"{name}={value}" for name, value in values.items() if value is not None]
+    return " ".join(["drawn by", sampler["name"], *said])
 
 
 def _ratios(ratios: Sequence[Score | None]) -> str:
