@@ -49,7 +49,7 @@ def gan(spec: Spec, **changes) -> GAN:
         "latent": StandardNormal(4),
         "objective": {"wasserstein": Wasserstein(), "asked_level": AskedLevel()},
         "optimizer": {"generator": adam, "discriminator": adam},
-        "asked": OneLevel,
+        "asking": OneLevel,
         **changes,
     }
     return GAN(spec, **arguments)
@@ -89,7 +89,7 @@ def test_what_is_asked_for_is_in_every_row(spec):
         draw_examples(model, 2, seed=0, asked={"kind": ["c"], "sex": ["F"]})
     with pytest.raises(ConfigError, match="one level of one column at a time"):
         draw_examples(model, 2, seed=0, asked={"height": ["2.0"]})
-    assert not offers(gan(spec, asked=None, objective={"wasserstein": Wasserstein()}, **plain()), Completes)
+    assert not offers(gan(spec, asking=None, objective={"wasserstein": Wasserstein()}, **plain()), Completes)
 
 
 def plain() -> dict:
@@ -98,7 +98,7 @@ def plain() -> dict:
 
 
 def test_choices_are_drawn_and_numbers_come_of_the_latent(spec):
-    model = gan(spec, asked=None, objective={"wasserstein": Wasserstein()}, **plain()).eval()
+    model = gan(spec, asking=None, objective={"wasserstein": Wasserstein()}, **plain()).eval()
     latent = {"z": torch.zeros(500, 4)}
     first, second = (model.sampled(latent, NOTHING, randomness.generator(seed)).content for seed in (0, 1))
     assert torch.equal(first[:, 3], second[:, 3])  # the number
@@ -155,7 +155,7 @@ def test_it_learns_to_draw_what_it_is_asked_for(spec, pack):
         discriminator=partial(DenseDiscriminator, widths=[16], pack=pack, conditioning=Concatenation),
         objective={"wasserstein": Wasserstein(), "gradient_penalty": GradientPenalty(), "asked_level": AskedLevel()},
     )
-    asked = model.asked
+    asked = model.asking
     batch = asked.ask(Batch(rows(spec)[::20], torch.arange(50)), torch.Generator().manual_seed(0))
 
     def share() -> float:
@@ -174,9 +174,9 @@ def test_it_learns_to_draw_what_it_is_asked_for(spec, pack):
 
 
 def test_the_term_needs_levels_that_are_asked_for_and_levels_need_choices(spec):
-    with pytest.raises(ConfigError, match=r"model.objective.asked_level: .*choose asked@model.asked=one_level"):
-        gan(spec, asked=None, **plain())
-    with pytest.raises(ConfigError, match=r"model.asked: .* have no choices .*set asked@model.asked=null"):
+    with pytest.raises(ConfigError, match=r"model.objective.asked_level: .*choose asking@model.asking=one_level"):
+        gan(spec, asking=None, **plain())
+    with pytest.raises(ConfigError, match=r"model.asking: .* have no choices .*set asking@model.asking=null"):
         OneLevel(Spec("points", VectorContent(2)))
     unlooked = partial(DenseDiscriminator, widths=[16])
     with pytest.raises(ConfigError, match="the generator is told the level, but neither"):

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from jaxtyping import Int, Int64
+from jaxtyping import Int64
 from torch import Tensor
 
 from genloom import randomness
@@ -51,7 +52,7 @@ class Joint(Part):
         return {**drawn, **{self.names[place]: known[self.names[place]] for place in places}}
 
 
-def joint(conditions: Mapping[str, Condition], given: Mapping[str, Int[Tensor, "examples *"]]) -> Joint | None:
+def joint(conditions: Mapping[str, Condition], given: Mapping[str, Any]) -> Joint | None:
     """Return how the labels among conditions occur together; None of fewer than two.
 
     Args:

@@ -30,12 +30,12 @@ class OneLevel(Part):
     kind = Values
 
     def __init__(self, spec: Spec) -> None:
-        spec.check(self, "model.asked")
+        spec.check(self, "model.asking")
         levels = Values.of(spec.content).levels
         if levels is None:
             raise ConfigError(
-                f"model.asked: {spec.content.called} of data.name={spec.name} have no choices to ask for, as "
-                "columns of categories are; set asked@model.asked=null"
+                f"model.asking: {spec.content.called} of data.name={spec.name} have no choices to ask for, as "
+                "columns of categories are; set asking@model.asking=null"
             )
         self.levels = levels
         counts = torch.tensor(levels.counts, dtype=torch.float64)

@@ -45,7 +45,7 @@ class GAN(FromFixedLatents, Family):
         latent: how latents are drawn.
         objective: named terms; their losses are added.
         augmentation: called as ``augmentation(spec)``; changes what the discriminator sees, real and generated.
-        asked: called as ``asked(spec)``; what the generator is asked for in training that the data does not say.
+        asking: called as ``asking(spec)``; what the generator is asked for in training that the data does not say.
         critic_iterations: discriminator updates per generator update.
         spectral_norm: players whose weights are divided by their largest singular value.
         freeze_discriminator_layers: layers, from the input on, that keep the weights of ``init_from``.
@@ -67,7 +67,7 @@ class GAN(FromFixedLatents, Family):
         latent: LatentDistribution,
         objective: Mapping[str, GanTerm],
         augmentation: Callable[[Spec], Augmentation] | None = None,
-        asked: Callable[[Spec], OneLevel] | None = None,
+        asking: Callable[[Spec], OneLevel] | None = None,
         critic_iterations: Count = 1,
         spectral_norm: Sequence[str] = (),
         freeze_discriminator_layers: Whole = 0,
@@ -80,8 +80,8 @@ class GAN(FromFixedLatents, Family):
             raise ConfigError("model.objective: no term given; choose 'objective/gan@model.objective=[non_saturating]'")
         self.critic_iterations = critic_iterations
         self.latent = latent
-        self.asked = asked(spec) if asked is not None else None
-        seen = spec if self.asked is None else self.asked.told(spec)  # by the players
+        self.asking = asking(spec) if asking is not None else None
+        seen = spec if self.asking is None else self.asking.told(spec)  # by the players
         self._known = seen.given
         with NeedsLabelsError.of("model.generator"):
             self.generator = generator(seen, latent_dim=latent.dim).to(memory_format=torch.channels_last)
@@ -90,7 +90,7 @@ class GAN(FromFixedLatents, Family):
         self.objective = nn.ModuleDict(objective)
         self.augmentation = augmentation(spec) if augmentation is not None else None
         self._real_signs: list[Tensor] = []
-        check_parts(spec, latent, self.generator, self.discriminator, objective, asks=self.asked is not None)
+        check_parts(spec, latent, self.generator, self.discriminator, objective, asks=self.asking is not None)
         self.check_dropped(self.told)
         if "label" in self.drop_given and "class" in self.discriminator.aux:
             raise ConfigError(
@@ -169,8 +169,8 @@ class GAN(FromFixedLatents, Family):
     def training_step(self, batch: Loaded, batch_idx: int) -> None:
         """One iteration."""
         batch = self.taken_from(batch)
-        if self.asked is not None:
-            batch = self.asked.ask(batch, self.rng("asked", self.global_rank))
+        if self.asking is not None:
+            batch = self.asking.ask(batch, self.rng("asking", self.global_rank))
         batches = [self._whole_packs(part) for part in batch.chunks(self.batches_per_iteration)]
         logged: dict[str, Tensor] = {}
         draws: list[Draw] = []
@@ -206,7 +206,7 @@ class GAN(FromFixedLatents, Family):
             return exact(self.generator(other, own))
 
         content = rerun(latent)
-        has = None if self.asked is None else self.asked.had_by(content, given)
+        has = None if self.asking is None else self.asking.had_by(content, given)
         return Draw(latent, content, given, rerun, has)
 
     def _after_discriminator_update(self, examples: int) -> dict[str, Tensor]:
@@ -288,7 +288,7 @@ class GAN(FromFixedLatents, Family):
 
     @property
     def _asked_for(self) -> bool:
-        return self.asked is not None and self.asked.name in self.told
+        return self.asking is not None and self.asking.name in self.told
 
     def complete(
         self,
@@ -303,9 +303,9 @@ class GAN(FromFixedLatents, Family):
         Raises:
             ConfigError: something else is known of an example.
         """
-        assert self.asked is not None
-        level = self.asked.known_in(content, known).to(self.device)
-        return self.sample(len(content), rng=rng, given=Given({self.asked.name: level}))
+        assert self.asking is not None
+        level = self.asking.known_in(content, known).to(self.device)
+        return self.sample(len(content), rng=rng, given=Given({self.asking.name: level}))
 
     def embed(self, latent: Latent, given: Given = NOTHING) -> Latent:
         """Return what the synthesis sees, with nothing random in it."""
@@ -337,6 +337,6 @@ class GAN(FromFixedLatents, Family):
             given = Given({**given, "code": latent["category"]}, dropped=given.dropped)
         with self.evaluating(self.generator) as network:
             content = network(network.embed(latent, given, None), given)
-        if self.asked is not None and self.asked.name in given:
-            content = self.asked.held(content, given)
+        if self.asking is not None and self.asking.name in given:
+            content = self.asking.held(content, given)
         return self.generated(content, given)

@@ -33,8 +33,8 @@ def check_parts(
             raise NeedsLabelsError(f"{key}: it needs labels, and data.name={spec.name} has none; choose labelled data")
         if term.needs_asked and not asks:
             raise ConfigError(
-                f"{key}: it needs levels that are asked for, and model.asked is null; choose "
-                "asked@model.asked=one_level, or leave the term out"
+                f"{key}: it needs levels that are asked for, and model.asking is null; choose "
+                "asking@model.asking=one_level, or leave the term out"
             )
         for aux in term.needs_aux:
             if aux not in discriminator.aux:
