@@ -204,3 +204,14 @@ def test_the_user_s_own_modules_are_found(tmp_path: Path) -> None:
     line = [sys.executable, str(ROOT / "scripts/train.py"), "data={_target_: mine.Data}"]
     process = subprocess.run(line, capture_output=True, text=True, cwd=tmp_path)
     assert process.stderr.startswith("error: data.name: mine.Data accepts no argument name; it accepts width")
+
+
+@pytest.mark.parametrize("line", [["--help"], ["train", "--help"]])
+def test_help_that_nobody_reads_ends_in_silence(line):
+    program = [sys.executable, "-u", "-m", "genloom", *line]
+    child = subprocess.Popen(program, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert child.stdout is not None and child.stderr is not None
+    child.stdout.close()
+    assert child.stderr.read() == ""
+    assert child.wait(60) == 141
+    child.stderr.close()

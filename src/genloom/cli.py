@@ -39,8 +39,11 @@ def main(command: str | None = None) -> NoReturn:
         sys.path.append(str(Path.cwd()))
     try:
         code = _main(command, sys.argv[1:])
+        sys.stdout.flush()
     except GenloomError as error:
         code = _report(error)
+    except BrokenPipeError:
+        code = _without_a_reader()
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         code = INTERRUPTED
@@ -92,6 +95,12 @@ def _report(error: GenloomError) -> int:
     return error.exit_code
 
 
+def _without_a_reader() -> int:
+    """Return the exit code where who was reading has left, as head does: in silence, but no success, as elsewhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 128 + signal.SIGPIPE
+
+
 # One command as a Hydra application
 
 
@@ -133,6 +142,8 @@ def _hydra(command: str, arguments: list[str]) -> int:
             return outcome.exit_code if isinstance(outcome, Failure) else 0
     except composer.errors as error:
         raise explain(error, composer) from error
+    except BrokenPipeError:
+        raise
     except OSError as error:  # of Hydra's own: a job reports its errors itself
         raise ConfigError(f"run.root: {error.filename} cannot be written ({error.strerror}); set run.root") from error
     return 0
@@ -201,9 +212,8 @@ class Job:
             return _module(self.command).run(config)
         except GenloomError as error:
             return Failure(number, overrides, str(error), _report(error))
-        except BrokenPipeError:  # who was reading has left, as head does: silent, but no success, as in other programs
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return Failure(number, overrides, "the reader of its output has left", 128 + signal.SIGPIPE)
+        except BrokenPipeError:
+            return Failure(number, overrides, "the reader of its output has left", _without_a_reader())
         except Exception as error:
             if "checkpoint" in config and config.checkpoint:  # whoever wrote it may have written anything
                 told = CheckpointError(
