@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
 from genloom.contents.label import LabelContent
@@ -25,10 +25,14 @@ class Levels(LabelContent):
 
     def draw(self, num: int, rng: torch.Generator) -> Int[Tensor, " num"]:
         """Return levels: of a choice that is drawn uniformly, one that is as frequent as in the training data."""
+        shares = self.shares(torch.tensor(self.counts, dtype=torch.float64))
+        return torch.multinomial(shares, num, replacement=True, generator=rng)
+
+    def shares(self, weights: Float64[Tensor, " levels"]) -> Float64[Tensor, " levels"]:
+        """Return the weight of each level as a share of its choice's."""
         groups = torch.tensor(self.groups)
-        counts = torch.tensor(self.counts, dtype=torch.float64)
-        total = torch.zeros(int(groups.max()) + 1, dtype=torch.float64).index_add(0, groups, counts)
-        return torch.multinomial(counts / total[groups], num, replacement=True, generator=rng)
+        total = torch.zeros(int(groups.max()) + 1, dtype=weights.dtype).index_add(0, groups, weights)
+        return weights / total[groups]
 
     def had_by(self, content: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch levels"]:
         """Return ones where an example has a level, zeros elsewhere; of generated content what is between."""

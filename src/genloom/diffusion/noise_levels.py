@@ -30,7 +30,7 @@ class NoiseLevels(Part, ABC):
 
     @abstractmethod
     def quantile(self, share: Float[Tensor, " num"], process: Process) -> Level:
-        """Return the levels above which, in noise, that share of the distribution is not; shares lie inside [0, 1]."""
+        """Return the levels below which, in noise, these shares of the distribution lie; shares are inside [0, 1]."""
 
     def draw(self, num: int, process: Process, rng: torch.Generator) -> Level:
         """Return ``num`` levels, on the device of ``rng``; fewer are the first of these."""

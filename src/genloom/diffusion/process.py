@@ -162,8 +162,8 @@ class Cosine(VariancePreserving):
     Nichol and Dhariwal, Improved Denoising Diffusion Probabilistic Models, 2021, https://arxiv.org/abs/2102.09672.
 
     Args:
-        offset: of time, so that the first noise is not too little to be seen; theirs is 0.008. 0 makes the level at
-            time 1 pure noise.
+        offset: of time, so that the first noise is not too little to be seen; theirs is 0.008. The level at time 1 is
+            pure noise, whatever it is.
         shift: see :class:`Process`.
     """
 

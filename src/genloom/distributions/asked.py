@@ -1,5 +1,7 @@
 """What a generator is asked for in training that the data does not say."""
 
+from dataclasses import replace
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -39,14 +41,11 @@ class OneLevel(Part):
             )
         self.levels = levels
         counts = torch.tensor(levels.counts, dtype=torch.float64)
-        groups = torch.tensor(levels.groups)
-        wanted = counts.log1p()
-        total = torch.zeros(int(groups.max()) + 1, dtype=torch.float64).index_add(0, groups, wanted)
-        self._weights = wanted / total[groups] / counts.clamp(min=1)  # of an example that has the level
+        self._weights = levels.shares(counts.log1p()) / counts.clamp(min=1)  # of an example that has the level
 
     def told(self, spec: Spec) -> Spec:
         """Return the spec as the players see it: with the condition."""
-        return Spec(spec.name, spec.content, {**spec.given, self.name: self.levels}, spec.num_examples)
+        return replace(spec, given={**spec.given, self.name: self.levels})
 
     def ask(self, batch: Batch, rng: torch.Generator) -> Batch:
         """Return as many examples of the batch, drawn with replacement, each with what it is asked for."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from math import log
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float
@@ -11,6 +12,8 @@ from genloom.batch import NOTHING, Given
 from genloom.diffusion.process import Level
 from genloom.networks.embedders import MakeEmbedder, Told
 from genloom.spec import Spec
+
+_Layer = TypeVar("_Layer", bound=nn.Module)
 
 
 class DenoiserNetwork(nn.Module):
@@ -71,3 +74,10 @@ class Embedding(nn.Module):
         for told in self.told.vectors(given):
             vector = vector + told
         return nn.functional.silu(self.last(nn.functional.silu(vector)))
+
+
+def zeroed(layer: _Layer) -> _Layer:
+    """Return a layer that gives zeros at first, so that what it is added to stays as it is."""
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+    return layer

@@ -12,7 +12,7 @@ from genloom.diffusion.process import Level
 from genloom.errors import ConfigError
 from genloom.limits import Count, PartialShare, Positive
 from genloom.networks.base import OfImages
-from genloom.networks.denoiser.base import DenoiserNetwork, Embedding
+from genloom.networks.denoiser.base import DenoiserNetwork, Embedding, zeroed
 from genloom.networks.embedders import MakeEmbedder
 from genloom.spec import Spec
 
@@ -31,7 +31,7 @@ class Block(nn.Module):
     def __init__(self, width: Count, heads: Count, hidden: int, dropout: float) -> None:
         super().__init__()
         self.heads = heads
-        self.modulation = _zero(nn.Linear(width, 6 * width))
+        self.modulation = zeroed(nn.Linear(width, 6 * width))
         self.norm1 = nn.LayerNorm(width, elementwise_affine=False)
         self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
         self.norm2 = nn.LayerNorm(width, elementwise_affine=False)
@@ -100,8 +100,8 @@ class DiT(OfImages, DenoiserNetwork):
         self.register_buffer("positions", _positions(self.rows, columns, width), persistent=False)
         self.blocks = nn.ModuleList(Block(width, heads, round(expansion * width), dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(width, elementwise_affine=False)
-        self.modulation = _zero(nn.Linear(width, 2 * width))
-        self.last = _zero(nn.Linear(width, channels * patch**2))
+        self.modulation = zeroed(nn.Linear(width, 2 * width))
+        self.last = zeroed(nn.Linear(width, channels * patch**2))
 
     def forward(
         self, noised: Float[Tensor, "batch channels height width"], level: Level, given: Given = NOTHING
@@ -124,9 +124,3 @@ def _positions(rows: int, columns: int, width: int) -> Float[Tensor, "tokens wid
     of_rows = torch.cat([by_row.sin(), by_row.cos()], dim=1)[:, None].expand(-1, columns, -1)
     of_columns = torch.cat([by_column.sin(), by_column.cos()], dim=1)[None].expand(rows, -1, -1)
     return torch.cat([of_rows, of_columns], dim=2).flatten(0, 1)
-
-
-def _zero(layer: nn.Linear) -> nn.Linear:
-    nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
-    return layer

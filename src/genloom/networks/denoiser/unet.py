@@ -12,7 +12,7 @@ from genloom.diffusion.process import Level
 from genloom.errors import ConfigError
 from genloom.limits import Count, Counts, PartialShare
 from genloom.networks.base import OfImages
-from genloom.networks.denoiser.base import DenoiserNetwork, Embedding
+from genloom.networks.denoiser.base import DenoiserNetwork, Embedding, zeroed
 from genloom.networks.embedders import MakeEmbedder
 from genloom.spec import Spec
 
@@ -37,7 +37,7 @@ class Residual(nn.Module):
         self.modulation = nn.Linear(embedding, 2 * width)
         self.norm2 = _norm(width)
         self.dropout = nn.Dropout(dropout)
-        self.conv2 = _zero(nn.Conv2d(width, width, 3, padding=1))
+        self.conv2 = zeroed(nn.Conv2d(width, width, 3, padding=1))
         self.skip = nn.Conv2d(width_in, width, 1) if width_in != width else nn.Identity()
 
     def forward(self, x: Float[Tensor, "batch width_in h w"], embedding: Tensor) -> Float[Tensor, "batch width h w"]:
@@ -61,7 +61,7 @@ class Attention(nn.Module):
         self.heads = max(1, width // head)
         self.norm = _norm(width)
         self.qkv = nn.Conv2d(width, 3 * width, 1)
-        self.out = _zero(nn.Conv2d(width, width, 1))
+        self.out = zeroed(nn.Conv2d(width, width, 1))
 
     def forward(self, x: Float[Tensor, "batch width h w"]) -> Float[Tensor, "batch width h w"]:
         """Return the sum."""
@@ -179,10 +179,3 @@ def _norm(width: int) -> nn.GroupNorm:
     """Return a normalisation of groups of at least four channels, at most 32 groups."""
     fitting = [groups for groups in (32, 16, 8, 4, 2) if width % groups == 0 and width // groups >= 4]
     return nn.GroupNorm(max(fitting, default=1), width)
-
-
-def _zero(layer: nn.Conv2d) -> nn.Conv2d:
-    nn.init.zeros_(layer.weight)
-    assert layer.bias is not None
-    nn.init.zeros_(layer.bias)
-    return layer
