@@ -19,8 +19,9 @@ from genloom.errors import CapabilityError, ConfigError
 from genloom.models.diffusion import Diffusion
 from genloom.models.generation import draw, draw_examples
 from genloom.networks.denoiser.dense import DenseDenoiser
-from genloom.networks.denoiser.dit import DiT
+from genloom.networks.denoiser.dit import DiT, _angles
 from genloom.networks.denoiser.unet import UNet
+from genloom.networks.rotary import rotate, rotation
 from genloom.objectives.denoising import Denoising
 from genloom.samplers import times
 from genloom.samplers.ddim import Ddim
@@ -180,11 +181,19 @@ def test_noise_is_keyed_and_so_are_samples(tiny_diffusion, tiny_data):
 NETWORKS = (
     partial(UNet, width=8, multipliers=(1, 2, 2), blocks=1, attention=(2,), patch=2),
     partial(DiT, width=16, layers=2, heads=2, patch=4),
+    partial(DiT, width=16, layers=2, heads=2, patch=4, positions="learned"),
+    partial(DiT, width=16, layers=2, heads=2, patch=4, positions="rotary"),
     partial(DenseDenoiser, width=16, blocks=1),
 )
 
 
-@pytest.mark.parametrize("build", NETWORKS, ids=lambda build: build.func.__name__)
+def called(build):
+    return "-".join(
+        [build.func.__name__, *(str(build.keywords[key]) for key in ["positions"] if key in build.keywords)]
+    )
+
+
+@pytest.mark.parametrize("build", NETWORKS, ids=called)
 def test_a_network_takes_pictures_of_any_size_and_is_told_the_level_and_conditions(build):
     torch.manual_seed(0)
     spec = Spec("pictures", ImageContent(3, 13, 18), {"label": LabelContent(("a", "b", "c"))})
@@ -203,6 +212,19 @@ def test_a_network_takes_pictures_of_any_size_and_is_told_the_level_and_conditio
     assert moved > 1e-3  # it knows where it is
 
 
+def test_rotary_positions_tell_tokens_how_far_apart_they_are_and_nothing_else():
+    rows, columns, dim = 5, 7, 8
+    tables = rotation(_angles(rows, columns, dim))
+    q, k = torch.randn(2, 1, 1, 1, 1, dim)
+    everywhere = [
+        rotate(each.expand(1, rows * columns, 1, 1, dim), *tables).view(rows, columns, dim) for each in (q, k)
+    ]
+    scores = torch.einsum("abd,ced->abce", *everywhere)
+    torch.testing.assert_close(scores[1, 2, 3, 6], scores[0, 1, 2, 5])
+    torch.testing.assert_close(scores[4, 3, 2, 0], scores[3, 6, 1, 3])
+    assert not torch.allclose(scores[0, 0, 1, 0], scores[0, 0, 0, 1])  # a row is no column
+
+
 def test_networks_refuse_what_they_cannot_be():
     spec = Spec("pictures", ImageContent(3, 16, 16))
     with pytest.raises(ConfigError, match=r"model.network.attention: 3 is not within 0 and 2"):
@@ -210,6 +232,9 @@ def test_networks_refuse_what_they_cannot_be():
     with pytest.raises(ConfigError, match=r"model.network.width: 100 is no multiple of 4 and .*heads=3; set it to 108"):
         DiT(spec, width=100, heads=3)
     DiT(spec, width=108, heads=3, layers=1)
+    with pytest.raises(ConfigError, match=r"model.network.heads: 2 share model.network.width=12 .*network.width=16$"):
+        DiT(spec, width=12, heads=2, layers=1, positions="rotary")
+    DiT(spec, width=16, heads=2, layers=1, positions="rotary")
     with pytest.raises(ConfigError, match=r"model.network: UNet is made for pictures"):
         UNet(Spec("points", VectorContent(2)))
 

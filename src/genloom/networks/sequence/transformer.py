@@ -1,8 +1,8 @@
 """The Transformer as a backbone: pre-normalised, with rotary positions and gated units.
 
-Vaswani et al., Attention Is All You Need, 2017; Zhang and Sennrich, Root Mean Square Layer Normalization, 2019; Su et
-al., RoFormer, 2021, for rotary positions; Shazeer, GLU Variants Improve Transformer, 2020, for SwiGLU; Radford et al.,
-Language Models are Unsupervised Multitask Learners, 2019, for the initial weights.
+Vaswani et al., Attention Is All You Need, 2017; Zhang and Sennrich, Root Mean Square Layer Normalization, 2019;
+Shazeer, GLU Variants Improve Transformer, 2020, for SwiGLU; Radford et al., Language Models are Unsupervised Multitask
+Learners, 2019, for the initial weights.
 """
 
 from collections.abc import Sequence
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from genloom.errors import ConfigError
 from genloom.limits import Count, PartialShare
+from genloom.networks.rotary import Table, angles, rotate, rotation
 from genloom.networks.sequence.base import Backbone
 
 
@@ -25,27 +26,6 @@ def normalise(x: Float[Tensor, "*batch width"], root: Float[Tensor, ""]) -> Floa
     Spelled out: token by token on a CPU this takes half of ``F.rms_norm``'s time, and in training the same.
     """
     return x * (root / torch.linalg.vector_norm(x, dim=-1, keepdim=True).clamp_min(1e-6))
-
-
-Table = Float[Tensor, "positions 1 1 dim"]
-
-
-def rotation(positions: int, dim: int, base: float = 10_000.0) -> tuple[Table, Table]:
-    """Return cosine and sine of position · base^(−2i/dim), each twice, the first of the two sines negated.
-
-    The pairs that turn together are the coordinates i and i + dim/2.
-    """
-    angles = torch.outer(torch.arange(positions), base ** (-torch.arange(0, dim, 2) / dim))
-    cosine, sine = angles.cos(), angles.sin()
-    tables = torch.cat([cosine, cosine], -1), torch.cat([-sine, sine], -1)
-    return tables[0][:, None, None], tables[1][:, None, None]
-
-
-def rotate(
-    x: Float[Tensor, "batch positions any heads dim"], cosine: Table, sine: Table
-) -> Float[Tensor, "batch positions any heads dim"]:
-    """Turn each pair of coordinates by its position's angle."""
-    return torch.addcmul(x * cosine, x.roll(x.shape[-1] // 2, -1), sine)
 
 
 class Cache:
@@ -161,7 +141,7 @@ class Transformer(Backbone):
         self.context, self.causal = context, causal
         hidden = hidden or -(-8 * width // 96) * 32
         self.blocks = nn.ModuleList(Block(width, heads, hidden, dropout) for _ in range(layers))
-        buffers = dict(zip(("cosine", "sine"), rotation(context, width // heads), strict=True))
+        buffers = dict(zip(("cosine", "sine"), rotation(angles(context, width // heads, 10_000.0)), strict=True))
         for name, buffer in (buffers | {"root": torch.tensor(sqrt(width))}).items():
             self.register_buffer(name, buffer, persistent=False)
         for module in self.modules():
