@@ -81,6 +81,7 @@ def build(config: DictConfig, continues: Path | None = None) -> Run:
             scheduler=instantiate(config.scheduler, "scheduler") if config.scheduler else None,
             seed=config.seed,
             identity=identity,
+            **loading.carried_by(config.model, list(config.trust)),
         )
     except NeedsLabelsError as error:
         raise NeedsLabelsError(f"{error}" + (f" ({data.why_unlabelled})" if data.why_unlabelled else "")) from error

@@ -171,17 +171,32 @@ class Completes(Samples, Protocol):
 class Denoises(Samples, Protocol):
     """Tells content from noise, at any level of noise.
 
+    What is noised is the content; or, under latent diffusion, codes of it.
+
     Attributes:
         process: how content is noised.
     """
 
     process: Process
 
+    @property
+    def code_shape(self) -> tuple[int, ...]:
+        """Of what is noised of one example."""
+        ...
+
+    def codes(self, batch: Batch) -> Float[Tensor, "batch ..."]:
+        """Return what is noised of examples, on the model's device."""
+        ...
+
+    def of_codes(self, codes: Float[Tensor, "batch ..."], given: Given) -> Batch:
+        """Return the examples that codes, clean ones, stand for."""
+        ...
+
     def denoise(self, noised: Float[Tensor, "batch ..."], level: Level, given: Given = NOTHING) -> Denoised:
-        """Return the content and the noise that are expected in noised content, in evaluation mode.
+        """Return the codes and the noise that are expected in noised codes, in evaluation mode.
 
         Args:
-            noised: α · content + σ · noise.
+            noised: α · codes + σ · noise.
             level: one, or one per example, with as many axes as ``noised``; its σ is above 0.
             given: what the content is given.
         """

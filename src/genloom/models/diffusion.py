@@ -14,9 +14,10 @@ from genloom.diffusion.prediction import Prediction
 from genloom.diffusion.process import Denoised, Level, Process
 from genloom.errors import ConfigError
 from genloom.models.abilities import Conditions, Denoises, Samples
+from genloom.models.first_stage import FirstStage
 from genloom.models.training.averaging import average_of
 from genloom.models.training.family import Family
-from genloom.models.training.passes import Loaded
+from genloom.models.training.passes import Loaded, Passes
 from genloom.networks.denoiser.base import DenoiserNetwork
 from genloom.objectives.denoising import Denoising
 from genloom.objectives.loss import Loss
@@ -35,6 +36,8 @@ class Diffusion(Family):
         process: how content is noised.
         prediction: what the network says.
         objective: what is minimised.
+        first_stage: a trained model of the same content, whose latents are noised in its place; None noises the content
+            itself. A configuration names its checkpoint.
         **family: see :class:`~genloom.models.training.family.Family`; the optimizer is ``denoiser``.
 
     Raises:
@@ -43,6 +46,7 @@ class Diffusion(Family):
 
     kind = Values
     counted_player = "denoiser"
+    carries = ("first_stage",)
 
     def __init__(
         self,
@@ -52,9 +56,13 @@ class Diffusion(Family):
         process: Process,
         prediction: Prediction,
         objective: Denoising,
+        first_stage: str | Family | None = None,
         **family: Any,
     ) -> None:
         super().__init__(spec, **family)
+        if isinstance(first_stage, str):
+            raise ConfigError(f"model.first_stage: {first_stage!r} is a path; give genloom.load(path)")
+        self.latents = FirstStage(first_stage, spec) if first_stage is not None else None
         self.process = process
         self.prediction = prediction
         self.objective = objective
@@ -64,7 +72,9 @@ class Diffusion(Family):
                 f"{type(process).__name__} has at its end; choose prediction@model.prediction=velocity, or "
                 "process@model.process=linear"
             )
-        self.denoiser = network(spec).to(memory_format=torch.channels_last)
+        self.denoiser = network(self.latents.spec_of_codes(spec) if self.latents else spec).to(
+            memory_format=torch.channels_last
+        )
         self.check_dropped(self.denoiser.conditions)
         if self.ema_half_life_examples is not None:
             self.denoiser_ema = average_of(self.denoiser)
@@ -87,7 +97,34 @@ class Diffusion(Family):
         """Those of the data that the network is told."""
         return {name: self.spec.given[name] for name in self.denoiser.conditions}
 
+    @property
+    def carried(self) -> Mapping[str, Family]:
+        """The first stage."""
+        return {"first_stage": self.latents.model} if self.latents else {}
+
+    # What is noised
+
+    @property
+    def code_shape(self) -> tuple[int, ...]:
+        """Of the content, or of its latents."""
+        return tuple(self.latents.mean.shape) if self.latents else self.spec.content.shape
+
+    def codes(self, batch: Batch) -> Float[Tensor, "batch ..."]:
+        """Return the content of examples, or its latents."""
+        batch = batch.to(self.device)
+        return self.latents.codes(batch) if self.latents else batch.content
+
+    def of_codes(self, codes: Float[Tensor, "batch ..."], given: Given) -> Batch:
+        """Return content, or what latents stand for."""
+        return self.generated(self.latents.content(codes, given) if self.latents else codes, given)
+
     # Training
+
+    def on_train_start(self) -> None:
+        """Find out how latents are normalised."""
+        super().on_train_start()
+        if self.latents:
+            self.latents.fit(Passes(self.trainer, self.spec, "train"))
 
     def training_step(self, batch: Loaded, batch_idx: int) -> None:
         """One iteration."""
@@ -102,8 +139,8 @@ class Diffusion(Family):
         levels = self.objective.noise_levels.draw(num, self.process, self.rng("level", part))
         level = Level(*(self.mine(each)[: len(batch)] for each in levels))
         rng = self.rng("noise", part)
-        noise = torch.randn(num, *batch.content.shape[1:], generator=rng, device=rng.device)
-        return self.objective(self, batch, level, self.mine(noise)[: len(batch)])
+        noise = torch.randn(num, *self.code_shape, generator=rng, device=rng.device)
+        return self.objective(self, self.codes(batch), level, self.mine(noise)[: len(batch)], batch.given)
 
     def said(self, noised: Tensor, level: Level, given: Given) -> Float[Tensor, "batch ..."]:
         """Return what the network says of noised content, with gradients."""
@@ -124,11 +161,11 @@ class Diffusion(Family):
     def sample(self, num: int, *, rng: torch.Generator, given: Given | None = None) -> Batch:
         """Return ``num`` examples by the probability flow, in 250 steps of order 1; a sampler needs fewer."""
         given = self.draw_given(num, rng, given)
-        noise = torch.randn(num, *self.spec.content.shape, generator=rng).to(self.device)
+        noise = torch.randn(num, *self.code_shape, generator=rng).to(self.device)
         levels = self.process.level(torch.linspace(1, 0, _STEPS + 1, dtype=torch.float64))
         noised = levels.at(0).like(noise).sigma * noise
         for step in range(_STEPS):
             clean, noise = self.denoise(noised, levels.at(step).like(noised), given)
             ahead = levels.at(step + 1) if step < _STEPS - 1 else Level(torch.ones(1), torch.zeros(1))
             noised = ahead.like(noised).noised(clean, noise)
-        return self.generated(noised, given)
+        return self.of_codes(noised, given)

@@ -5,7 +5,7 @@ from typing import Protocol, runtime_checkable
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from genloom.batch import Batch, Given
+from genloom.batch import Given
 from genloom.diffusion.noise_levels import LogNormal, NoiseLevels
 from genloom.diffusion.prediction import Prediction
 from genloom.diffusion.process import Level, Process
@@ -46,17 +46,18 @@ class Denoising(nn.Module):
         self.noise_levels = noise_levels or LogNormal()
         self.weighting = weighting or Unit()
 
-    def forward(self, model: Denoiser, batch: Batch, level: Level, noise: Tensor) -> Loss:
+    def forward(self, model: Denoiser, content: Tensor, level: Level, noise: Tensor, given: Given) -> Loss:
         """Return the loss.
 
         Args:
             model: whose network learns.
-            batch: of content.
+            content: of a batch, or codes of it.
             level: of each example, as :attr:`noise_levels` draws them.
             noise: of a standard normal distribution, in the shape of the content.
+            given: what the content is given.
         """
-        level, content = level.like(batch.content), batch.content
+        level = level.like(content)
         target = model.prediction.target(content, noise, level, model.process)
-        error = (model.said(level.noised(content, noise), level, batch.given) - target).square()
+        error = (model.said(level.noised(content, noise), level, given) - target).square()
         weight = self.weighting.of_said(level, model.prediction, model.process)
         return Loss((weight * error).mean())

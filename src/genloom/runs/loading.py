@@ -7,9 +7,11 @@ than its weights.
 import contextlib
 import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
+from hydra.utils import get_class
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map_only
@@ -37,33 +39,8 @@ def load(path: str | os.PathLike[str], *, trust: list[str] | None = None, device
     """
     file = find(path)
     content = read(file)
-    own = content["genloom"]
-
-    def kind_of(name: Any) -> type:
-        if isinstance(name, str) and name and "." not in name:
-            raise CheckpointError(
-                f"{file}: it is of an older version of genloom, which wrote {name!r} for a class; train the model anew"
-            )
-        return stranger.part(name, "spec", trust=trust or [], file=file)
-
-    try:
-        node, weights = own["model"], content["state_dict"]
-        spec, seed = Spec.from_dict(own["spec"], kind_of), int(own["seed"])
-    except CheckpointError:
-        raise
-    except Exception as error:
-        raise CheckpointError(f"{file}: it does not say what was trained, and on what ({error!r})") from error
-    factory = instantiate(
-        stranger.checked(node, Family, "model", trust=trust or [], file=file), "model", _partial_=True
-    )
-    identity = {"data": None, "metrics": None, "sampler": None, "data_fingerprint": None, **own}
-    try:
-        with _no_larger_than(weights):
-            model: Family = factory(spec=spec, optimizer={}, seed=seed, identity=identity)
-    except GenloomError:
-        raise
-    except Exception as error:  # of arguments that nobody checked
-        raise CheckpointError(f"{file}: what it describes can't be built ({reason(error)})") from error
+    weights = content.get("state_dict")
+    model = _built(content["genloom"], weights, file, trust or [])
     try:
         model.load_state_dict(weights, strict=True)
     except Exception as error:
@@ -79,6 +56,53 @@ def load(path: str | os.PathLike[str], *, trust: list[str] | None = None, device
         except GenloomError as error:
             raise CheckpointError(f"{file}: {error}") from error
     return model.to(device).eval()
+
+
+def carried_by(config: Mapping[str, Any], trust: list[str]) -> dict[str, Family]:
+    """Return the models that the model of a configuration shall carry, by its arguments that name their checkpoints.
+
+    Args:
+        config: the model's.
+        trust: packages of yours whose classes the checkpoints may name.
+
+    Raises:
+        CheckpointError: see :func:`load`.
+    """
+    named = {name: config.get(name) for name in getattr(get_class(config["_target_"]), "carries", ())}
+    try:
+        return {name: load(path, trust=trust) for name, path in named.items() if path is not None}
+    except CheckpointError as error:
+        raise CheckpointError(f"model.{'/'.join(named)}: {error}") from error
+
+
+def _built(own: Mapping[str, Any], weights: Any, file: Path, trust: list[str]) -> Family:
+    """Return the model that a checkpoint describes, and those that it carries, without their weights."""
+
+    def kind_of(name: Any) -> type:
+        if isinstance(name, str) and name and "." not in name:
+            raise CheckpointError(
+                f"{file}: it is of an older version of genloom, which wrote {name!r} for a class; train the model anew"
+            )
+        return stranger.part(name, "spec", trust=trust, file=file)
+
+    try:
+        node, carried = own["model"], {str(name): dict(each) for name, each in own.get("carried", {}).items()}
+        spec, seed, _ = Spec.from_dict(own["spec"], kind_of), int(own["seed"]), weights.values()
+    except CheckpointError:
+        raise
+    except Exception as error:
+        raise CheckpointError(f"{file}: it does not say what was trained, and on what ({error!r})") from error
+    node = stranger.checked(node, Family, "model", trust=trust, file=file)
+    inner = {name: _built(each, weights, file, trust) for name, each in carried.items()}
+    identity = {"data": None, "metrics": None, "sampler": None, "data_fingerprint": None, **own}
+    factory = instantiate(node, "model", _partial_=True)
+    try:
+        with _no_larger_than(weights):
+            return factory(spec=spec, optimizer={}, seed=seed, identity=identity, **inner)
+    except GenloomError:
+        raise
+    except Exception as error:  # of arguments that nobody checked
+        raise CheckpointError(f"{file}: what it describes can't be built ({reason(error)})") from error
 
 
 @contextlib.contextmanager

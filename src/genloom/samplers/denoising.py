@@ -94,10 +94,10 @@ class DenoisingSampler(Sampler):
         model = self.checked(model)
         given = model.draw_given(num, rng, given)
         levels = self.times.levels(model.process, self.steps)
-        noise = torch.randn(num, *model.spec.content.shape, generator=rng).to(model.device)
+        noise = torch.randn(num, *model.code_shape, generator=rng).to(model.device)
         first = levels.at(0).like(noise)
         denoise = self.denoiser(model, given)
-        return model.generated(self.follow(denoise, first.sigma * noise, levels, model.process, rng), given)
+        return model.of_codes(self.follow(denoise, first.sigma * noise, levels, model.process, rng), given)
 
     def denoiser(self, model: Denoises, given: Given = NOTHING) -> Denoise:
         """Return the model as one function, guided as is wanted.

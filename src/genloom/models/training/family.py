@@ -11,7 +11,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -57,6 +57,9 @@ class Family(GenerativeModel):
 
     #: The player whose update counts as the iteration.
     counted_player: str
+
+    #: Arguments that are models trained before: a configuration names their checkpoints, and this model's carries them.
+    carries: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
@@ -105,9 +108,20 @@ class Family(GenerativeModel):
         return self.accumulation
 
     @property
+    def carried(self) -> "Mapping[str, Family]":
+        """The models trained before that this one is made of, by the names of :attr:`carries`."""
+        return {}
+
+    @property
     def is_continuation(self) -> bool:
         """Whether training makes sense only from the weights of an earlier model."""
         return False
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What a checkpoint says of the model, and of those that it carries."""
+        carried = {name: model.description for name, model in self.carried.items()}
+        return {**self.identity, "spec": self.spec.to_dict(), "seed": self.seed, "carried": carried}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what is needed to rebuild the model; refuse what is not worth keeping.
@@ -120,7 +134,7 @@ class Family(GenerativeModel):
         # a callback's best value so far is infinite before there is one
         best = not_finite(checkpoint.get("callbacks"), "callbacks", infinite_is_well=True)
         self._watch.check_finite(states, self.trainer.global_step, also=best)
-        checkpoint["genloom"] = {**self.identity, "spec": self.spec.to_dict(), "seed": self.seed}
+        checkpoint["genloom"] = self.description
 
     # Optimization
 
