@@ -43,7 +43,8 @@ MAY_IMPORT = {
     "extractors": COMMON | {"extractors", "data"},
     "judging": COMMON | {"judging", "extractors", "data", "models", "samplers"},
     "metrics": COMMON | {"metrics", "judging", "extractors", "data", "models", "samplers", "config"},
-    "inspections": COMMON | {"inspections", "models", "samplers", "judging", "extractors", "metrics", "data"},
+    "inspections": COMMON
+    | {"inspections", "diffusion", "models", "samplers", "judging", "extractors", "metrics", "data"},
     "reports": COMMON | {"reports", "runs", "config"},
     "runs": COMMON | {"runs", "models", "samplers", "config"},
 }

@@ -64,7 +64,8 @@ def test_points_are_dots_of_nine_pixels_darker_where_there_are_more():
         [[0.2, 0.2, 9.0], [0.2, 0.2, -9.0], [-1.4, -1.4, 0.0], [1.6, 0, 0], [0, -1.6, 0], [-1.6, 0, 0]]
     )
     sheet = scatter(points, size=8).pixels
-    expected = torch.full((1, 8, 8), 255, dtype=torch.uint8)
+    expected = torch.full((1, 8, 8), 200, dtype=torch.uint8)  # the frame
+    expected[0, 1:-1, 1:-1] = 255
     expected[0, 2:5, 3:6] = 255 // 4  # two points
     expected[0, 6:, :2] = 255 // 2  # the corner, cut off
     assert torch.equal(sheet, expected)

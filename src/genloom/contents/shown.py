@@ -35,6 +35,10 @@ class Shown(ABC):
         """Return this and then the other of the same class, which is real, to be compared."""
 
     @abstractmethod
+    def above(self, other: "Shown") -> "Shown":
+        """Return this and, below it, the other of the same class."""
+
+    @abstractmethod
     def to_tensorboard(self, writer: Any, name: str, step: int) -> None:
         """Give it to TensorBoard's ``SummaryWriter`` under a name."""
 
@@ -77,6 +81,15 @@ class Picture(Shown):
         sheet[:, : right.shape[1], left.shape[2] + gap :] = right
         return Picture(sheet)
 
+    def above(self, other: Shown) -> "Picture":
+        """Put the other below, white pixels between."""
+        assert isinstance(other, Picture)
+        return Picture(self._turned.beside(other._turned).pixels.transpose(1, 2))
+
+    @property
+    def _turned(self) -> "Picture":
+        return Picture(self.pixels.transpose(1, 2))
+
     def to_pillow(self) -> Image.Image:
         """Return a Pillow image: grey for one channel, colour for three."""
         array = self.pixels.permute(1, 2, 0).cpu().numpy()
@@ -113,6 +126,11 @@ class Text(Shown):
         assert isinstance(other, Text)
         return Text(f"{self.text}\n=== real ===\n{other.text}")
 
+    def above(self, other: Shown) -> "Text":
+        """Put the other below."""
+        assert isinstance(other, Text)
+        return Text(f"{self.text}\n{other.text}")
+
     def to_tensorboard(self, writer: Any, name: str, step: int) -> None:
         """Add a text, indented, so that Markdown leaves it as it is."""
         writer.add_text(name, "\n".join(f"    {line}" for line in self.text.splitlines()), step)
@@ -140,11 +158,15 @@ def grid(
 
 
 def scatter(points: Float[Tensor, "num dim"], *, limit: float = 1.5, size: int = 160) -> Picture:
-    """Draw points as dots of 3x3 by their first two coordinates, from -limit to limit, darker where there are more."""
+    """Draw points as dots of 3x3 by their first two coordinates, from -limit to limit, darker where there are more;
+    within a frame, so that pictures beside each other are told apart.
+    """
     flat = points[:, :2].cpu() if points.shape[1] > 1 else torch.cat([points.cpu(), torch.zeros(len(points), 1)], dim=1)
     cell = ((flat + limit) * (size / (2 * limit))).floor().long()
     inside = ((cell >= 0) & (cell < size)).all(1)
     column, row = cell[inside].unbind(1)
     counts = torch.bincount((size - 1 - row) * size + column, minlength=size * size).view(1, size, size)
     dots = F.avg_pool2d(counts.float(), 3, stride=1, padding=1) * 9
-    return Picture((255 * 0.5 ** dots.clamp_max(8)).to(torch.uint8))
+    picture = (255 * 0.5 ** dots.clamp_max(8)).to(torch.uint8)
+    edge = F.pad(torch.full((1, size - 2, size - 2), 255, dtype=torch.uint8), (1, 1, 1, 1), value=200)
+    return Picture(picture.minimum(edge))

@@ -24,6 +24,7 @@ class VectorContent(Values):
 
     called = "points"
     array = "points"
+    seen_at_once = 2000
 
     dim: int
     domain: str | None = None

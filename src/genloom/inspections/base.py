@@ -1,8 +1,9 @@
 """What every callback that looks at a model shares: it names an ability, works now and then, and shows pictures."""
 
+import functools
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -136,6 +137,17 @@ def arranged(model: Model, content: Tensor, *, columns: int) -> Shown:
         columns: of a row.
     """
     return model.spec.content.show(model.spec.content.decode(content).cpu(), columns=columns)
+
+
+def side_by_side(model: Model, contents: Sequence[Tensor]) -> Shown:
+    """Return what a model generated in several ways, as its kind of content is shown: a column for each.
+
+    Args:
+        model: of the content.
+        contents: as the model sees it, by the ways.
+    """
+    columns = [arranged(model, content, columns=1) for content in contents]
+    return functools.reduce(lambda left, right: left.beside(right), columns)
 
 
 def show(trainer: Trainer, name: str, shown: Shown) -> None:

@@ -3,8 +3,8 @@
 import math
 from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Bool, Float
@@ -20,6 +20,9 @@ from genloom.samplers.times import Rho, Times
 
 #: Noised content and its level, to both sides of it.
 Denoise = Callable[[Float[Tensor, "batch ..."], Level], Denoised]
+#: The same, and what was made of it.
+Watch = Callable[[Float[Tensor, "batch ..."], Level, Denoised], None]
+Same = TypeVar("Same", bound="DenoisingSampler")
 
 
 @dataclass(frozen=True)
@@ -89,14 +92,37 @@ class DenoisingSampler(Sampler):
         times = {"name": type(self.times).__name__, **protocol["values"]["times"]}
         return {**protocol, "values": {**protocol["values"], "times": times, "calls": calls}}
 
-    def draw(self, model: Denoises, num: int, *, rng: torch.Generator, given: Given | None = None) -> Batch:
-        """Return ``num`` examples."""
+    def within(self: Same, calls: int) -> Same:
+        """Return this sampler with as many steps as so many network calls allow, at least one."""
+        steps = calls
+        while steps > 1 and replace(self, steps=steps).protocol["values"]["calls"] > calls:
+            steps -= 1
+        return replace(self, steps=steps)
+
+    def draw(
+        self,
+        model: Denoises,
+        num: int,
+        *,
+        rng: torch.Generator,
+        given: Given | None = None,
+        watch: Watch | None = None,
+    ) -> Batch:
+        """Return ``num`` examples.
+
+        Args:
+            model: with the weights that shall draw.
+            num: how many.
+            rng: on the CPU.
+            given: what each of them is given.
+            watch: called at each level that the sampler denoises at.
+        """
         model = self.checked(model)
         given = model.draw_given(num, rng, given)
         levels = self.times.levels(model.process, self.steps)
         noise = torch.randn(num, *model.code_shape, generator=rng).to(model.device)
         first = levels.at(0).like(noise)
-        denoise = self.denoiser(model, given)
+        denoise = _watched(self.denoiser(model, given), watch)
         return model.of_codes(self.follow(denoise, first.sigma * noise, levels, model.process, rng), given)
 
     def denoiser(self, model: Denoises, given: Given = NOTHING) -> Denoise:
@@ -135,3 +161,15 @@ class DenoisingSampler(Sampler):
 def _halves(both: Tensor) -> tuple[Tensor, Tensor]:
     first, second = both.chunk(2)
     return first, second
+
+
+def _watched(denoise: Denoise, watch: Watch | None) -> Denoise:
+    if watch is None:
+        return denoise
+
+    def watched(noised: Tensor, level: Level) -> Denoised:
+        denoised = denoise(noised, level)
+        watch(noised, level, denoised)
+        return denoised
+
+    return watched

@@ -7,6 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from genloom.diffusion.process import Level, Process
+from genloom.models.abilities import Denoises
+from genloom.samplers.base import sampler_of
 from genloom.samplers.denoising import Denoise, DenoisingSampler
 
 
@@ -41,3 +43,12 @@ class DpmSolver(DenoisingSampler):
             noised = shrunk.to(noised) * noised + content.to(noised) * guess
             before = clean
         return noised
+
+
+def denoising_sampler_of(model: Denoises) -> DenoisingSampler:
+    """Return the sampler of a model that denoises; this one for a model that is drawn from plainly.
+
+    Raises:
+        CapabilityError: it has a sampler of another kind.
+    """
+    return sampler_of(model, DenoisingSampler, DpmSolver(), does="go from noise to content in steps")
