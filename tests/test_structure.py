@@ -58,6 +58,8 @@ FRAMEWORKS = {
     "config": HYDRA,
     "runs": LIGHTNING | HYDRA,
 }
+#: What a file imports of a room above it, inside a function: loading gives models their samplers, one of which loads.
+LATER = {"samplers/guidance.py": {"runs"}}
 FILES = sorted(ROOT.rglob("*.py"))
 
 
@@ -104,7 +106,8 @@ def imported_by(path: Path) -> set[str]:
 )
 def test_imports_go_one_way_and_only_some_rooms_know_a_framework(path):
     room = room_of(path)
-    assert not what_is_forbidden(room, imported_by(path)), f"{room} may import {sorted(MAY_IMPORT[room])}"
+    later = LATER.get(path.relative_to(ROOT).as_posix(), set())
+    assert what_is_forbidden(room, imported_by(path)) == later, f"{room} may import {sorted(MAY_IMPORT[room])}"
 
 
 def test_who_asks_a_model_knows_its_abilities_and_no_family():

@@ -125,7 +125,10 @@ def test_guidance_of_one_is_none_and_more_goes_beyond_what_is_said(two_places):
 
 
 def test_guidance_needs_a_model_that_can_do_without(tiny_diffusion):
-    with pytest.raises(CapabilityError, match=r"sampler.guidance: 2.0 needs .*told nothing, or set sampler.guidance=1"):
+    with pytest.raises(
+        CapabilityError,
+        match=r"sampler.guidance: 2.0 needs .*told nothing; set sampler.guide to .*, or sampler.guidance=1",
+    ):
         Heun(guidance=2.0).draw(tiny_diffusion(), 2, rng=torch.Generator())
     with pytest.raises(CapabilityError, match=r"train it with model.drop_given.label=0.1"):
         Heun(guidance=2.0).draw(_model(LABELLED), 2, rng=torch.Generator())

@@ -7,15 +7,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from genloom.batch import NOTHING, Batch, Given
 from genloom.diffusion.process import Denoised, Level, Process
-from genloom.errors import CapabilityError, ConfigError
+from genloom.errors import ConfigError
 from genloom.limits import Count, NonNegative
 from genloom.models.abilities import Denoises
 from genloom.samplers.base import Sampler
+from genloom.samplers.guidance import fingerprint, from_guide, from_nothing
 from genloom.samplers.times import Rho, Times
 
 #: Noised content and its level, to both sides of it.
@@ -32,9 +33,9 @@ class DenoisingSampler(Sampler):
     Args:
         steps: from level to level; the last one ends at clean content.
         times: where each step begins.
-        guidance: how far what a model says goes beyond what it says when told nothing: 1 is what it says, more is
-            more typical of what it is told. Ho and Salimans, Classifier-Free Diffusion Guidance, 2022,
-            https://arxiv.org/abs/2207.12598.
+        guidance: how far what a model says goes beyond what it says when told nothing, or beyond what the guide says: 1
+            is what it says, more is more typical; see :mod:`genloom.samplers.guidance`.
+        guide: checkpoint of a smaller or younger model of the same data; None is the model itself, told nothing.
         guidance_from: σ/α above which nothing is guided; None is no limit. Kynkäänniemi et al., Applying Guidance in a
             Limited Interval, 2024, https://arxiv.org/abs/2404.07724.
         guidance_to: σ/α below which nothing is guided.
@@ -48,6 +49,7 @@ class DenoisingSampler(Sampler):
     steps: Count = 32
     times: Times = field(default_factory=Rho)
     guidance: NonNegative = 1.0
+    guide: str | None = None
     guidance_from: NonNegative | None = None
     guidance_to: NonNegative = 0.0
 
@@ -85,12 +87,18 @@ class DenoisingSampler(Sampler):
 
     @property
     def protocol(self) -> dict[str, Any]:
-        """Also the number of network calls that an example takes, at most: a guided one counts twice."""
+        """Also the number of network calls that an example takes, at most: a guided one counts twice; and a guide's
+        digest.
+        """
         protocol = super().protocol
         guided = 1 if self.guidance == 1 else 2
         calls = guided * self.calls(self.steps)
-        times = {"name": type(self.times).__name__, **protocol["values"]["times"]}
-        return {**protocol, "values": {**protocol["values"], "times": times, "calls": calls}}
+        values = dict(protocol["values"])
+        values["times"] = {"name": type(self.times).__name__, **values["times"]}
+        guide = values.pop("guide")
+        if guide is not None and guided == 2:
+            values["guide"] = fingerprint(guide)
+        return {**protocol, "values": {**values, "calls": calls}}
 
     def within(self: Same, calls: int) -> Same:
         """Return this sampler with as many steps as so many network calls allow, at least one."""
@@ -129,38 +137,23 @@ class DenoisingSampler(Sampler):
         """Return the model as one function, guided as is wanted.
 
         Raises:
-            CapabilityError: it cannot be guided, as it was not trained without what it is told.
+            GenloomError: it cannot be guided so; see :mod:`genloom.samplers.guidance`.
         """
         if self.guidance == 1:
             return lambda noised, level: model.denoise(noised, level, given)
-        told = [name for name in model.conditions if name in model.drop_given]
-        if not told:
-            name = next(iter(model.conditions), None)
-            remedy = f"train it with model.drop_given.{name}=0.1" if name else "it is told nothing"
-            raise CapabilityError(
-                f"sampler.guidance: {self.guidance} needs a model that was also trained without what it is told; "
-                f"{remedy}, or set sampler.guidance=1"
-            )
-
+        if self.guide is not None:
+            pair = from_guide(model, given, self.guide)
+        else:
+            pair = from_nothing(model, given, self.guidance)
         limited = self.guidance_from is not None or self.guidance_to > 0
 
         def denoise(noised: Tensor, level: Level) -> Denoised:
             if limited and not self.guidance_to <= float(level.ratio.max()) <= self._guidance_from:
                 return model.denoise(noised, level, given)
-            num = len(noised)
-            nothing: Bool[Tensor, " batch"] = torch.arange(2 * num, device=noised.device) >= num
-            both = given.map(lambda values: torch.cat([values, values]))
-            dropped = {name: both.dropped.get(name, torch.zeros_like(nothing)) | nothing for name in told}
-            both.dropped.update(dropped)
-            found = model.denoise(torch.cat([noised, noised]), level, both)
-            return Denoised(*(without + self.guidance * (told - without) for told, without in map(_halves, found)))
+            own, other = pair(noised, level)
+            return Denoised(*(from_ + self.guidance * (to - from_) for to, from_ in zip(own, other, strict=True)))
 
         return denoise
-
-
-def _halves(both: Tensor) -> tuple[Tensor, Tensor]:
-    first, second = both.chunk(2)
-    return first, second
 
 
 def _watched(denoise: Denoise, watch: Watch | None) -> Denoise:
