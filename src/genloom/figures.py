@@ -106,6 +106,38 @@ def curves(values: Mapping[str, Sequence[float]], *, xlabel: str, ylabel: str) -
     return drawn(figure)
 
 
+def trends(
+    curves: Mapping[str, Sequence[tuple[float, float]]],
+    *,
+    xlabel: str,
+    ylabel: str,
+    floor: tuple[str, float] | None = None,
+) -> Picture:
+    """Draw named curves by their points, both axes logarithmic; what is not above 0 is left out. Few x are written.
+
+    Args:
+        curves: by their names, (x, y) of each point.
+        xlabel: of the axis.
+        ylabel: of the axis.
+        floor: a value of y with its name, drawn as a level line.
+    """
+    figure = new(7, 3.6)
+    axes = figure.subplots()
+    for name, points in curves.items():
+        axes.loglog(*zip(*points, strict=True), marker="o", markersize=4, label=name)
+    if floor is not None:
+        axes.axhline(floor[1], color="0.4", linestyle="--", linewidth=1, label=floor[0])
+    if len(xs := sorted({x for points in curves.values() for x, _ in points})) <= _WRITTEN:
+        axes.set_xticks(xs, [f"{x:g}" for x in xs])
+        axes.set_xticks([], minor=True)
+    axes.set_xlabel(xlabel)
+    axes.set_ylabel(ylabel)
+    axes.grid(color="0.9")
+    axes.legend()
+    return drawn(figure)
+
+
+_WRITTEN = 10  # values of x
 Cells = Sequence[float] | Sequence[str]
 
 

@@ -1,20 +1,30 @@
 """Looks at models that denoise show what their samplers do."""
 
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import pytest
 import torch
 
-from genloom import randomness
+from genloom import figures, randomness
 from genloom.contents.label import LabelContent
 from genloom.contents.shown import Picture
 from genloom.contents.vector import VectorContent
+from genloom.diffusion.prediction import Clean, Noise
+from genloom.diffusion.process import VarianceExploding
 from genloom.errors import CapabilityError
+from genloom.extractors.features import Pixels
 from genloom.inspections.base import PictureLook
 from genloom.inspections.calls import CallsSweep
+from genloom.inspections.calls_curve import CallsCurve
 from genloom.inspections.denoising_path import DenoisingPath
 from genloom.inspections.guidance import GuidanceSweep
+from genloom.inspections.noise_levels import ErrorsByNoise
+from genloom.judging.candidate import candidates_of
+from genloom.judging.judge import Judge
+from genloom.metrics.frechet import FrechetDistance
+from genloom.metrics.kernel import KernelDistance
 from genloom.models.diffusion import Diffusion
 from genloom.samplers.dpm_solver import DpmSolver
 from genloom.samplers.heun import Heun
@@ -22,6 +32,14 @@ from genloom.samplers.plain import Plain
 from genloom.samplers.times import Rho
 from genloom.samplers.truncated import Truncated
 from genloom.spec import Spec
+
+EMPTY = torch.zeros(1, 1, 1, dtype=torch.uint8)
+
+
+class Trained(Pixels):
+    """Pixels that are taken for what was trained."""
+
+    name, trained = "seen", True
 
 
 def no_data() -> Any:
@@ -127,9 +145,54 @@ def test_points_are_scattered_in_a_panel_for_each_way(tiny_diffusion):
         (partial(DenoisingPath, levels=0), "levels: 0"),
         (partial(CallsSweep, calls=[]), "calls: "),
         (partial(CallsSweep, calls=[0, 1]), "calls: "),
+        (partial(CallsCurve, Judge({}, {}), calls=[]), "calls: "),
+        (partial(CallsCurve, Judge({}, {}), num=1), "num: 1"),
+        (partial(ErrorsByNoise, num=0), "num: 0"),
         (partial(GuidanceSweep, guidances=[-1]), "guidances: "),
     ],
 )
 def test_impossible_arguments_are_named(build, message):
     with pytest.raises(ValueError, match=message):
         build()
+
+
+def test_errors_by_noise_are_those_of_what_the_model_expects(tiny_diffusion, tiny_data):
+    """Of a network that says 0 of everything the error is the mean square of the content, whatever the noise."""
+    model, look = tiny_diffusion(prediction=Clean()), ErrorsByNoise(num=7)
+    torch.nn.init.zeros_(model.denoiser.last[1].weight)
+    torch.nn.init.zeros_(model.denoiser.last[1].bias)
+    examples = tiny_data.split("val")[:7]
+    square = next(model.spec.batches(examples, 7)).content.square().mean()
+    assert look.errors(model, examples) == pytest.approx([square.item()] * 17)
+    exact = tiny_diffusion(process=VarianceExploding(), prediction=Noise())  # its x = (x_t − σ ε)/α
+    torch.nn.init.zeros_(exact.denoiser.last[1].weight)
+    torch.nn.init.zeros_(exact.denoiser.last[1].bias)
+    errors = look.errors(exact, examples)  # σ/α squared, times the mean square of the noise
+    assert [after / before for before, after in pairwise(errors)] == pytest.approx([10**0.5] * 16, rel=1e-3)
+    pictures = [look.picture(each, lambda: tiny_data).pixels for each in (model, model, exact)]
+    assert torch.equal(pictures[0], pictures[1]) and not torch.equal(pictures[0], pictures[2])
+
+
+def test_the_curve_of_calls_is_the_judges_distance_at_each(tiny_diffusion, tiny_data, tmp_path, monkeypatch):
+    drawn = {}
+    monkeypatch.setattr(figures, "trends", lambda curves, **rest: drawn.update(curves=curves, **rest) or Picture(EMPTY))
+    judge = Judge({"pixels": Trained()}, {"kernel": KernelDistance()}, cache_dir=tmp_path / "cache")
+    model = tiny_diffusion()
+    model.sampler = Heun(steps=9)
+    CallsCurve(judge, calls=[1, 2, 6], num=50).picture(model, lambda: tiny_data)
+    own = Judge({"pixels": Trained()}, {"frechet": FrechetDistance()}, cache_dir=tmp_path / "cache")
+    expected = []
+    for steps in (1, 3):
+        model.sampler = Heun(steps=steps)
+        candidates = candidates_of(model, ["raw"], seed=model.seed, examples=lambda: tiny_data.split("val"))
+        row = own.judge(tiny_data, candidates, num_samples=50).rows[0]
+        expected.append((2 * steps - 1, row.scores["raw"].value))
+    assert drawn["curves"] == {"Heun": expected}
+    assert drawn["floor"] == ("held-out examples", row.floor.value)
+    assert [type(metric) for metric in judge.metrics] == [KernelDistance]
+
+
+def test_a_curve_of_calls_needs_an_extractor(tiny_diffusion, tiny_data, tmp_path):
+    judge = Judge({"pixels": Pixels()}, {}, cache_dir=tmp_path / "cache")
+    with pytest.raises(CapabilityError, match="genloom extractor makes one"):
+        CallsCurve(judge, calls=[1], num=20).picture(tiny_diffusion(), lambda: tiny_data)

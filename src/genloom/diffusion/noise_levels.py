@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import log, sqrt
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from genloom.diffusion.process import Level, Process
@@ -31,6 +31,11 @@ class NoiseLevels(Part, ABC):
     @abstractmethod
     def quantile(self, share: Float[Tensor, " num"], process: Process) -> Level:
         """Return the levels below which, in noise, these shares of the distribution lie; shares are inside [0, 1]."""
+
+    def parts(self, level: Level, process: Process, num: int) -> Int64[Tensor, " batch"]:
+        """Return in which of ``num`` equally probable parts of the distribution each level lies; 0 has least noise."""
+        shares = torch.arange(1, num, device=level.sigma.device) / num
+        return torch.bucketize(level.ratio.flatten(), self.quantile(shares, process).ratio.to(level.sigma))
 
     def draw(self, num: int, process: Process, rng: torch.Generator) -> Level:
         """Return ``num`` levels, on the device of ``rng``; fewer are the first of these."""

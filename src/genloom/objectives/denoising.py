@@ -12,6 +12,8 @@ from genloom.diffusion.process import Level, Process
 from genloom.diffusion.weighting import Unit, Weighting
 from genloom.objectives.loss import Loss
 
+_PARTS = 8  # of the noise levels, whose losses are told apart
+
 
 @runtime_checkable
 class Denoiser(Protocol):
@@ -47,7 +49,7 @@ class Denoising(nn.Module):
         self.weighting = weighting or Unit()
 
     def forward(self, model: Denoiser, content: Tensor, level: Level, noise: Tensor, given: Given) -> Loss:
-        """Return the loss.
+        """Return the loss; its terms are the means at each eighth of the noise levels, from the least noise on.
 
         Args:
             model: whose network learns.
@@ -60,4 +62,12 @@ class Denoising(nn.Module):
         target = model.prediction.target(content, noise, level, model.process)
         error = (model.said(level.noised(content, noise), level, given) - target).square()
         weight = self.weighting.of_said(level, model.prediction, model.process)
-        return Loss((weight * error).mean())
+        weighted = weight * error
+
+        def by_level() -> dict[str, Tensor]:
+            losses = weighted.detach().flatten(1).mean(1)
+            part = self.noise_levels.parts(level, model.process, _PARTS)
+            means = {f"level_{each + 1}": losses[part == each].mean() for each in range(_PARTS)}
+            return {name: mean for name, mean in means.items() if mean.isfinite()}  # a part may have no example
+
+        return Loss(weighted.mean(), by_level)
