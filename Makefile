@@ -19,7 +19,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train evaluate sample forecast impute encode reconstruct explore report extractor sweep tensorboard test test-integration check format mutants bench results-gan results-vae results-sequence lock clean
+.PHONY: help setup train evaluate sample average forecast impute encode reconstruct explore report extractor sweep tensorboard test test-integration check format mutants bench results-gan results-vae results-sequence lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ evaluate: $(STAMP) ## judge a checkpoint or a folder of pictures: ARGS="checkpoi
 
 sample: $(STAMP) ## draw pictures: ARGS="checkpoint=PATH num=64 seed=3"
 	@$(BIN)/genloom sample $(ARGS)
+
+average: $(STAMP) ## another average of the weights of a run that took snapshots: ARGS="checkpoint=PATH sigma_rel=0.15"
+	@$(BIN)/genloom average $(ARGS)
 
 forecast: $(STAMP) ## what comes after the rows of a table: ARGS="checkpoint=PATH data.path=new.csv"
 	@$(BIN)/genloom forecast $(ARGS)

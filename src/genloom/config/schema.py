@@ -124,6 +124,17 @@ class Reconstruct(_OfExamples):
 
 
 @dataclass
+class Average:
+    """Keys of ``genloom average``; conf/average.yaml explains them."""
+
+    checkpoint: str = MISSING
+    sigma_rel: float = field(default=MISSING, metadata={"above": 0, "at_most": 0.28})  # from .29 on none is left
+    snapshots: str | None = None
+    out: str | None = None
+    trust: list[str] = field(default_factory=list)
+
+
+@dataclass
 class NewTable:
     """A table to forecast from."""
 
@@ -224,7 +235,7 @@ class Extractor:
 
 SCHEMAS = {
     schema.__name__.lower(): schema
-    for schema in (Train, Evaluate, Sample, Encode, Reconstruct, Forecast, Impute, Explore, Report, Extractor)
+    for schema in (Train, Evaluate, Sample, Average, Encode, Reconstruct, Forecast, Impute, Explore, Report, Extractor)
 }
 
 
