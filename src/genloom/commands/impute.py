@@ -22,6 +22,11 @@ def run(config: DictConfig) -> None:
     """
     model, file = load_model(config)
     model = checked("genloom impute", Completes, model).using(config.weights)
+    if model.conditions:
+        raise ConfigError(
+            f"checkpoint: {file} is told {', '.join(model.conditions)} of a row before the others, and not where it is "
+            "empty; train a model of all columns, with data.given=[]"
+        )
     path = Path(config.data.path).expanduser()
     gaps = Gaps(path, model.spec, separator=config.data.separator, decimal=config.data.decimal)
     if config.fill == "mean" and config.imputations > 1:

@@ -1,5 +1,6 @@
 """``genloom sample``: examples from a checkpoint alone."""
 
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,11 +12,14 @@ from omegaconf import DictConfig, ListConfig
 from genloom import randomness
 from genloom.commands import output
 from genloom.commands.assembly import load_data_of, load_model
+from genloom.contents.condition import dealt
+from genloom.contents.partial import Partial
 from genloom.contents.text import TextContent
 from genloom.contents.vocabulary import Vocabulary
 from genloom.errors import ConfigError
-from genloom.models.abilities import Continues, Samples, checked, offers
-from genloom.models.generation import as_asked, draw_examples, taking
+from genloom.examples import Examples
+from genloom.models.abilities import Completes, Continues, Samples, checked, offers
+from genloom.models.generation import as_asked, complete_examples, draw_examples, taking
 from genloom.printable import printable
 from genloom.samplers.tokens import stream
 
@@ -38,10 +42,13 @@ def run(config: DictConfig) -> None:
             f"length: {config.length} tokens are asked of a model of {model.spec.content.called}, which are all of one "
             "shape; leave length out"
         )
+    _check_edited(config)
     form = drawing.spec.content.form(config.format)
     usual = Path("samples") / f"{file.stem}-seed{config.seed}"
     with output.folder(config.out, usual, keeps=False) as out:
-        if offers(drawing, Continues):
+        if config.images is not None:
+            _edit(drawing, asked, config, out, form)
+        elif offers(drawing, Continues):
             _write(drawing, TextContent.of(model.spec.content), asked, config, out)
         else:
             _draw(drawing, asked, config, out, form)
@@ -55,11 +62,57 @@ def _texts(value: Any) -> list[str] | None:
 def _draw(
     model: Samples, asked: Mapping[str, list[str] | None], config: DictConfig, out: Path, form: str | None
 ) -> None:
-    """Write samples as their content is written; in as many columns as something is asked for in turn."""
+    """Write samples; in as many columns as something is asked for in turn."""
     examples = draw_examples(model, config.num, seed=config.seed, asked=asked, progress_bar=True)
-    print(f"{config.num} samples ({model.weights} weights, seed {config.seed})")
     columns = max((len(texts) for texts in asked.values() if texts), default=None)
+    _save(model, examples, config, out, form, columns)
+
+
+def _edit(
+    model: Samples, asked: Mapping[str, list[str] | None], config: DictConfig, out: Path, form: str | None
+) -> None:
+    """Write samples that are made of given examples, and both beside each other."""
     content = model.spec.content
+    originals = dealt(content.read(Path(config.images).expanduser(), "images").content, config.num)
+    if config.mask is None and config.box is None:
+        partial = Partial(originals, torch.zeros_like(originals, dtype=torch.bool))
+    else:
+        model = checked("mask, box: what is to be kept", Completes, model)
+        mask = None if config.mask is None else Path(config.mask).expanduser()
+        partial = content.masked(originals, mask, config.box)
+    examples = complete_examples(
+        model,
+        partial,
+        seed=config.seed,
+        strength=config.strength,
+        resample=config.resample,
+        asked=asked,
+        progress_bar=True,
+    )
+    _save(model, examples, config, out, form)
+    beside = content.show(examples.content).beside(content.show(originals)).save(out / "beside")
+    print(f"beside:   {os.path.relpath(beside)} (the samples, then what they were made of)")
+
+
+def _check_edited(config: DictConfig) -> None:
+    named = [name for name in ("mask", "box") if config[name] is not None]
+    if config.images is None and (named or config.strength < 1):
+        name = named[0] if named else "strength"
+        raise ConfigError(f"{name}: {config[name]} is of given pictures, and none are; set images=FOLDER")
+    if len(named) > 1:
+        raise ConfigError("mask, box: both say what is drawn; leave one of them out")
+    if config.images is not None and not named and config.strength == 1:
+        raise ConfigError(
+            "images: with strength=1 nothing is left of them; set strength=0.6, say, or what is drawn by mask=FILE"
+        )
+
+
+def _save(
+    model: Samples, examples: Examples, config: DictConfig, out: Path, form: str | None, columns: int | None = None
+) -> None:
+    """Write samples as their content is written."""
+    content = model.spec.content
+    print(f"{config.num} samples ({model.weights} weights, seed {config.seed})")
     print("\n".join(content.export(examples, out / "samples", form) + content.save(examples, out, columns=columns)))
 
 

@@ -89,6 +89,11 @@ class Sample:
     given: dict[str, Any] = field(default_factory=dict, metadata=_LITERAL)
     length: int | None = field(default=None, metadata=_COUNT)
     format: str | None = None
+    images: str | None = None
+    strength: float = field(default=MISSING, metadata={"above": 0, "at_most": 1})
+    mask: str | None = field(default=None, metadata={"path_or": ()})
+    box: list[float] | None = None
+    resample: int = field(default=MISSING, metadata=_COUNT)
     sampler: dict[str, Any] = field(default_factory=dict, metadata=_OBJECT_OR_CHANGES)
     device: str = MISSING
     trust: list[str] = field(default_factory=list)

@@ -117,6 +117,20 @@ class Content(Condition, ABC):
         """
         raise ConfigError(f"given.{next(iter(asked))}: {self.called} have no parts to ask for; leave it out")
 
+    def masked(self, stored: Shaped[Tensor, "num ..."], mask: Path | None, box: Sequence[float] | None) -> Partial:
+        """Return examples of which a mask, or a box, is to be drawn.
+
+        Args:
+            stored: the examples.
+            mask: a file.
+            box: left, top, right and bottom, as shares of the sides.
+
+        Raises:
+            ConfigError: this content has no places that could be masked, or none would be drawn.
+            DataError: the file cannot be read, or is of another shape.
+        """
+        raise ConfigError(f"{'box' if mask is None else 'mask'}: {self.called} have no places to choose; leave it out")
+
     def to_complete(self, partial: Partial) -> tuple[Tensor, Tensor, Tensor]:
         """Return examples as a model sees them, which of these values are known, and which choices are allowed."""
         raise NotImplementedError
@@ -287,6 +301,15 @@ class Values(Content):
     def decode(self, content: Float[Tensor, "..."]) -> Shaped[Tensor, "..."]:
         """Keep the values, in single precision."""
         return content.detach().float()
+
+    def to_complete(self, partial: Partial) -> tuple[Tensor, Tensor, Tensor]:
+        """Return examples as a model sees them; all choices are allowed, as there are none."""
+        seen = self.seen(self.examples(partial.stored)).content
+        return self.encode(seen), partial.known, torch.ones_like(partial.known)
+
+    def kept(self, completed: Shaped[Tensor, "num ..."], partial: Partial) -> Shaped[Tensor, "num ..."]:
+        """Return completed examples with what was known as it was."""
+        return torch.where(partial.known, partial.stored, completed)
 
     def read(self, path: Path, key: str, *, at_least: int = 1) -> Examples:
         """Read the first array of an npz, as :meth:`save` writes it.

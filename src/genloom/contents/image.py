@@ -2,22 +2,23 @@
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Shaped, UInt8
+from jaxtyping import Bool, Float, Shaped, UInt8
 from torch import Tensor
 
 from genloom.batch import Batch
 from genloom.contents.base import Values
 from genloom.contents.decoder import Decoder, UnusableFileError, is_picture
 from genloom.contents.files import first_array, shown, walk
+from genloom.contents.partial import Partial
 from genloom.contents.shown import Picture, grid
-from genloom.errors import DataError
+from genloom.errors import ConfigError, DataError
 from genloom.examples import Examples
 
 _log = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ class ImageBatch(Batch):
 
 #: Returns other pixels of the same shape.
 Redraw = Callable[[UInt8[Tensor, "part channels height width"]], UInt8[Tensor, "part channels height width"]]
+_OF_SEVERAL = ("grid", "beside")  # what files that show several pictures are called in a folder of samples
 REDRAWN = 500  # pictures that are redrawn at a time
 
 
@@ -107,6 +109,32 @@ class ImageContent(Values):
         """Map [-1, 1] to 0..255: scale, clamp, round. The one way from floats to pixels."""
         return content.detach().float().add(1.0).mul_(127.5).clamp_(0.0, 255.0).round_().to(torch.uint8)
 
+    def masked(
+        self, stored: UInt8[Tensor, "num channels height width"], mask: Path | None, box: Sequence[float] | None
+    ) -> Partial:
+        """Draw what is white in a picture of the same size, or lies in a box."""
+        if mask is not None:
+            drawn = self.read(mask, "mask").content[0].float().mean(0) > 127
+            named = f"mask: {mask} leaves nothing to draw; what is white in it is drawn"
+        else:
+            drawn = self._within(box or ())
+            named = f"box: {list(box or ())} leaves nothing to draw; widen it"
+        if not drawn.any():
+            raise ConfigError(named)
+        return Partial(stored, ~drawn.expand_as(stored))
+
+    def _within(self, box: Sequence[float]) -> Bool[Tensor, "height width"]:
+        if len(box) != 4 or not (0 <= box[0] < box[2] <= 1 and 0 <= box[1] < box[3] <= 1):
+            raise ConfigError(
+                f"box: {list(box)} is not [left,top,right,bottom] as shares of the sides; [0.5,0,1,1] is the right half"
+            )
+        left, top, right, bottom = box
+        inside = torch.zeros(self.height, self.width, dtype=torch.bool)
+        inside[
+            round(top * self.height) : round(bottom * self.height), round(left * self.width) : round(right * self.width)
+        ] = True
+        return inside
+
     def show(self, stored: UInt8[Tensor, "num channels height width"], *, columns: int | None = None) -> Picture:
         """Arrange them in rows; without a number of columns, nearly square."""
         return grid(stored, columns=columns)
@@ -137,7 +165,7 @@ class ImageContent(Values):
         return stored.permute(0, 2, 3, 1).numpy()
 
     def read(self, path: Path, key: str, *, at_least: int = 1) -> Images:
-        """Read a folder (grid.png and hidden files are passed over), a picture, or an npz.
+        """Read a folder (grid.png, beside.png and hidden files are passed over), a picture, or an npz.
 
         The npz's first array is uint8 as NHWC, NCHW or NHW.
 
@@ -145,7 +173,7 @@ class ImageContent(Values):
             DataError: there are fewer pictures, or they differ in shape; names the file.
         """
         if path.is_dir():
-            found = walk(path, lambda file: is_picture(file) and file.stem != "grid")
+            found = walk(path, lambda file: is_picture(file) and file.stem not in _OF_SEVERAL)
             if found.unreadable:
                 folder, why = found.unreadable[0]
                 raise DataError(f"{key}: {shown(folder)} cannot be read ({why})")

@@ -44,6 +44,37 @@ class Sampling(Protocol):
 
 
 @runtime_checkable
+class Editing(Sampling, Protocol):
+    """A way to draw that begins at given examples, or keeps a part of them."""
+
+    def edit(
+        self,
+        model: Any,
+        content: Float[Tensor, "batch ..."],
+        known: Bool[Tensor, "batch ..."],
+        *,
+        rng: torch.Generator,
+        strength: float = 1.0,
+        resample: int = 1,
+        allowed: Bool[Tensor, "batch ..."] | None = None,
+        given: Given | None = None,
+    ) -> Batch:
+        """Return the examples drawn anew but for what is known.
+
+        Args:
+            model: with the weights that shall draw.
+            content: as the model sees it.
+            known: of the same shape, true where the content stays.
+            rng: on the CPU.
+            strength: how much of the rest is drawn, above 0: with 1 nothing is left of it.
+            resample: how often each step is taken, so that the rest fits what is known.
+            allowed: of the same shape; false at a choice that is not to be made. None allows all.
+            given: what each of them is given; what is missing is as it is in the data.
+        """
+        ...
+
+
+@runtime_checkable
 class Model(Protocol):
     """What every model says of itself.
 
@@ -155,6 +186,7 @@ class Completes(Samples, Protocol):
         *,
         rng: torch.Generator,
         allowed: Bool[Tensor, "batch ..."] | None = None,
+        given: Given | None = None,
     ) -> Batch:
         """Return the examples with what is not known drawn given what is, in evaluation mode.
 
@@ -163,6 +195,7 @@ class Completes(Samples, Protocol):
             known: of the same shape, true where the content is known, which stays.
             rng: on the CPU, so that the same numbers are drawn on every device.
             allowed: of the same shape; false at a choice that is not to be made. None allows all.
+            given: the conditions of each of them, of a model that has some; what is missing is as it is in the data.
         """
         ...
 

@@ -132,6 +132,7 @@ class AnyOrder(Family):
         *,
         rng: torch.Generator,
         allowed: Bool[Tensor, "batch width"] | None = None,
+        given: Given | None = None,
     ) -> Batch:
         """Return the rows with what is not known drawn given what is, in evaluation mode."""
         places, there = padded(self.output.variables)

@@ -129,6 +129,7 @@ class GaussianCopula(FromFixedLatents, ClosedForm):
         *,
         rng: torch.Generator,
         allowed: Bool[Tensor, "batch width"] | None = None,
+        given: Given | None = None,
     ) -> Batch:
         """Return the rows with what is not known drawn given what is: normal numbers within the levels of known cells,
         and the others given these.

@@ -4,16 +4,17 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from genloom.batch import NOTHING, Batch, Given
 from genloom.contents.base import Values
 from genloom.contents.condition import Condition
+from genloom.diffusion.holding import Holding, chosen, raised
 from genloom.diffusion.prediction import Prediction
 from genloom.diffusion.process import Denoised, Level, Process
 from genloom.errors import ConfigError
-from genloom.models.abilities import Conditions, Denoises, Samples
+from genloom.models.abilities import Completes, Conditions, Denoises, Samples
 from genloom.models.first_stage import FirstStage
 from genloom.models.training.averaging import average_of
 from genloom.models.training.family import Family
@@ -25,6 +26,7 @@ from genloom.precision import exact
 from genloom.spec import Spec
 
 _STEPS = 250  # of a model that is drawn from without a sampler of its own
+_AGAIN = 5  # times that each of fewer steps is taken where a part is known
 
 
 class Diffusion(Family):
@@ -89,8 +91,9 @@ class Diffusion(Family):
 
     @property
     def abilities(self) -> frozenset[type]:
-        """It denoises and samples, of what its network is told."""
-        return frozenset({Samples, Denoises, *([Conditions] if self.conditions else [])})
+        """It denoises and samples, of what its network is told; and completes, where what is noised is the content."""
+        conditions, completes = [Conditions] if self.conditions else [], [] if self.latents else [Completes]
+        return frozenset({Samples, Denoises, *conditions, *completes})
 
     @property
     def conditions(self) -> Mapping[str, Condition]:
@@ -162,10 +165,42 @@ class Diffusion(Family):
         """Return ``num`` examples by the probability flow, in 250 steps of order 1; a sampler needs fewer."""
         given = self.draw_given(num, rng, given)
         noise = torch.randn(num, *self.code_shape, generator=rng).to(self.device)
-        levels = self.process.level(torch.linspace(1, 0, _STEPS + 1, dtype=torch.float64))
+        levels = self._levels(_STEPS)
         noised = levels.at(0).like(noise).sigma * noise
         for step in range(_STEPS):
-            clean, noise = self.denoise(noised, levels.at(step).like(noised), given)
-            ahead = levels.at(step + 1) if step < _STEPS - 1 else Level(torch.ones(1), torch.zeros(1))
-            noised = ahead.like(noised).noised(clean, noise)
+            here, there = levels.at(step).like(noised), levels.at(step + 1).like(noised)
+            noised = there.noised(*self.denoise(noised, here, given))
         return self.of_codes(noised, given)
+
+    def complete(
+        self,
+        content: Float[Tensor, "batch ..."],
+        known: Bool[Tensor, "batch ..."],
+        *,
+        rng: torch.Generator,
+        allowed: Bool[Tensor, "batch ..."] | None = None,
+        given: Given | None = None,
+    ) -> Batch:
+        """Return the examples with what is not known drawn given what is, in 50 steps that are taken five times each;
+        see ``Completes`` and :class:`~genloom.diffusion.holding.Holding`.
+        """
+        given = self.draw_given(len(content), rng, given)
+        holding = Holding(content.to(self.device), known.to(self.device))
+        noise = torch.randn(content.shape, generator=rng).to(self.device)
+        steps = _STEPS // _AGAIN
+        levels = self._levels(steps)
+        noised = holding.begun(levels.at(0).like(noise), noise)
+        for step in range(steps):
+            here, there = levels.at(step), levels.at(step + 1)
+            for again in range(_AGAIN):
+                noised = raised(noised, there, here, rng) if again else noised
+                level = here.like(noised)
+                denoised = holding.corrected(self.denoise(noised, level, given), noised, level)
+                noised = there.like(noised).noised(*denoised)
+        return self.generated(chosen(noised, allowed), given)
+
+    def _levels(self, steps: int) -> Level:
+        """Return so many levels at uniform times, and that of clean content."""
+        levels = self.process.level(torch.linspace(1, 0, steps + 1, dtype=torch.float64))
+        clean = torch.arange(steps + 1) == steps
+        return Level(levels.alpha.masked_fill(clean, 1.0), levels.sigma.masked_fill(clean, 0.0))

@@ -297,6 +297,7 @@ class GAN(FromFixedLatents, Family):
         *,
         rng: torch.Generator,
         allowed: Bool[Tensor, "batch ..."] | None = None,
+        given: Given | None = None,
     ) -> Batch:
         """Return examples that were asked for the one level that is known of each; see ``Completes``.
 
@@ -305,7 +306,7 @@ class GAN(FromFixedLatents, Family):
         """
         assert self.asking is not None
         level = self.asking.known_in(content, known).to(self.device)
-        return self.sample(len(content), rng=rng, given=Given({self.asking.name: level}))
+        return self.sample(len(content), rng=rng, given=Given({**(given or {}), self.asking.name: level}))
 
     def embed(self, latent: Latent, given: Given = NOTHING) -> Latent:
         """Return what the synthesis sees, with nothing random in it."""

@@ -1,6 +1,8 @@
 """Draw many examples from a model in chunks, as they are stored in the user's world."""
 
+import functools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 import torch
@@ -12,7 +14,7 @@ from genloom.contents.partial import Partial
 from genloom.devices import main_memory
 from genloom.errors import CapabilityError, ConfigError
 from genloom.examples import Examples
-from genloom.models.abilities import Completes, Reconstructs, Samples, offers
+from genloom.models.abilities import Completes, Editing, Reconstructs, Samples, checked, offers
 from genloom.printable import in_bytes
 from genloom.progress import bar
 
@@ -56,13 +58,15 @@ def draw_examples(
         ConfigError: the model has no such condition, or cannot be asked so; or so many do not fit into memory.
     """
     content = model.spec.content
-    parts = {name: texts or [] for name, texts in (asked or {}).items() if name not in model.conditions}
+    asked = asked or {}
+    parts = {name: texts or [] for name, texts in asked.items() if name not in model.conditions}
     if parts and offers(model, Completes) and set(parts) <= set(content.parts):
         _check_enough(parts, num)
-        return complete_examples(model, content.in_part(parts, num), seed=seed, progress_bar=progress_bar)
+        partial, told = content.in_part(parts, num), {name: each for name, each in asked.items() if name not in parts}
+        return complete_examples(model, partial, seed=seed, asked=told, progress_bar=progress_bar)
     rng = randomness.generator(seed, "sample")
     _check_memory(num, 8 * num)
-    given = as_asked(model, num, asked or {})
+    given = as_asked(model, num, asked)
     batches = []
     for first in _passes(num, "sampling", progress_bar):
         part = slice(first, min(first + _AT_ONCE, num))
@@ -73,29 +77,60 @@ def draw_examples(
     return _stored(model, batches)
 
 
-def complete_examples(model: Completes, partial: Partial, *, seed: int, progress_bar: bool = False) -> Examples:
-    """Return examples of which a part is known, completed by draws from the model's own distribution, on the CPU.
+def complete_examples(
+    model: Samples,
+    partial: Partial,
+    *,
+    seed: int,
+    strength: float = 1.0,
+    resample: int | None = None,
+    asked: Asked | None = None,
+    progress_bar: bool = False,
+) -> Examples:
+    """Return examples of which a part is known, completed by draws, on the CPU, with what they were given.
+
+    A sampler that edits completes by itself; else the model's own distribution is drawn from.
 
     Args:
         model: with the weights that shall draw.
         partial: what is known; it stays bit for bit.
         seed: of the draws.
+        strength: how much of what is not known is drawn anew, above 0; with 1 nothing is left of it.
+        resample: how often a sampler takes each step, so that the rest fits what is known; None is what is usual.
+        asked: see :func:`draw_examples`.
         progress_bar: show one if it takes longer than two seconds.
 
     Raises:
-        CapabilityError: the model's sampler draws whole examples only.
+        CapabilityError: the model does not complete, or its sampler draws whole examples only.
     """
-    if model.sampler is not None and not model.sampler.protocol["plain"]:
-        name = type(model.sampler).__name__
-        raise CapabilityError(f"sampler: {name} draws whole examples, and completes none; choose sampler=plain")
     rng, content = randomness.generator(seed, "sample"), model.spec.content
-    completed = []
+    given = as_asked(model, len(partial), asked or {})
+    batches = []
+    draw = _completing(model, strength, resample)
     for first in _passes(len(partial), "completing", progress_bar):
-        part = partial[first : first + _AT_ONCE]
-        values, known, allowed = (each.to(model.device) for each in content.to_complete(part))
-        drawn = model.complete(values, known, rng=rng, allowed=allowed).content
-        completed.append(content.kept(content.decode(drawn).cpu(), part))
-    return content.examples(torch.cat(completed), {})
+        rows = slice(first, min(first + _AT_ONCE, len(partial)))
+        values, known, allowed = (each.to(model.device) for each in content.to_complete(partial[rows]))
+        own = given.map(lambda each, rows=rows: each[rows].to(model.device))
+        batches.append(draw(values, known, rng=rng, allowed=allowed, given=own))
+    drawn = _stored(model, batches)
+    return replace(drawn, content=content.kept(drawn.content, partial))
+
+
+def _completing(model: Samples, strength: float, resample: int | None) -> Callable[..., Batch]:
+    """Return what completes the examples of a model."""
+    sampler = model.sampler
+    if isinstance(sampler, Editing):
+        values = {} if resample is None else {"resample": resample}
+        return functools.partial(sampler.edit, model, strength=strength, **values)
+    name = "the model's own distribution" if sampler is None else type(sampler).__name__
+    if strength < 1:
+        raise CapabilityError(
+            f"strength: {strength} needs a sampler that begins at given examples, and {name} begins at none; choose "
+            "sampler=heun, of a model that denoises, or leave strength out"
+        )
+    if sampler is not None and not sampler.protocol["plain"]:
+        raise CapabilityError(f"sampler: {name} draws whole examples, and completes none; choose sampler=plain")
+    return checked("what is known of an example", Completes, model).complete
 
 
 def _passes(num: int, what: str, progress_bar: bool) -> Iterator[int]:

@@ -7,14 +7,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from genloom.batch import NOTHING, Batch, Given
+from genloom.diffusion.holding import Holding, chosen, raised
 from genloom.diffusion.process import Denoised, Level, Process
 from genloom.errors import ConfigError
 from genloom.limits import Count, NonNegative
-from genloom.models.abilities import Denoises
+from genloom.models.abilities import Completes, Denoises, checked
 from genloom.samplers.base import Sampler
 from genloom.samplers.guidance import fingerprint, from_guide, from_nothing
 from genloom.samplers.times import Rho, Times
@@ -132,6 +133,55 @@ class DenoisingSampler(Sampler):
         first = levels.at(0).like(noise)
         denoise = _watched(self.denoiser(model, given), watch)
         return model.of_codes(self.follow(denoise, first.sigma * noise, levels, model.process, rng), given)
+
+    def edit(
+        self,
+        model: Denoises,
+        content: Float[Tensor, "batch ..."],
+        known: Bool[Tensor, "batch ..."],
+        *,
+        rng: torch.Generator,
+        strength: float = 1.0,
+        resample: int = 8,
+        allowed: Bool[Tensor, "batch ..."] | None = None,
+        given: Given | None = None,
+    ) -> Batch:
+        """Return the examples drawn anew but for what is known; see :class:`~genloom.models.abilities.Editing`.
+
+        With a strength below 1 they begin at the given content, noised to the level from which this share of the steps
+        is left: Meng et al., SDEdit, 2022, https://arxiv.org/abs/2108.01073. What is known stays by
+        :class:`~genloom.diffusion.holding.Holding`.
+
+        Raises:
+            CapabilityError: something is known, and the model does not complete.
+        """
+        model = self.checked(model)
+        some = bool(known.any())
+        if some:
+            checked("what is known of an example", Completes, model)
+        given = model.draw_given(len(content), rng, given)
+        codes = model.codes(model.generated(content, given))
+        holding = Holding(codes, known.to(codes.device) if some else torch.zeros_like(codes, dtype=torch.bool))
+        steps = max(1, round(strength * self.steps))
+        levels = self.times.levels(model.process, self.steps).at(slice(self.steps - steps, None))
+        noise = torch.randn(codes.shape, generator=rng).to(codes)
+        first = levels.at(0).like(noise)
+        noised = first.noised(codes, noise) if steps < self.steps else holding.begun(first, noise)
+        denoise = self.denoiser(model, given)
+
+        def held(noised: Tensor, level: Level) -> Denoised:
+            return holding.corrected(denoise(noised, level), noised, level)
+
+        if some:
+            for step in range(steps):
+                stretch = levels.at(slice(step, step + 2))
+                for again in range(resample):
+                    noised = raised(noised, stretch.at(1), stretch.at(0), rng) if again else noised
+                    noised = self.follow(held, noised, stretch, model.process, rng)
+        else:
+            noised = self.follow(denoise, noised, levels, model.process, rng)
+        edited = model.of_codes(noised, given)
+        return replace(edited, content=chosen(edited.content, allowed))
 
     def denoiser(self, model: Denoises, given: Given = NOTHING) -> Denoise:
         """Return the model as one function, guided as is wanted.
