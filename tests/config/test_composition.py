@@ -29,7 +29,7 @@ OF_VAES |= {f"network/{part}": f"network/{part}@model.{part}" for part in ("enco
 OF_VAES["objective/vae"] = "objective/vae@model.objective"
 
 
-OF_DIFFUSION = {room: f"{room}@model.{room}" for room in ("process", "prediction")}
+OF_DIFFUSION = {room: f"{room}@model.{room}" for room in ("process", "prediction", "scoring")}
 OF_DIFFUSION |= {room: f"{room}@model.objective.{room}" for room in ("noise_levels", "weighting")}
 OF_DIFFUSION |= {"network/denoiser": "network/denoiser@model.network", "times": "times@sampler.times"}
 OF_DIFFUSION["objective/diffusion"] = "objective/diffusion@model.objective"

@@ -5,10 +5,10 @@ from itertools import pairwise
 import pytest
 import torch
 
-from genloom.diffusion.noise_levels import LogNormal, Uniform
+from genloom.diffusion.noise_levels import LogNormal, LogUniform, Uniform
 from genloom.diffusion.prediction import Clean, Edm, Noise, V, Velocity
 from genloom.diffusion.process import Cosine, Denoised, Level, Linear, RectifiedFlow, VarianceExploding
-from genloom.diffusion.weighting import EdmWeighting, MinSnr, Sigmoid, Unit
+from genloom.diffusion.weighting import EdmWeighting, Likelihood, MinSnr, Sigmoid, Unit
 from genloom.samplers import times
 from genloom.samplers.ddim import Ddim
 from genloom.samplers.dpm_solver import DpmSolver
@@ -202,17 +202,21 @@ def test_weightings_are_the_published_ones():
     process = Linear()
     torch.testing.assert_close(Noise().weight(process.level_of(level.ratio), process), snr)
     torch.testing.assert_close(MinSnr(limit=5.0)(level), snr.clamp(max=5))
+    torch.testing.assert_close(Likelihood().of_said(level, Noise(), process), torch.ones_like(snr))
     torch.testing.assert_close(Sigmoid(bias=2.0)(level), snr * (2 - snr.log()).sigmoid())
     assert (Unit().of_said(level, Velocity(), RectifiedFlow()) == 1).all()
 
 
-@pytest.mark.parametrize("choice", [Uniform(), LogNormal(mean=-0.3, std=0.8)])
+@pytest.mark.parametrize("choice", [Uniform(), LogNormal(mean=-0.3, std=0.8), LogUniform(sigma_min=0.1)])
 def test_levels_are_drawn_as_they_are_distributed(choice):
     process = RectifiedFlow(shift=2.0)
     level = choice.draw(4096, process, torch.Generator().manual_seed(0))
     if isinstance(choice, Uniform):  # t of σ = 2t/(1 + t)
         time = level.sigma / (2 - level.sigma)
         assert time.sort().values.sub(torch.linspace(0, 1, 4096)).abs().max() < 1e-3  # stratified
+    elif isinstance(choice, LogUniform):
+        share = (level.ratio / 0.1).log() / torch.tensor(800.0).log()
+        assert share.sort().values.sub(torch.linspace(0, 1, 4096)).abs().max() < 1e-3
     else:
         log_ratio = level.ratio.log() - torch.tensor(2.0).log()
         assert log_ratio.mean() == pytest.approx(-0.3, abs=0.005)

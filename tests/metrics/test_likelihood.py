@@ -23,6 +23,8 @@ from genloom.models.vae import VAE
 def test_the_limit_of_draws_is_named() -> None:
     with pytest.raises(ConfigError, match="num_importance: -1 is below the limit of 0"):
         Likelihood(num_importance=-1)
+    with pytest.raises(ConfigError, match=r"num_draws: -1 is below the limit of 0"):
+        Likelihood(num_draws=-1)
 
 
 def test_a_check_during_training_draws_no_importance_samples(

@@ -11,10 +11,10 @@ from genloom.batch import Batch, Given
 from genloom.contents.image import ImageContent
 from genloom.contents.label import LabelContent
 from genloom.contents.vector import VectorContent
-from genloom.diffusion.noise_levels import LogNormal, Uniform
+from genloom.diffusion.noise_levels import LogNormal, LogUniform, Uniform
 from genloom.diffusion.prediction import Clean, Edm, Noise, V, Velocity
 from genloom.diffusion.process import Cosine, Level, Linear, RectifiedFlow, VarianceExploding
-from genloom.diffusion.weighting import EdmWeighting, MinSnr, Sigmoid, Unit
+from genloom.diffusion.weighting import EdmWeighting, Likelihood, MinSnr, Sigmoid, Unit
 from genloom.errors import CapabilityError, ConfigError
 from genloom.models.diffusion import Diffusion
 from genloom.models.generation import draw, draw_examples
@@ -242,8 +242,8 @@ def test_networks_refuse_what_they_cannot_be():
         UNet(Spec("points", VectorContent(2)))
 
 
-@pytest.mark.parametrize("weighting", [Unit(), EdmWeighting(), MinSnr(), Sigmoid()], ids=name)
-@pytest.mark.parametrize("levels", [Uniform(), LogNormal()], ids=name)
+@pytest.mark.parametrize("weighting", [Unit(), EdmWeighting(), MinSnr(), Sigmoid(), Likelihood()], ids=name)
+@pytest.mark.parametrize("levels", [Uniform(), LogNormal(), LogUniform()], ids=name)
 def test_every_weighting_of_every_choice_of_levels_is_finite(weighting, levels):
     for process, prediction in product(PROCESSES, PREDICTIONS):
         level = levels.draw(1000, process, torch.Generator().manual_seed(0))

@@ -67,6 +67,16 @@ class Content(Condition, ABC):
         """Of one example as a model sees it."""
 
     @property
+    def has_density(self) -> bool:
+        """Whether all encoded values are numbers, of which an example has as many as any other."""
+        return False
+
+    @property
+    def alphabet(self) -> tuple[float, ...] | None:
+        """All that each encoded value can be; None where that is a continuum, or not the same of all."""
+        return None
+
+    @property
     def stored_shape(self) -> tuple[int, ...]:
         """Of one example as it is stored; that of what a model sees, unless a kind says otherwise."""
         return self.shape
@@ -288,6 +298,11 @@ class Values(Content):
     def blocks(self) -> tuple[Block, ...]:
         """What the encoded values are, in their order, of content as one vector: numbers, unless a kind has choices."""
         return (Block(prod(self.shape), bounded=self.bounded),)
+
+    @property
+    def has_density(self) -> bool:
+        """Whether nothing is chosen."""
+        return not any(block.chosen for block in self.blocks)
 
     @property
     def levels(self) -> "Levels | None":

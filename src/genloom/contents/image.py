@@ -97,6 +97,12 @@ class ImageContent(Values):
         """``(channels, height, width)``."""
         return self.channels, self.height, self.width
 
+    @property
+    def alphabet(self) -> tuple[float, ...]:
+        """The 256 grey levels, or black and white."""
+        levels = torch.tensor([0, 255] if self.binary else range(256), dtype=torch.uint8)
+        return tuple(self.encode(levels.view(-1, 1, 1, 1)).flatten().tolist())
+
     def encode(
         self, stored: UInt8[Tensor, "*batch channels height width"]
     ) -> Float[Tensor, "*batch channels height width"]:

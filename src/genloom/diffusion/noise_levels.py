@@ -84,3 +84,32 @@ class LogNormal(NoiseLevels):
         """Return the levels at these quantiles."""
         normal = torch.special.ndtri(share.double()).to(share)
         return process.level_of((self.mean + log(process.shift) + self.std * normal).exp())
+
+
+@dataclass(frozen=True)
+class LogUniform(NoiseLevels):
+    """Uniform in log σ/α, and so in the logarithm of the signal-to-noise ratio.
+
+    Args:
+        sigma_min: the lowest σ/α.
+        sigma_max: the highest σ/α, unless the process ends before.
+        stratified: see :class:`NoiseLevels`.
+
+    Raises:
+        ConfigError: ``sigma_min`` is not below ``sigma_max``.
+    """
+
+    sigma_min: Positive = 0.002
+    sigma_max: Positive = 80.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.sigma_min < self.sigma_max < float("inf"):
+            raise ConfigError(
+                f"noise_levels.sigma_min: {self.sigma_min} is not above 0 and below "
+                f"noise_levels.sigma_max={self.sigma_max}"
+            )
+
+    def quantile(self, share: Float[Tensor, " num"], process: Process) -> Level:
+        """Return the levels at these shares of the way."""
+        low, high = process.within(self.sigma_min, self.sigma_max)
+        return process.level_of(low * (high / low) ** share)

@@ -7,6 +7,7 @@ makes its own pair: on a circle (variance preserving), on a straight line (recti
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import pi
 from typing import NamedTuple
@@ -66,6 +67,10 @@ class Denoised(NamedTuple):
     noise: Float[Tensor, "batch ..."]
 
 
+#: A denoiser: of noised content and its level, both sides of it.
+Denoise = Callable[[Float[Tensor, "batch ..."], Level], Denoised]
+
+
 @dataclass(frozen=True)
 class Process(Part, ABC):
     """A path of levels and a schedule on it.
@@ -104,6 +109,11 @@ class Process(Part, ABC):
     def level(self, time: Float[Tensor, "..."]) -> Level:
         """Return the levels at times in [0, 1]."""
         return self.level_of(self.shift * self.scheduled(time))
+
+    def within(self, lowest: float, highest: float) -> tuple[float, float]:
+        """Return these two σ/α, brought below the process's last one where they are beyond it."""
+        last = float(self.level(torch.ones((), dtype=torch.float64)).ratio)
+        return min(lowest, last / 2), min(highest, last)
 
     def velocity(self, denoised: Denoised, level: Level) -> Float[Tensor, "..."]:
         """Return dx/du along the path of a denoised example: the slope of α · clean + the slope of σ · noise.

@@ -90,3 +90,17 @@ class Sigmoid(Weighting):
     def __call__(self, level: Level) -> Float[Tensor, "..."]:
         """Return the weights: those of the noise's error, times the signal-to-noise ratio."""
         return torch.sigmoid(self.bias - level.log_snr) / level.ratio.square()
+
+
+@dataclass(frozen=True)
+class Likelihood(Weighting):
+    """Errors of the noise count the same at every level: the weights of the variational bound.
+
+    With levels uniform in the logarithm of the signal-to-noise ratio, the loss is the bound but for factors. Kingma et
+    al., Variational Diffusion Models, 2021, https://arxiv.org/abs/2107.00630; Kingma and Gao, 2023,
+    https://arxiv.org/abs/2303.00848, section 2.
+    """
+
+    def __call__(self, level: Level) -> Float[Tensor, "..."]:
+        """Return the signal-to-noise ratio."""
+        return 1 / level.ratio.square()

@@ -1,9 +1,9 @@
-"""How probable held-out examples are under a model with latents: nats per example, except bits per dimension."""
+"""How probable held-out examples are under a model: nats per example, except bits per dimension."""
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor
@@ -14,21 +14,23 @@ from genloom.errors import ConfigError
 from genloom.examples import Examples
 from genloom.judging.measuring import Held, Measurement
 from genloom.judging.metric import Direction, Score
-from genloom.limits import Count, NonNegative
+from genloom.limits import Count, NonNegative, Whole
 from genloom.models.abilities import Bounds, Encodes, Model, Scores, offers
 from genloom.progress import bar
 
 
 @dataclass(frozen=True)
 class Likelihood(Measurement):
-    """The evidence lower bound, its parts, and the tighter bound by importance sampling.
+    """A bound on −log p(x); and of models with latents the evidence lower bound and its parts.
 
-    ``nll_bound`` is −log (1/K) Σ_k p(x|z_k) p(z_k) / q(z_k|x), at least −log p(x) in expectation, with an interval over
-    the examples; Burda et al., Importance Weighted Autoencoders, 2016. ``bits_per_dim`` is the same per value, in bits,
-    where the likelihood gives probabilities; densities have no such number.
+    ``nll_bound`` of models with latents is −log (1/K) Σ_k p(x|z_k) p(z_k) / q(z_k|x), at least −log p(x) in
+    expectation, with an interval over the examples; Burda et al., Importance Weighted Autoencoders, 2016. Of others it
+    is what they say, a bound or an estimate: draws make that steadier, not tighter. ``bits_per_dim`` is the same per
+    value, in bits, where the likelihood gives probabilities; densities have no such number.
 
     Args:
         num_importance: K; 5000 for numbers to report; 0 leaves out the bound, and bits per dimension with it.
+        num_draws: per example, of models without latents; 0 leaves them out.
         num_examples: of the held-out ones, at most.
         batch_size: examples at once.
     """
@@ -44,21 +46,25 @@ class Likelihood(Measurement):
     }
 
     num_importance: Count = 100
+    num_draws: Whole = 4
     num_examples: Count = 10_000
     batch_size: Count = 200
 
     def __post_init__(self) -> None:
-        if self.num_importance < 0:
-            raise ConfigError(
-                f"metrics.metrics.likelihood.num_importance: {self.num_importance} is below the limit of 0"
-            )
+        for name, value in (("num_importance", self.num_importance), ("num_draws", self.num_draws)):
+            if value < 0:
+                raise ConfigError(f"metrics.metrics.likelihood.{name}: {value} is below the limit of 0")
 
     def quick(self) -> "Likelihood":
         """Return the ELBO and its parts alone: thousands of draws per example would take longer than the training."""
-        return replace(self, num_importance=0)
+        return replace(self, num_importance=0, num_draws=0)
 
-    def measure(self, model: Bounds, held: Held) -> dict[str, Score]:
+    def measure(self, model: Scores, held: Held) -> dict[str, Score]:
         """Return all that the model's likelihood has."""
+        has_parts = Encodes in model.abilities
+        draws = self.num_importance if has_parts else self.num_draws
+        if not (has_parts or draws):
+            return {}
         rng = randomness.generator("likelihood", device=model.device)
         examples = held.examples[slice(0, self.num_examples)]
         bounds: list[Tensor] = []
@@ -66,27 +72,34 @@ class Likelihood(Measurement):
         divergences: list[Tensor] = []
         with bar(len(examples), "likelihood", "examples", shown=held.progress_bar, delay=5) as progress:
             for batch in model.spec.batches(examples, self.batch_size):
-                if self.num_importance:
-                    bound = model.log_prob(batch, num_samples=self.num_importance, rng=rng)
+                if draws:
+                    bound = model.log_prob(batch, num_samples=draws, rng=rng)
                     bounds.append(bound.double().cpu())
-                parts = model.bounds(batch, rng=rng)
-                likelihoods.append(parts.pop("log_likelihood").double().cpu())
-                divergences.append(torch.stack([kl.double().sum(1) for kl in parts.values()]).sum(0).cpu())
+                if has_parts:
+                    parts = cast(Bounds, model).bounds(batch, rng=rng)
+                    likelihoods.append(parts.pop("log_likelihood").double().cpu())
+                    divergences.append(torch.stack([kl.double().sum(1) for kl in parts.values()]).sum(0).cpu())
                 progress.update(len(batch))
-        reconstruction, kl = -torch.cat(likelihoods), torch.cat(divergences)
-        found = {
+        found = self._parts(-torch.cat(likelihoods), torch.cat(divergences)) if has_parts else {}
+        if bounds:
+            drawn = {"importance_samples" if has_parts else "draws": draws}
+            found |= self._bound(-torch.cat(bounds), model, drawn)
+        return found
+
+    def _parts(self, reconstruction: Tensor, kl: Tensor) -> dict[str, Score]:
+        return {
             "negative_elbo": Score((reconstruction + kl).mean().item()),
             "reconstruction_nats": Score(reconstruction.mean().item()),
             "kl_nats": Score(kl.mean().item()),
         }
-        return found if not bounds else found | self._bound(-torch.cat(bounds), model)
 
-    def _bound(self, nll: Tensor, model: Scores) -> dict[str, Score]:
+    def _bound(self, nll: Tensor, model: Scores, drawn: dict[str, int]) -> dict[str, Score]:
         mean, half = nll.mean().item(), 1.96 * (nll.std() / math.sqrt(len(nll))).item()
         details = {
-            "importance_samples": self.num_importance,
+            **drawn,
             "examples": len(nll),
             "measure": model.likelihood_measure,
+            "kind": model.likelihood_kind,
         }
         found = {"nll_bound": Score(mean, (mean - half, mean + half), details)}
         if model.likelihood_measure == "probability":

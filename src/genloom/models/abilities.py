@@ -327,12 +327,17 @@ class Scores(Model, Protocol):
         """What :meth:`log_prob` is of: ``probability``, or the scale of a density."""
         ...
 
+    @property
+    def likelihood_kind(self) -> str:
+        """What :meth:`log_prob` gives: ``exact`` numbers, a ``bound`` below them, or an ``estimate`` of one."""
+        ...
+
     def log_prob(self, batch: Batch, *, num_samples: int, rng: torch.Generator) -> Float[Tensor, " batch"]:
-        """Return a lower bound on the log-likelihood of each example, nats; where it is exact, nothing is drawn.
+        """Return the log-likelihood of each example, nats, or a lower bound; where it is exact, nothing is drawn.
 
         Args:
             batch: of the data.
-            num_samples: importance samples per example.
+            num_samples: draws per example: importance samples of models with latents.
             rng: of the draws, on the model's device.
         """
         ...

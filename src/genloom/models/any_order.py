@@ -162,6 +162,11 @@ class AnyOrder(Family):
         """What log-likelihoods are of."""
         return self.output.measure
 
+    @property
+    def likelihood_kind(self) -> str:
+        """A bound, by some of all orders."""
+        return "bound"
+
     def log_prob(self, batch: Batch, *, num_samples: int, rng: torch.Generator) -> Float[Tensor, " batch"]:
         """Return log (1/K) Σ_k p(row | order k), nats, by K random orders for each row."""
         content = batch.content.to(self.device)

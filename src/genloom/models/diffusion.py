@@ -11,13 +11,15 @@ from genloom.batch import NOTHING, Batch, Given
 from genloom.contents.base import Values
 from genloom.contents.condition import Condition
 from genloom.diffusion.holding import Holding, chosen, raised
+from genloom.diffusion.likelihood import Scoring
 from genloom.diffusion.prediction import Prediction
 from genloom.diffusion.process import Denoised, Level, Process
+from genloom.distributions.likelihoods.gaussian import Gaussian
 from genloom.errors import ConfigError
-from genloom.models.abilities import Completes, Conditions, Denoises, Samples
+from genloom.models.abilities import Completes, Conditions, Denoises, Samples, Scores
 from genloom.models.first_stage import FirstStage
 from genloom.models.training.averaging import average_of
-from genloom.models.training.family import Family
+from genloom.models.training.family import Family, frozen
 from genloom.models.training.passes import Loaded, Passes
 from genloom.networks.denoiser.base import DenoiserNetwork
 from genloom.objectives.denoising import Denoising
@@ -40,6 +42,7 @@ class Diffusion(Family):
         objective: what is minimised.
         first_stage: a trained model of the same content, whose latents are noised in its place; None noises the content
             itself. A configuration names its checkpoint.
+        scoring: how it says how probable content is; None says nothing of it.
         **family: see :class:`~genloom.models.training.family.Family`; the optimizer is ``denoiser``.
 
     Raises:
@@ -59,6 +62,7 @@ class Diffusion(Family):
         prediction: Prediction,
         objective: Denoising,
         first_stage: str | Family | None = None,
+        scoring: Scoring | None = None,
         **family: Any,
     ) -> None:
         super().__init__(spec, **family)
@@ -68,6 +72,7 @@ class Diffusion(Family):
         self.process = process
         self.prediction = prediction
         self.objective = objective
+        self.scoring = scoring
         if prediction.needs_content and not float(process.level(torch.ones(())).alpha):
             raise ConfigError(
                 f"model.prediction: {type(prediction).__name__} says nothing where model.process has noise alone, as "
@@ -91,9 +96,13 @@ class Diffusion(Family):
 
     @property
     def abilities(self) -> frozenset[type]:
-        """It denoises and samples, of what its network is told; and completes, where what is noised is the content."""
-        conditions, completes = [Conditions] if self.conditions else [], [] if self.latents else [Completes]
-        return frozenset({Samples, Denoises, *conditions, *completes})
+        """It denoises and samples, of what its network is told; of content itself it completes, and scores where that
+        has a density.
+        """
+        offered = {Samples, Denoises} | ({Conditions} if self.conditions else set())
+        if self.latents is None:
+            offered |= {Completes} | ({Scores} if self.scoring and self.spec.content.has_density else set())
+        return frozenset(offered)
 
     @property
     def conditions(self) -> Mapping[str, Condition]:
@@ -158,7 +167,10 @@ class Diffusion(Family):
     def denoise(self, noised: Float[Tensor, "batch ..."], level: Level, given: Given = NOTHING) -> Denoised:
         """Return the content and the noise that are expected in noised content, in evaluation mode."""
         with self.evaluating(self.denoiser) as network:
-            said = self._said(network, noised, level, given)
+            return self._denoised(network, noised, level, given)
+
+    def _denoised(self, network: DenoiserNetwork, noised: Tensor, level: Level, given: Given) -> Denoised:
+        said = self._said(network, noised, level, given)
         return self.prediction.denoised(noised, said, level, self.process)
 
     def sample(self, num: int, *, rng: torch.Generator, given: Given | None = None) -> Batch:
@@ -204,3 +216,28 @@ class Diffusion(Family):
         levels = self.process.level(torch.linspace(1, 0, steps + 1, dtype=torch.float64))
         clean = torch.arange(steps + 1) == steps
         return Level(levels.alpha.masked_fill(clean, 1.0), levels.sigma.masked_fill(clean, 0.0))
+
+    @property
+    def likelihood_measure(self) -> str:
+        """What log-likelihoods are of."""
+        return Gaussian.measure if self.spec.content.alphabet is None else "probability"
+
+    @property
+    def likelihood_kind(self) -> str:
+        """A bound or an estimate, as it is scored."""
+        return "none" if self.scoring is None else self.scoring.kind
+
+    def log_prob(self, batch: Batch, *, num_samples: int, rng: torch.Generator) -> Float[Tensor, " batch"]:
+        """Return log p(x), nats, averaged over ``num_samples`` draws, which make it steadier and no tighter."""
+        assert self.scoring is not None
+        batch = batch.to(self.device)
+        alphabet = self.spec.content.alphabet
+        with self.evaluating(self.denoiser, differentiable=True) as network, frozen(network):
+            return self.scoring(
+                lambda noised, level: self._denoised(network, noised, level, batch.given),
+                batch.content,
+                self.process,
+                alphabet=alphabet,
+                num=num_samples,
+                rng=rng,
+            )

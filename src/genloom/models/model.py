@@ -148,13 +148,18 @@ class GenerativeModel(LightningModule, ABC):
         return copied
 
     @contextmanager
-    def evaluating(self, source: Module) -> Iterator[Module]:
-        """Yield ``source`` or its average, whichever is used, in evaluation mode and without gradients."""
+    def evaluating(self, source: Module, *, differentiable: bool = False) -> Iterator[Module]:
+        """Yield ``source`` or its average, whichever is used, in evaluation mode and without gradients.
+
+        Args:
+            source: the module.
+            differentiable: by its input, for whoever enables gradients.
+        """
         network = self.weights_of(source)
         training = network.training
         network.eval()
         try:
-            with torch.inference_mode():
+            with torch.inference_mode(not differentiable), torch.no_grad():
                 yield network
         finally:
             network.train(training)

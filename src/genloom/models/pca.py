@@ -170,6 +170,11 @@ class PCA(FromFixedLatents, ClosedForm):
         """What log-likelihoods are of."""
         return Gaussian.measure
 
+    @property
+    def likelihood_kind(self) -> str:
+        """They are exact."""
+        return "exact"
+
     def bounds(self, batch: Batch, *, rng: torch.Generator) -> dict[str, Tensor]:
         """Return the parts of the ELBO in closed form, which is log p(x); nothing is drawn.
 

@@ -99,6 +99,11 @@ class Predictor(GenerativeModel):
         """What log-likelihoods are of."""
         return self.output.measure
 
+    @property
+    def likelihood_kind(self) -> str:
+        """They are exact."""
+        return "exact"
+
     def attention(self, batch: Batch) -> Float[Tensor, "layers batch positions positions"]:
         """Return how much each position looks at each one, in every layer, averaged over heads."""
         batch = batch.to(self.device)

@@ -215,6 +215,11 @@ class VAE(FromLatents, Family):
         """What log-likelihoods are of."""
         return self.autoencoder.likelihood.measure
 
+    @property
+    def likelihood_kind(self) -> str:
+        """A bound, by importance samples."""
+        return "bound"
+
     def bounds(self, batch: Batch, *, rng: torch.Generator) -> dict[str, Tensor]:
         """Return the parts of the ELBO with one draw per example.
 

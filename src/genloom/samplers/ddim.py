@@ -6,10 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genloom.diffusion.process import Level, Process
+from genloom.diffusion.process import Denoise, Level, Process
 from genloom.errors import ConfigError
 from genloom.limits import Share
-from genloom.samplers.denoising import Denoise, DenoisingSampler
+from genloom.samplers.denoising import DenoisingSampler
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from genloom.batch import NOTHING, Batch, Given
 from genloom.diffusion.holding import Holding, chosen, raised
-from genloom.diffusion.process import Denoised, Level, Process
+from genloom.diffusion.process import Denoise, Denoised, Level, Process
 from genloom.errors import ConfigError
 from genloom.limits import Count, NonNegative
 from genloom.models.abilities import Completes, Denoises, checked
@@ -20,9 +20,7 @@ from genloom.samplers.base import Sampler
 from genloom.samplers.guidance import fingerprint, from_guide, from_nothing
 from genloom.samplers.times import Rho, Times
 
-#: Noised content and its level, to both sides of it.
-Denoise = Callable[[Float[Tensor, "batch ..."], Level], Denoised]
-#: The same, and what was made of it.
+#: Noised content, its level, and what was made of it.
 Watch = Callable[[Float[Tensor, "batch ..."], Level, Denoised], None]
 Same = TypeVar("Same", bound="DenoisingSampler")
 

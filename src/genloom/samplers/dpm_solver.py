@@ -6,10 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genloom.diffusion.process import Level, Process
+from genloom.diffusion.process import Denoise, Level, Process
 from genloom.models.abilities import Denoises
 from genloom.samplers.base import sampler_of
-from genloom.samplers.denoising import Denoise, DenoisingSampler
+from genloom.samplers.denoising import DenoisingSampler
 
 
 @dataclass(frozen=True)

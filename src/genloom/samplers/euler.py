@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genloom.diffusion.process import Level, Process
-from genloom.samplers.denoising import Denoise, DenoisingSampler
+from genloom.diffusion.process import Denoise, Level, Process
+from genloom.samplers.denoising import DenoisingSampler
 
 
 @dataclass(frozen=True)

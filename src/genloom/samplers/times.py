@@ -80,11 +80,6 @@ class Limited(Times):
                 f"sampler.times.sigma_max={self.sigma_max}"
             )
 
-    def bounds(self, process: Process) -> tuple[float, float]:
-        """Return the lowest and the highest σ/α."""
-        last = float(process.level(torch.ones((), dtype=torch.float64)).ratio)
-        return min(self.sigma_min, last / 2), min(self.sigma_max, last)
-
 
 @dataclass(frozen=True)
 class Rho(Limited):
@@ -103,7 +98,7 @@ class Rho(Limited):
 
     def ratios(self, process: Process, steps: int) -> Float64[Tensor, " steps"]:
         """Return those whose roots are uniform."""
-        low, high = (bound ** (1 / self.rho) for bound in self.bounds(process))
+        low, high = (bound ** (1 / self.rho) for bound in process.within(self.sigma_min, self.sigma_max))
         return (low + (high - low) * _falling(steps)) ** self.rho
 
 
@@ -120,7 +115,7 @@ class LogSnr(Limited):
 
     def ratios(self, process: Process, steps: int) -> Float64[Tensor, " steps"]:
         """Return those whose logarithms are uniform."""
-        low, high = self.bounds(process)
+        low, high = process.within(self.sigma_min, self.sigma_max)
         return low * (high / low) ** _falling(steps)
 
 
