@@ -1,6 +1,7 @@
 """A run that is cut and resumed ends bit for bit where an uninterrupted one ends."""
 
 import copy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,11 @@ import pytest
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 
+from genloom.data.series.series import Series
+from genloom.diffusion.prediction import Clean
 from genloom.inspections.throughput import Throughput
+from genloom.networks.denoiser.series import SeriesDenoiser
+from genloom.networks.sequence.forecasting import LastValue, Linear
 from genloom.objectives.gan import R1, NonSaturating
 from genloom.runs import checkpoint
 from genloom.schedules import linear
@@ -29,12 +34,18 @@ CUTS = [(cut, (0, 0)) for cut in (3, 9, 10, 11, 20)]  # an epoch has 10 batches
 CUTS += [(cut, workers) for cut in (10, 17) for workers in ((0, 2), (2, 0))]
 
 
-CASES = [("gan", *cut) for cut in CUTS] + [("diffusion", 9, (0, 0))]
+CASES = [("gan", *cut) for cut in CUTS] + [("diffusion", 9, (0, 0)), ("series", 9, (0, 0))]
 
 
 @pytest.mark.parametrize(("family", "cut", "workers"), CASES, ids=str)
 def test_resumed_equals_uninterrupted(tiny_gan, tiny_diffusion, tiny_data, fit, tmp_path, family, cut, workers):
+    if family == "series":
+        tiny_data = Series(name="tiny", num_series=2, length=60, look_back=6, horizon=3, batch_size=8)
+
     def build() -> Any:
+        if family == "series":
+            parts = {"network": partial(SeriesDenoiser, forecaster=partial(Linear, normalise=LastValue()), width=8)}
+            return tiny_diffusion(spec=tiny_data.describe(), **parts, prediction=Clean(), scheduler=linear)
         if family == "diffusion":
             return tiny_diffusion(ema_half_life_examples=60, scheduler=linear)
         objective = {"non_saturating": NonSaturating(), "r1": R1(every_iterations=3)}

@@ -17,24 +17,30 @@ from genloom.bottlenecks.gaussian import Deterministic
 from genloom.contents.series import HistoryCondition, SeriesContent
 from genloom.contents.text import PromptCondition, TextContent
 from genloom.contents.vocabulary import Characters
+from genloom.diffusion.prediction import Clean
+from genloom.diffusion.process import RectifiedFlow
 from genloom.distributions.latents import NormalWithCodes
 from genloom.distributions.likelihoods.gaussian import OptimalGaussian
 from genloom.distributions.outputs.base import Output
 from genloom.distributions.outputs.categorical import Categorical
 from genloom.distributions.outputs.real import Gaussian, Point
 from genloom.errors import CapabilityError, ConfigError
+from genloom.models.diffusion import Diffusion
 from genloom.models.generation import draw, draw_examples
 from genloom.models.sequence import SequenceModel
 from genloom.networks.base import Truncating
+from genloom.networks.denoiser.series import SeriesDenoiser
 from genloom.networks.sequence.forecasting import LastValue, Linear
 from genloom.networks.sequence.language import Language
 from genloom.networks.sequence.recurrent import LSTM
+from genloom.objectives.denoising import Denoising
 from genloom.objectives.sequence import MeanSquaredError, NegativeLogLikelihood
 from genloom.outlook import LEVELS
 from genloom.samplers.base import Sampler
 from genloom.samplers.ddim import Ddim
 from genloom.samplers.denoising import DenoisingSampler
 from genloom.samplers.dpm_solver import DpmSolver
+from genloom.samplers.ensemble import Ensemble
 from genloom.samplers.euler import Euler
 from genloom.samplers.fitting import SAMPLERS, check, give, usual
 from genloom.samplers.heun import Heun
@@ -89,6 +95,14 @@ def series(output: Callable[[Spec], Output] = Gaussian) -> SequenceModel:
     spec = Spec("series", SeriesContent(3, ("load",)), {"history": HistoryCondition(look_back=8)})
     network = partial(Linear, normalise=LastValue())
     return SequenceModel(spec, network=network, output=output, objective=MeanSquaredError(), optimizer={}).eval()
+
+
+def simulated() -> Diffusion:
+    torch.manual_seed(0)
+    spec = Spec("series", SeriesContent(3, ("load",)), {"history": HistoryCondition(look_back=8)})
+    network = partial(SeriesDenoiser, forecaster=partial(Linear, normalise=LastValue()), width=8)
+    parts = {"network": network, "process": RectifiedFlow(), "prediction": Clean(), "objective": Denoising()}
+    return Diffusion(spec, **parts, optimizer={}).eval()
 
 
 def history(num: int = 4) -> History:
@@ -214,6 +228,15 @@ def test_the_future_is_told_as_the_model_s_sampler_says():
         paths_of(model)
 
 
+def test_of_whole_futures_the_mean_the_quantiles_and_the_paths_are_those_of_the_draws():
+    model, past = simulated(), history()
+    told = Ensemble(num_paths=5, levels=[0.5]).forecast(model, past, rng=rng())
+    assert told.paths is not None and told.quantiles is not None
+    assert told.paths.shape == (5, 4, 3, 1)
+    assert torch.equal(told.mean, told.paths.mean(0)) and torch.equal(told.quantiles[0], told.paths.median(0).values)
+    assert Paths().forecast(model, past).quantiles is not None  # by the model's own, slower draws
+
+
 # Limits
 
 
@@ -228,6 +251,8 @@ def test_the_future_is_told_as_the_model_s_sampler_says():
         (lambda: Paths(levels=[0.0, 0.5]), "sampler.levels"),
         (lambda: Paths(levels=[0.5, 1.0]), "sampler.levels"),
         (lambda: Paths(levels=[]), "sampler.levels"),
+        (lambda: Ensemble(num_paths=1), "sampler.num_paths: 1 is below the limit of 2"),
+        (lambda: Ensemble(levels=[]), "sampler.levels"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -258,6 +283,8 @@ def test_a_sampler_that_does_not_fit_is_refused_by_what_it_needs_and_what_fits(t
         (styled, Tokens(), "Tokens needs Continue; .*; sampler=plain and sampler=truncated fit it"),
         (text, Truncated(), "Truncated needs Truncate; .*; sampler=plain and sampler=tokens fit it"),
         (series(), Plain(), "Plain needs Sample; this model offers Forecast, Score; sampler=paths fits it"),
+        (series(), Ensemble(), "Ensemble needs Simulate; this model offers Forecast, Score; sampler=paths fits it"),
+        (simulated(), Tokens(), "Tokens needs Continue; .*; sampler=ensemble and sampler=paths and .* fit it"),
         (series(), Doubled(), "Doubled needs Sample; this model offers Forecast, Score; sampler=paths fits it"),
     ):  # fmt: skip
         with pytest.raises(CapabilityError, match=f"^sampler: {message}$"):
@@ -287,6 +314,7 @@ def test_what_is_no_sampler_or_no_plain_data_is_refused(tiny_gan):
 
 def test_a_model_that_does_not_say_is_drawn_from_as_its_content_is(tiny_gan, text):
     assert (usual(tiny_gan()), usual(text), usual(series())) == (Plain(), Tokens(), Paths())
+    assert usual(simulated()) == Ensemble()
 
 
 # Protocols
@@ -310,6 +338,7 @@ def test_a_protocol_says_the_name_and_every_value():
         (Tokens(top_k=3), False),
         (Tokens(top_p=0.9), False),
         (Paths(num_paths=3), True),
+        (Ensemble(num_paths=3), True),
         (Doubled(), False),
     ],
     ids=repr,
@@ -319,6 +348,7 @@ def test_a_sampler_is_plain_if_it_leaves_the_distribution_as_it_is(sampler, plai
 
 
 CASES = {
+    Ensemble: Ensemble(num_paths=3),
     Paths: Paths(num_paths=3),
     Plain: Plain(),
     Tokens: Tokens(temperature=0.5),
@@ -362,6 +392,7 @@ def test_a_sampler_that_does_not_fit_is_not_given(tiny_gan):
 @pytest.mark.parametrize("kind", CASES)
 def test_a_sampler_draws_what_it_is_asked_for_and_the_same_again(kind, styled, text, tiny_diffusion):
     others = {Tokens: (text, None), Paths: (series(), Given(history=history(6))), Plain: (styled, None)}
+    others[Ensemble] = (simulated(), Given(history=history(6)))
     denoises = issubclass(kind, DenoisingSampler)
     model, given = others.get(kind, (tiny_diffusion() if denoises else styled, None))
     sampler: Sampler = CASES[kind]

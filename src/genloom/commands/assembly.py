@@ -186,7 +186,7 @@ def _changed(model: Family, file: Path, changes: DictConfig) -> DictConfig:
             hint = did_you_mean(name, known) or chosen or f"; it has {', '.join(known) or 'none'}"
             raise ConfigError(f"sampler.{name}: {kind.__name__}, the sampler of {file}, has no value {name}{hint}")
     recorded = model.identity["sampler"] or {"_target_": f"{kind.__module__}.{kind.__qualname__}"}
-    node = OmegaConf.create({"sampler": {**recorded, **changes}})
+    node = OmegaConf.create({"sampler": OmegaConf.merge(recorded, changes)})
     check(node)
     return node.sampler
 

@@ -101,13 +101,17 @@ class HorizonErrors(SeriesLook):
         """Measure."""
         windows = data().modelled("val")
         chosen = windows[randomness.permutation(len(windows), "forecasts")[: self.num]]
+        sampler = paths_of(model)
         sums: dict[str, torch.Tensor] = {}
         counts = torch.zeros(())
         for batch in model.spec.batches(chosen, 250):
             history = batch.given["history"]
             seen = torch.ones_like(batch.content) if batch.mask is None else batch.mask.to(batch.content)
             counts = counts + seen.sum((0, 2))
-            ours = {type(model).__name__: model.forecast(history).mean.cpu(), "last value": history.past[:, -1:]}
+            ours = {
+                type(model).__name__: sampler.prediction(model, history).mean.cpu(),
+                "last value": history.past[:, -1:],
+            }
             for name, values in ours.items():
                 squares = ((values - batch.content).square() * seen).sum((0, 2))
                 sums[name] = sums.get(name, torch.zeros_like(squares)) + squares

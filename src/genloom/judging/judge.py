@@ -33,11 +33,12 @@ from genloom.judging.metric import Comparison, Metric
 from genloom.judging.protocol import Protocol
 from genloom.judging.verdict import Verdict
 from genloom.limits import Count
-from genloom.models.abilities import Samples, offers
+from genloom.models.abilities import Forecasts, Samples
 from genloom.part import Part
 from genloom.samplers.plain import Plain
 
 PUBLISHED_SAMPLES = 50_000
+_BY_SAMPLER = frozenset({Samples, Forecasts})  # what a model is asked by way of its sampler
 
 __all__ = ["Candidate", "Judge", "Verdict"]
 
@@ -214,7 +215,7 @@ class Judge(Part):
     def _draws(self, num_fake: int) -> bool:
         """Whether any number is of what models draw: of samples that are compared, or that a measurement asks for."""
         measured = (metric for metric in self.metrics if isinstance(metric, Measurement))
-        return num_fake > 0 or any(metric.requires is Samples for metric in measured)
+        return num_fake > 0 or any(metric.requires in _BY_SAMPLER for metric in measured)
 
 
 def selection(data: InMemoryData, split: Split, num: int) -> Examples:
@@ -240,7 +241,7 @@ def _sampler(candidates: Mapping[str, Candidate]) -> dict[str, Any] | None:
     Raises:
         ConfigError: they are drawn from in different ways, and so would not compare.
     """
-    models = [each.model for each in candidates.values() if each.model is not None and offers(each.model, Samples)]
+    models = [each.model for each in candidates.values() if each.model and _BY_SAMPLER & each.model.abilities]
     found = [(model.sampler or Plain()).protocol for model in models]
     if any(each != found[0] for each in found):
         raise ConfigError("sampler: the candidates are drawn from in different ways; judge each by itself")

@@ -19,6 +19,7 @@ from genloom.judging.measuring import Held, Measurement
 from genloom.judging.metric import Direction, Score
 from genloom.limits import Count
 from genloom.models.abilities import Forecasts, Model
+from genloom.samplers.paths import paths_of
 
 _INTERVALS = (80, 90)  # percent
 
@@ -66,11 +67,12 @@ class ForecastErrors(Measurement):
         """Return all that the model's predictions have."""
         content = SeriesContent.of(model.spec.content)
         rng = randomness.generator("forecast errors", device=model.device)
+        sampler, drawing = paths_of(model), randomness.generator(model.seed, "forecast errors")
         totals = _Totals(content)
         windows = held.examples
         assert isinstance(windows, SeriesWindows)
         for batch in model.spec.batches(held.examples, self.batch_size):
-            prediction = model.predict(batch)
+            prediction = sampler.prediction(model, batch.given["history"], drawing)
             batch = batch.to(model.device)
             observed = torch.ones_like(batch.content, dtype=torch.bool) if batch.mask is None else batch.mask
             for name, values in _point_errors(

@@ -366,12 +366,23 @@ class Bounds(Scores, Protocol):
 class Forecasts(Model, Protocol):
     """Says what comes after a series."""
 
-    def predict(self, batch: Batch) -> Prediction:
-        """Return what the model says of the content of each example, before seeing it; in scaled units."""
-        ...
-
     def forecast(self, history: History) -> Prediction:
         """Return what the model says comes after each history; in scaled units."""
+        ...
+
+
+@runtime_checkable
+class Simulates(Forecasts, Protocol):
+    """Draws whole futures of a series: the values of one belong together."""
+
+    def sample(self, num: int, *, rng: torch.Generator, given: Given | None = None) -> Batch:
+        """Return a future of each of ``num`` histories, of the model's own distribution, whatever its sampler.
+
+        Args:
+            num: how many.
+            rng: on the CPU, so that the same numbers are drawn on every device.
+            given: the histories.
+        """
         ...
 
 

@@ -2,7 +2,7 @@
 
 from typing import Protocol, runtime_checkable
 
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from genloom.batch import Given
@@ -33,7 +33,7 @@ class Denoiser(Protocol):
 
 
 class Denoising(nn.Module):
-    """E ‖said − target‖² · weight, averaged over values, at random levels of noise.
+    """E ‖said − target‖² · weight, averaged over observed values, at random levels of noise.
 
     Ho et al., Denoising Diffusion Probabilistic Models, 2020, https://arxiv.org/abs/2006.11239; Lipman et al., Flow
     Matching for Generative Modeling, 2023, https://arxiv.org/abs/2210.02747, which is the same of a straight path.
@@ -48,7 +48,15 @@ class Denoising(nn.Module):
         self.noise_levels = noise_levels or LogNormal()
         self.weighting = weighting or Unit()
 
-    def forward(self, model: Denoiser, content: Tensor, level: Level, noise: Tensor, given: Given) -> Loss:
+    def forward(
+        self,
+        model: Denoiser,
+        content: Tensor,
+        level: Level,
+        noise: Tensor,
+        given: Given,
+        mask: Bool[Tensor, "batch ..."] | None = None,
+    ) -> Loss:
         """Return the loss; its terms are the means at each eighth of the noise levels, from the least noise on.
 
         Args:
@@ -57,12 +65,15 @@ class Denoising(nn.Module):
             level: of each example, as :attr:`noise_levels` draws them.
             noise: of a standard normal distribution, in the shape of the content.
             given: what the content is given.
+            mask: false where nothing was observed; None if all was.
         """
         level = level.like(content)
         target = model.prediction.target(content, noise, level, model.process)
         error = (model.said(level.noised(content, noise), level, given) - target).square()
         weight = self.weighting.of_said(level, model.prediction, model.process)
         weighted = weight * error
+        if mask is not None:
+            weighted = weighted * mask / mask.float().mean().clamp_min(1 / mask.numel())
 
         def by_level() -> dict[str, Tensor]:
             losses = weighted.detach().flatten(1).mean(1)

@@ -7,6 +7,7 @@ from genloom.models.abilities import Model, why_not
 from genloom.samplers.base import Sampler
 from genloom.samplers.ddim import Ddim
 from genloom.samplers.dpm_solver import DpmSolver
+from genloom.samplers.ensemble import Ensemble
 from genloom.samplers.euler import Euler
 from genloom.samplers.heun import Heun
 from genloom.samplers.paths import Paths
@@ -14,7 +15,7 @@ from genloom.samplers.plain import Plain
 from genloom.samplers.tokens import Tokens
 from genloom.samplers.truncated import Truncated
 
-SAMPLERS = (Plain, Truncated, Tokens, Paths, Heun, DpmSolver, Ddim, Euler)
+SAMPLERS = (Plain, Truncated, Tokens, Ensemble, Paths, Heun, DpmSolver, Ddim, Euler)
 
 
 def check(sampler: object, model: Model) -> None:
@@ -54,4 +55,5 @@ def usual(model: Model) -> Sampler:
     """Return how a model is drawn from that does not say so: from its own distribution, with the values that its kind
     of content has.
     """
-    return next((kind() for kind in (Tokens, Paths, DpmSolver) if why_not(model, kind.needs) is None), Plain())
+    kinds = (Tokens, Ensemble, Paths, DpmSolver)
+    return next((kind() for kind in kinds if why_not(model, kind.needs) is None), Plain())

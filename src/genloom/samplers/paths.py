@@ -54,17 +54,27 @@ class Paths(Sampler):
             history: of each series.
             rng: of the draws; None draws none.
         """
-        prediction = model.forecast(history)
+        prediction = self.prediction(model, history, rng)
         if not prediction.has_quantiles:
             return Forecast(prediction.mean)
         levels = torch.tensor(list(self.levels))
         paths = self.paths(prediction, self.num_paths, rng) if self.num_paths and rng is not None else None
         return Forecast(prediction.mean, levels, prediction.quantiles(levels), paths)
 
+    def prediction(self, model: Forecasts, history: History, rng: torch.Generator | None = None) -> Prediction:
+        """Return what the model says comes after each history, in scaled units.
+
+        Args:
+            model: with the weights that shall forecast.
+            history: of each series.
+            rng: on the CPU, of what has to be drawn; None is the model's own.
+        """
+        return model.forecast(history)
+
     def paths(
         self, prediction: Prediction, num: int, rng: torch.Generator
     ) -> Float[Tensor, "num batch horizon channels"]:
-        """Return ``num`` draws of each future; each value by itself."""
+        """Return ``num`` draws of each future."""
         return prediction.sample(num, rng)
 
     def draw(self, model: Forecasts, num: int, *, rng: torch.Generator, given: Given | None = None) -> Batch:
@@ -76,7 +86,7 @@ class Paths(Sampler):
         model = self.checked(model)
         if given is None or "history" not in given:
             raise CapabilityError("sampler: Paths draws what comes after a history, and none is given")
-        prediction = model.forecast(given["history"])
+        prediction = self.prediction(model, given["history"], rng)
         if not prediction.has_quantiles:
             raise CapabilityError("sampler: Paths draws from a distribution, and this model gives a point")
         return model.generated(self.paths(prediction, 1, rng)[0], given)

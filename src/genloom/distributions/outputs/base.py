@@ -51,12 +51,23 @@ class Prediction:
     ) -> Float[Tensor, "..."]:
         """Return the continuous ranked probability score of each value: E|X − y| − ½ E|X − X'|, X and X' predicted.
 
-        Estimated from draws without bias, by their M (M − 1) pairs; Ferro, Fair Scores for Ensemble Forecasts, 2014.
+        Estimated from draws without bias, by :func:`fair_crps`.
         """
-        drawn = self.sample(num_samples, rng).sort(0).values
-        rank = torch.arange(1, num_samples + 1).to(drawn).view(-1, *[1] * content.ndim)
-        apart = ((2 * rank - num_samples - 1) * drawn).sum(0) / (num_samples * (num_samples - 1))  # ½ E|X − X'|
-        return (drawn - content).abs().mean(0) - apart
+        return fair_crps(self.sample(num_samples, rng).sort(0).values, content)
+
+
+def fair_crps(ascending: Float[Tensor, "draws ..."], content: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """Return the continuous ranked probability score of each value, estimated without bias by the M (M − 1) pairs of M
+    draws; Ferro, Fair Scores for Ensemble Forecasts, 2014.
+
+    Args:
+        ascending: at least two draws of each value, sorted.
+        content: what came.
+    """
+    num = len(ascending)
+    rank = torch.arange(1, num + 1).to(ascending).view(-1, *[1] * content.ndim)
+    apart = ((2 * rank - num - 1) * ascending).sum(0) / (num * (num - 1))  # ½ E|X − X'|
+    return (ascending - content).abs().mean(0) - apart
 
 
 class Output(Part):

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from math import log
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from genloom.batch import NOTHING, Given
+from genloom.diffusion.prediction import Prediction
 from genloom.diffusion.process import Level
 from genloom.networks.embedders import MakeEmbedder, Told
 from genloom.spec import Spec
@@ -20,9 +21,11 @@ class DenoiserNetwork(nn.Module):
     """Maps noised content to what a prediction asks for, in the same shape. Built by ``network(spec)``.
 
     Attributes:
+        says: the prediction that it is made for; any, unless it is made of a formula.
         conditions: names of those that it is told.
     """
 
+    says: ClassVar[type[Prediction]] = Prediction
     conditions: tuple[str, ...] = ()
 
     def forward(self, noised: Float[Tensor, "batch ..."], level: Level, given: Given = NOTHING) -> Float[Tensor, "..."]:

@@ -30,7 +30,7 @@ class DenseBlock(nn.Module):
         nn.init.zeros_(self.second.weight)
         nn.init.zeros_(self.second.bias)
 
-    def forward(self, x: Float[Tensor, "batch width"], embedding: Tensor) -> Float[Tensor, "batch width"]:
+    def forward(self, x: Float[Tensor, "*batch width"], embedding: Tensor) -> Float[Tensor, "*batch width"]:
         """Return x, changed."""
         scale, shift = self.modulation(embedding).chunk(2, dim=-1)
         return x + self.second(self.dropout(F.silu(self.first(self.norm(x)) * (1 + scale) + shift)))
