@@ -2,6 +2,7 @@
 
 import math
 
+from jaxtyping import Bool
 from torch import Tensor
 
 from genloom.batch import Given
@@ -29,8 +30,16 @@ class VariationalBound(Denoising):
     def __init__(self, *, sigma_min: Positive = 0.01, sigma_max: Positive = 80.0) -> None:
         super().__init__(noise_levels=LogUniform(sigma_min=sigma_min, sigma_max=sigma_max), weighting=Likelihood())
 
-    def forward(self, model: Denoiser, content: Tensor, level: Level, noise: Tensor, given: Given) -> Loss:
+    def forward(
+        self,
+        model: Denoiser,
+        content: Tensor,
+        level: Level,
+        noise: Tensor,
+        given: Given,
+        mask: Bool[Tensor, "batch ..."] | None = None,
+    ) -> Loss:
         """Return the loss; its terms are squared errors of the noise, and see :meth:`Denoising.forward`."""
         low, high = model.process.within(self.noise_levels.sigma_min, self.noise_levels.sigma_max)
-        loss = super().forward(model, content, level, noise, given)
+        loss = super().forward(model, content, level, noise, given, mask)
         return Loss(math.log(high / low) * content[0].numel() * loss.total, loss.terms)
