@@ -19,7 +19,8 @@ class DenoisingPath(PictureLook):
     """A few samples on their way: a column is a level of noise, from noise on the left to content on the right; above
     the noised content, below the clean content that the model expects in it. The last of these are the samples.
 
-    Noised content is divided by √(α² + σ²), so that noise alone does not leave what can be shown. It costs one draw.
+    Noised content is divided by √(α² + σ²), so that noise alone stays within what can be shown; of latent diffusion
+    it is what noised codes are decoded to. It costs one draw.
 
     Args:
         num: samples; None is what is enough to judge such content by, a sixteenth of it.
