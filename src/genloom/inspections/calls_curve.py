@@ -57,7 +57,7 @@ class CallsCurve(PictureLook):
             sampler = denoising_sampler_of(model).within(calls)
             drawing = model.using(model.weights)
             give(drawing, sampler)
-            found[sampler.protocol["values"]["calls"]] = self._judged(drawing, data())
+            found[sampler.network_calls] = self._judged(drawing, data())
         points = [(calls, row.scores[model.weights].value) for calls, row in found.items()]
         row = next(iter(found.values()))
         floor = None if row.floor is None else ("held-out examples", row.floor.value)

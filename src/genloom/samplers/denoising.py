@@ -85,24 +85,25 @@ class DenoisingSampler(Sampler):
         return steps
 
     @property
+    def network_calls(self) -> int:
+        """How often a network is called for an example, at most: twice where it is guided."""
+        return (1 if self.guidance == 1 else 2) * self.calls(self.steps)
+
+    @property
     def protocol(self) -> dict[str, Any]:
-        """Also the number of network calls that an example takes, at most: a guided one counts twice; and a guide's
-        digest.
-        """
+        """Also the number of network calls, and a guide's digest."""
         protocol = super().protocol
-        guided = 1 if self.guidance == 1 else 2
-        calls = guided * self.calls(self.steps)
         values = dict(protocol["values"])
         values["times"] = {"name": type(self.times).__name__, **values["times"]}
         guide = values.pop("guide")
-        if guide is not None and guided == 2:
+        if guide is not None and self.guidance != 1:
             values["guide"] = fingerprint(guide)
-        return {**protocol, "values": {**values, "calls": calls}}
+        return {**protocol, "values": {**values, "calls": self.network_calls}}
 
     def within(self: Same, calls: int) -> Same:
         """Return this sampler with as many steps as so many network calls allow, at least one."""
         steps = calls
-        while steps > 1 and replace(self, steps=steps).protocol["values"]["calls"] > calls:
+        while steps > 1 and replace(self, steps=steps).network_calls > calls:
             steps -= 1
         return replace(self, steps=steps)
 
