@@ -1,5 +1,6 @@
 """Holding on to what is known of content while the rest of it comes out of noise."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -35,6 +36,32 @@ class Holding:
         return Denoised(
             torch.where(self.known, self.content, denoised.clean), torch.where(self.known, noise, denoised.noise)
         )
+
+    def completed(
+        self,
+        denoise: Callable[[Tensor, Level], Denoised],
+        noise: Float[Tensor, "batch ..."],
+        levels: Level,
+        times: int,
+        rng: torch.Generator,
+    ) -> Float[Tensor, "batch ..."]:
+        """Return the content with the rest of it drawn, by steps of order 1.
+
+        Args:
+            denoise: a model.
+            noise: to begin with.
+            levels: in descending order, in double precision, the last one clean.
+            times: that each step is taken.
+            rng: on the CPU.
+        """
+        noised = self.begun(levels.at(0).like(noise), noise)
+        for step in range(len(levels.sigma) - 1):
+            here, there = levels.at(step), levels.at(step + 1)
+            for again in range(times):
+                noised = raised(noised, there, here, rng) if again else noised
+                level = here.like(noised)
+                noised = there.like(noised).noised(*self.corrected(denoise(noised, level), noised, level))
+        return noised
 
 
 def raised(noised: Float[Tensor, "batch ..."], here: Level, there: Level, rng: torch.Generator) -> Tensor:

@@ -1,6 +1,7 @@
 """Diffusion models: a network that tells content from noise, at every level of noise."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from genloom.batch import NOTHING, Batch, Given, History
 from genloom.contents.base import Values
 from genloom.contents.condition import Condition
 from genloom.contents.series import SeriesContent
-from genloom.diffusion.holding import Holding, chosen, raised
+from genloom.diffusion.holding import Holding, chosen
 from genloom.diffusion.likelihood import Scoring
 from genloom.diffusion.prediction import Prediction
 from genloom.diffusion.process import Denoised, Level, Process
@@ -92,6 +93,8 @@ class Diffusion(Family):
                 f"model.prediction: {type(prediction).__name__} is not what model.network says, as "
                 f"{type(self.denoiser).__name__} says {says}; choose prediction@model.prediction={says.lower()}"
             )
+        if self.denoiser.found and (described := self.identity.get("model")):
+            self.identity["model"] = {**described, "network": {**described["network"], **self.denoiser.found}}
         self.check_dropped(self.denoiser.conditions)
         if self.ema_half_life_examples is not None:
             self.denoiser_ema = average_of(self.denoiser)
@@ -216,17 +219,10 @@ class Diffusion(Family):
         given = self.draw_given(len(content), rng, given)
         holding = Holding(content.to(self.device), known.to(self.device))
         noise = torch.randn(content.shape, generator=rng).to(self.device)
-        steps = _STEPS // _AGAIN
-        levels = self._levels(steps)
-        noised = holding.begun(levels.at(0).like(noise), noise)
-        for step in range(steps):
-            here, there = levels.at(step), levels.at(step + 1)
-            for again in range(_AGAIN):
-                noised = raised(noised, there, here, rng) if again else noised
-                level = here.like(noised)
-                denoised = holding.corrected(self.denoise(noised, level, given), noised, level)
-                noised = there.like(noised).noised(*denoised)
-        return self.generated(chosen(noised, allowed), given)
+        levels = self._levels(_STEPS // _AGAIN)
+        denoise = partial(self.denoise, given=given)
+        completed = holding.completed(denoise, noise, levels, _AGAIN, rng)
+        return self.generated(chosen(completed, allowed), given)
 
     def _levels(self, steps: int) -> Level:
         """Return so many levels at uniform times, and that of clean content."""

@@ -7,10 +7,10 @@ from typing import Any
 
 from genloom.errors import ConfigError
 
-# where a run works, what it shows, and where the data lies, whose digest is compared
+# where a run works, what it shows, where the data lies, whose digest is compared, what a network found in its folder
 _NO_MATTER = (
     r"(run|resume|progress_bar|trust|logger|data\.(num_workers|root|path|name|storage|cache_dir|decoders)|"
-    r"callbacks\.\w+\.dirpath)(\.|$)"
+    r"callbacks\.\w+\.dirpath|model\.network\.(path|config|schedule))(\.|$)"
 )
 # what is read anew from the configuration; the rest is in the checkpoint, or decides what it has seen of the data
 _FOLLOWED = (

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from math import log
-from typing import ClassVar, TypeVar
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -21,12 +22,14 @@ class DenoiserNetwork(nn.Module):
     """Maps noised content to what a prediction asks for, in the same shape. Built by ``network(spec)``.
 
     Attributes:
-        says: the prediction that it is made for; any, unless it is made of a formula.
+        says: the prediction that it is made for; any, unless it is made of a formula, or was trained before.
         conditions: names of those that it is told.
+        found: values of its configuration that it found elsewhere, and that a checkpoint builds it from.
     """
 
-    says: ClassVar[type[Prediction]] = Prediction
+    says: type[Prediction] = Prediction
     conditions: tuple[str, ...] = ()
+    found: Mapping[str, Any] = MappingProxyType({})
 
     def forward(self, noised: Float[Tensor, "batch ..."], level: Level, given: Given = NOTHING) -> Float[Tensor, "..."]:
         """Return what is asked for.
