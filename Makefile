@@ -19,7 +19,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train evaluate sample average forecast impute encode reconstruct explore report extractor sweep tensorboard test test-integration check format mutants bench results-gan results-vae results-sequence lock clean
+.PHONY: help setup train evaluate sample average forecast impute encode reconstruct explore report extractor sweep tensorboard test test-integration check format mutants bench results-gan results-vae results-diffusion results-sequence lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -103,6 +103,9 @@ results-gan: $(STAMP) ## train all GANs of MNIST (hours), write docs/results/tab
 
 results-vae: $(STAMP) ## train all VAEs of MNIST and of shapes (hours), write docs/results/tables.md; set GENLOOM_DATA
 	@$(BIN)/python scripts/results/vae.py $(ARGS)
+
+results-diffusion: $(STAMP) ## train all diffusion models of MNIST (hours), write docs/results/tables.md; set GENLOOM_DATA
+	@$(BIN)/python scripts/results/diffusion.py $(ARGS)
 
 results-sequence: $(STAMP) ## train the forecasting and text recipes (hours), write docs/results/tables.md; set GENLOOM_DATA
 	@$(BIN)/python scripts/results/sequence.py $(ARGS)

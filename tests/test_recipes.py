@@ -75,7 +75,10 @@ def build(train: Composer, experiment: str, text: Path) -> tuple[Family, InMemor
     data = small(config.data, 32 if attends else 8, text)
     scheduler = instantiate(config.scheduler, "scheduler") if config.scheduler else None
     optimizer = instantiate(config.optimizer, "optimizer")
-    model = instantiate(config.model, "model", spec=data.describe(), optimizer=optimizer, scheduler=scheduler, seed=0)
+    parts = {"optimizer": optimizer, "scheduler": scheduler, "seed": 0}
+    if config.model.get("first_stage"):  # a checkpoint's path, where the recipe trained one before
+        parts["first_stage"] = build(train, "mnist/autoencoder", text)[0]
+    model = instantiate(config.model, "model", spec=data.describe(), **parts)
     data.prepare_training(batches_per_iteration=model.batches_per_iteration)
     return model, data
 

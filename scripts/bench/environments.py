@@ -15,11 +15,11 @@ def environment(package: str, module: str, given: str | None = None) -> Path | s
     """Return the python of an environment that holds ``package``, made if need be; or why there is none.
 
     Args:
-        package: its name for pip.
-        module: what is imported from it.
+        package: its name for pip, with what it is to bring along.
+        module: what is imported from it, by commas.
         given: the folder of one that is there already.
     """
-    folder = Path(given) if given else platformdirs.user_cache_path("genloom") / f"bench-{package}"
+    folder = Path(given) if given else platformdirs.user_cache_path("genloom") / f"bench-{package.partition('[')[0]}"
     python = folder / "bin" / "python"
     importable = [str(python), "-c", f"import {module}"]
     if not python.exists():

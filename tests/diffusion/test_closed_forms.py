@@ -22,7 +22,7 @@ FACTOR = torch.tensor([[0.5, 0.0], [0.3, 0.2]], dtype=torch.float64)  # of the c
 COVARIANCE = FACTOR @ FACTOR.T
 
 
-def exact(noised: torch.Tensor, level: Level) -> Denoised:
+def exact(noised: torch.Tensor, level: Level, until: Level | None = None) -> Denoised:
     """Return the exact sides of noised content, of which the clean one is normal."""
     alpha, sigma = level.alpha.flatten()[0], level.sigma.flatten()[0]
     total = alpha**2 * COVARIANCE + sigma**2 * torch.eye(2, dtype=torch.float64)
@@ -127,7 +127,7 @@ STEPWISE = [Euler(steps=8), Heun(steps=8), Ddim(steps=8, eta=1.0), DpmSolver(ste
 @pytest.mark.parametrize("process", PROCESSES, ids=name)
 def test_every_prediction_gives_the_same_path(sampler, process):
     def by(prediction):
-        def denoise(noised, level):
+        def denoise(noised, level, until=None):
             said = prediction.said(exact(noised, level), level, process)
             return prediction.denoised(noised, said, level, process)
 
@@ -149,7 +149,7 @@ class Mixture:
     means = torch.tensor([-1.0, 0.6], dtype=torch.float64)
     std = 0.3
 
-    def __call__(self, noised, level):
+    def __call__(self, noised, level, until=None):
         alpha, sigma = level.alpha.flatten()[0], level.sigma.flatten()[0]
         variance = (alpha * self.std) ** 2 + sigma**2
         away = noised[..., None] - alpha * self.means
@@ -169,7 +169,7 @@ def test_errors_fall_with_the_order_of_the_method(process, kind, order):
         levels = process.level_of(ratios)
         seen = []
 
-        def denoise(noised, level):
+        def denoise(noised, level, until=None):
             seen.append((float(level.ratio.flatten()[0]), noised))
             return Mixture()(noised, level)
 

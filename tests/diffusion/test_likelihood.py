@@ -131,7 +131,7 @@ def test_the_objective_is_what_a_network_has_a_say_in_of_the_bound_in_nats(conte
     content = content.repeat(20, 1)
     level = objective.noise_levels.draw(len(content), Exact.process, rng)
     noise = torch.randn(content.shape, generator=rng, dtype=torch.float64)
-    loss = objective(Exact(), content, level, noise, NOTHING)
+    loss = objective(Exact(), content, (level,), noise, NOTHING)
     variances = torch.linalg.eigvalsh(FACTOR @ FACTOR.T)
     by_hand = 0.5 * (torch.log1p(variances / 0.02**2) - torch.log1p(variances / 20.0**2)).sum()
     assert loss.total == pytest.approx(by_hand.item(), rel=0.01)

@@ -21,7 +21,7 @@ def test_the_loss_is_told_apart_by_eighths_of_the_noise_levels(levels):
     place = torch.tensor([7, 0, 3, 3, 1, 0])
     level = levels.quantile((place + torch.tensor([0.5, 0.1, 0.2, 0.8, 0.5, 0.9])) / 8, SILENT.process)
     content = torch.tensor([7.0, 1.0, 2.0, 4.0, 3.0, 1.0]).view(-1, 1).expand(-1, 2)
-    loss = Denoising(noise_levels=levels)(SILENT, content, level, torch.randn(6, 2), NOTHING)
+    loss = Denoising(noise_levels=levels)(SILENT, content, (level,), torch.randn(6, 2), NOTHING)
     assert loss.total.item() == pytest.approx(80 / 6)
     found = {name: value.item() for name, value in loss.terms().items()}
     assert found == {"level_1": 1, "level_2": 9, "level_4": 10, "level_8": 49}  # the others have no example

@@ -67,8 +67,8 @@ class Denoised(NamedTuple):
     noise: Float[Tensor, "batch ..."]
 
 
-#: A denoiser: of noised content and its level, both sides of it.
-Denoise = Callable[[Float[Tensor, "batch ..."], Level], Denoised]
+#: A denoiser: of noised content, its level and possibly one to jump to, both sides of it.
+Denoise = Callable[..., Denoised]
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,10 @@ class Process(Part, ABC):
     @abstractmethod
     def coordinate(self, level: Level) -> Float[Tensor, "..."]:
         """Return how far along the path the levels lie, in which the path is smooth at both of its ends."""
+
+    @abstractmethod
+    def at_coordinate(self, coordinate: Float[Tensor, "..."]) -> Level:
+        """Return the levels that lie so far along the path."""
 
     @abstractmethod
     def slope(self, level: Level) -> tuple[Float[Tensor, "..."], Float[Tensor, "..."]]:
@@ -137,6 +141,10 @@ class VariancePreserving(Process):
     def coordinate(self, level: Level) -> Float[Tensor, "..."]:
         """Return the angle, 0 to π/2."""
         return torch.atan2(level.sigma, level.alpha)
+
+    def at_coordinate(self, coordinate: Float[Tensor, "..."]) -> Level:
+        """Return cosine and sine of the angle."""
+        return Level(coordinate.cos(), coordinate.sin())
 
     def slope(self, level: Level) -> tuple[Float[Tensor, "..."], Float[Tensor, "..."]]:
         """Return the derivatives of cosine and sine."""
@@ -209,6 +217,10 @@ class RectifiedFlow(Process):
         """Return σ."""
         return level.sigma
 
+    def at_coordinate(self, coordinate: Float[Tensor, "..."]) -> Level:
+        """Return what is missing to 1, and σ."""
+        return Level(1 - coordinate, coordinate)
+
     def slope(self, level: Level) -> tuple[Float[Tensor, "..."], Float[Tensor, "..."]]:
         """Return −1 and 1."""
         return -torch.ones_like(level.sigma), torch.ones_like(level.sigma)
@@ -254,6 +266,10 @@ class VarianceExploding(Process):
     def coordinate(self, level: Level) -> Float[Tensor, "..."]:
         """Return σ."""
         return level.sigma
+
+    def at_coordinate(self, coordinate: Float[Tensor, "..."]) -> Level:
+        """Return 1 and σ."""
+        return Level(torch.ones_like(coordinate), coordinate)
 
     def slope(self, level: Level) -> tuple[Float[Tensor, "..."], Float[Tensor, "..."]]:
         """Return 0 and 1."""

@@ -225,13 +225,21 @@ class Denoises(Samples, Protocol):
         """Return the examples that codes, clean ones, stand for."""
         ...
 
-    def denoise(self, noised: Float[Tensor, "batch ..."], level: Level, given: Given = NOTHING) -> Denoised:
+    def denoise(
+        self,
+        noised: Float[Tensor, "batch ..."],
+        level: Level,
+        given: Given = NOTHING,
+        until: Level | None = None,
+    ) -> Denoised:
         """Return the codes and the noise that are expected in noised codes, in evaluation mode.
 
         Args:
             noised: α · codes + σ · noise.
             level: one, or one per example, with as many axes as ``noised``; its σ is above 0.
             given: what the content is given.
+            until: a level of less noise, to which the codes are brought at once: the velocity of what is returned is
+                then the mean one on the way, if the model has learned such jumps; others say what they say without.
         """
         ...
 

@@ -95,6 +95,7 @@ class Diffusion(Family):
             )
         if self.denoiser.found and (described := self.identity.get("model")):
             self.identity["model"] = {**described, "network": {**described["network"], **self.denoiser.found}}
+        objective.check(prediction, self.denoiser)
         self.check_dropped(self.denoiser.conditions)
         if self.ema_half_life_examples is not None:
             self.denoiser_ema = average_of(self.denoiser)
@@ -163,29 +164,41 @@ class Diffusion(Family):
     def _loss(self, batch: Batch, part: int) -> Loss:
         # ranks may differ by one example; of fewer numbers than are drawn, all but the last sixteen are the same
         num = len(batch) * self.world_size + self.world_size - 1 + 16
-        levels = self.objective.noise_levels.draw(num, self.process, self.rng("level", part))
-        level = Level(*(self.mine(each)[: len(batch)] for each in levels))
+        drawn = self.objective.draw(num, self.process, self.rng("level", part))
+        levels = tuple(Level(*(self.mine(each)[: len(batch)] for each in level)) for level in drawn)
         rng = self.rng("noise", part)
         noise = torch.randn(num, *self.code_shape, generator=rng, device=rng.device)
-        return self.objective(self, self.codes(batch), level, self.mine(noise)[: len(batch)], batch.given, batch.mask)
+        return self.objective(self, self.codes(batch), levels, self.mine(noise)[: len(batch)], batch.given, batch.mask)
 
-    def said(self, noised: Tensor, level: Level, given: Given) -> Float[Tensor, "batch ..."]:
-        """Return what the network says of noised content, with gradients."""
-        return self._said(self.denoiser, noised, level, given)
+    def said(
+        self, noised: Tensor, level: Level, given: Given, until: Level | None = None
+    ) -> Float[Tensor, "batch ..."]:
+        """Return what the network says of noised content, or on the way to ``until`` if it jumps, with gradients."""
+        return self._said(self.denoiser, noised, level, given, until)
 
-    def _said(self, network: DenoiserNetwork, noised: Tensor, level: Level, given: Given) -> Tensor:
-        flat = Level(level.alpha.flatten(), level.sigma.flatten())
-        return exact(network(self.prediction.input_scale(level) * noised, flat, given))
+    def _said(
+        self, network: DenoiserNetwork, noised: Tensor, level: Level, given: Given, until: Level | None = None
+    ) -> Tensor:
+        here, *there = (Level(each.alpha.flatten(), each.sigma.flatten()) for each in (level, until) if each)
+        return exact(network(self.prediction.input_scale(level) * noised, here, given, *there[: self.denoiser.jumps]))
 
     # Use
 
-    def denoise(self, noised: Float[Tensor, "batch ..."], level: Level, given: Given = NOTHING) -> Denoised:
-        """Return the content and the noise that are expected in noised content, in evaluation mode."""
+    def denoise(
+        self,
+        noised: Float[Tensor, "batch ..."],
+        level: Level,
+        given: Given = NOTHING,
+        until: Level | None = None,
+    ) -> Denoised:
+        """Return the codes and the noise that are expected in noised codes, in evaluation mode."""
         with self.evaluating(self.denoiser) as network:
-            return self._denoised(network, noised, level, given)
+            return self._denoised(network, noised, level, given, until)
 
-    def _denoised(self, network: DenoiserNetwork, noised: Tensor, level: Level, given: Given) -> Denoised:
-        said = self._said(network, noised, level, given)
+    def _denoised(
+        self, network: DenoiserNetwork, noised: Tensor, level: Level, given: Given, until: Level | None = None
+    ) -> Denoised:
+        said = self._said(network, noised, level, given, until)
         return self.prediction.denoised(noised, said, level, self.process)
 
     def sample(self, num: int, *, rng: torch.Generator, given: Given | None = None) -> Batch:

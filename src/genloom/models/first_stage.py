@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -30,6 +31,7 @@ class FirstStage(nn.Module):
         CapabilityError: it has no such latent.
     """
 
+    model: Any
     mean: Float[Tensor, " dim"]
     std: Float[Tensor, " dim"]
 

@@ -2,6 +2,7 @@
 
 from typing import Protocol, runtime_checkable
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
@@ -27,8 +28,10 @@ class Denoiser(Protocol):
     process: Process
     prediction: Prediction
 
-    def said(self, noised: Tensor, level: Level, given: Given) -> Float[Tensor, "batch ..."]:
-        """Return what the network says of noised content, with gradients."""
+    def said(
+        self, noised: Tensor, level: Level, given: Given, until: Level | None = None
+    ) -> Float[Tensor, "batch ..."]:
+        """Return what the network says of noised content, or on the way to ``until`` if it jumps, with gradients."""
         ...
 
 
@@ -48,11 +51,22 @@ class Denoising(nn.Module):
         self.noise_levels = noise_levels or LogNormal()
         self.weighting = weighting or Unit()
 
+    def check(self, prediction: Prediction, network: nn.Module) -> None:
+        """Refuse parts of a model that it cannot train; both keys are named.
+
+        Raises:
+            ConfigError: there are some.
+        """
+
+    def draw(self, num: int, process: Process, rng: torch.Generator) -> tuple[Level, ...]:
+        """Return ``num`` levels, or as many of each of several, on the device of ``rng``."""
+        return (self.noise_levels.draw(num, process, rng),)
+
     def forward(
         self,
         model: Denoiser,
         content: Tensor,
-        level: Level,
+        levels: tuple[Level, ...],
         noise: Tensor,
         given: Given,
         mask: Bool[Tensor, "batch ..."] | None = None,
@@ -62,16 +76,21 @@ class Denoising(nn.Module):
         Args:
             model: whose network learns.
             content: of a batch, or codes of it.
-            level: of each example, as :attr:`noise_levels` draws them.
+            levels: of each example, as :meth:`draw` returns them.
             noise: of a standard normal distribution, in the shape of the content.
             given: what the content is given.
             mask: false where nothing was observed; None if all was.
         """
-        level = level.like(content)
+        (level,) = (each.like(content) for each in levels)
         target = model.prediction.target(content, noise, level, model.process)
-        error = (model.said(level.noised(content, noise), level, given) - target).square()
-        weight = self.weighting.of_said(level, model.prediction, model.process)
-        weighted = weight * error
+        error = model.said(level.noised(content, noise), level, given) - target
+        return self.loss(model, error, level, mask)
+
+    def loss(
+        self, model: Denoiser, error: Float[Tensor, "batch ..."], level: Level, mask: Bool[Tensor, "batch ..."] | None
+    ) -> Loss:
+        """Return the loss of what the network said too much at some levels, where something was observed."""
+        weighted = self.weighting.of_said(level, model.prediction, model.process) * error.square()
         if mask is not None:
             weighted = weighted * mask / mask.float().mean().clamp_min(1 / mask.numel())
 

@@ -34,12 +34,12 @@ class VariationalBound(Denoising):
         self,
         model: Denoiser,
         content: Tensor,
-        level: Level,
+        levels: tuple[Level, ...],
         noise: Tensor,
         given: Given,
         mask: Bool[Tensor, "batch ..."] | None = None,
     ) -> Loss:
         """Return the loss; its terms are squared errors of the noise, and see :meth:`Denoising.forward`."""
         low, high = model.process.within(self.noise_levels.sigma_min, self.noise_levels.sigma_max)
-        loss = super().forward(model, content, level, noise, given, mask)
+        loss = super().forward(model, content, levels, noise, given, mask)
         return Loss(math.log(high / low) * content[0].numel() * loss.total, loss.terms)

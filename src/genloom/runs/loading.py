@@ -39,7 +39,7 @@ def load(path: str | os.PathLike[str], *, trust: list[str] | None = None, device
     """
     file = find(path)
     content = read(file)
-    weights = content.get("state_dict")
+    weights: Any = content.get("state_dict")
     model = _built(content["genloom"], weights, file, trust or [])
     try:
         model.load_state_dict(weights, strict=True)

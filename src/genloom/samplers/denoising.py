@@ -168,8 +168,8 @@ class DenoisingSampler(Sampler):
         noised = first.noised(codes, noise) if steps < self.steps else holding.begun(first, noise)
         denoise = self.denoiser(model, given)
 
-        def held(noised: Tensor, level: Level) -> Denoised:
-            return holding.corrected(denoise(noised, level), noised, level)
+        def held(noised: Tensor, level: Level, until: Level | None = None) -> Denoised:
+            return holding.corrected(denoise(noised, level, until), noised, level)
 
         if some:
             for step in range(steps):
@@ -189,17 +189,17 @@ class DenoisingSampler(Sampler):
             GenloomError: it cannot be guided so; see :mod:`genloom.samplers.guidance`.
         """
         if self.guidance == 1:
-            return lambda noised, level: model.denoise(noised, level, given)
+            return lambda noised, level, until=None: model.denoise(noised, level, given, until)
         if self.guide is not None:
             pair = from_guide(model, given, self.guide)
         else:
             pair = from_nothing(model, given, self.guidance)
         limited = self.guidance_from is not None or self.guidance_to > 0
 
-        def denoise(noised: Tensor, level: Level) -> Denoised:
+        def denoise(noised: Tensor, level: Level, until: Level | None = None) -> Denoised:
             if limited and not self.guidance_to <= float(level.ratio.max()) <= self._guidance_from:
-                return model.denoise(noised, level, given)
-            own, other = pair(noised, level)
+                return model.denoise(noised, level, given, until)
+            own, other = pair(noised, level, until)
             return Denoised(*(from_ + self.guidance * (to - from_) for to, from_ in zip(own, other, strict=True)))
 
         return denoise
@@ -209,8 +209,8 @@ def _watched(denoise: Denoise, watch: Watch | None) -> Denoise:
     if watch is None:
         return denoise
 
-    def watched(noised: Tensor, level: Level) -> Denoised:
-        denoised = denoise(noised, level)
+    def watched(noised: Tensor, level: Level, until: Level | None = None) -> Denoised:
+        denoised = denoise(noised, level, until)
         watch(noised, level, denoised)
         return denoised
 

@@ -1,7 +1,7 @@
 """What a model is guided away from: itself, when it is told nothing, or a worse model of the same content.
 
-Both are pairs: of noised content and its level, what the model says, and what the other says. How far to go from the
-one beyond the other is the sampler's to say.
+Both are pairs: of noised content, its level and where it goes, what the model says, and what the other says. How far to
+go from the one beyond the other is the sampler's to say.
 """
 
 import functools
@@ -18,7 +18,7 @@ from genloom.diffusion.process import Denoised, Level, Process
 from genloom.errors import CapabilityError, CheckpointError, ConfigError
 from genloom.models.abilities import Denoises, checked
 
-Pair = Callable[[Tensor, Level], tuple[Denoised, Denoised]]
+Pair = Callable[[Tensor, Level, Level | None], tuple[Denoised, Denoised]]
 
 
 def from_nothing(model: Denoises, given: Given, guidance: float) -> Pair:
@@ -44,13 +44,13 @@ def from_nothing(model: Denoises, given: Given, guidance: float) -> Pair:
             f"{remedy}set sampler.guide to the checkpoint of a worse model of the same data, or sampler.guidance=1"
         )
 
-    def pair(noised: Tensor, level: Level) -> tuple[Denoised, Denoised]:
+    def pair(noised: Tensor, level: Level, until: Level | None) -> tuple[Denoised, Denoised]:
         num = len(noised)
         nothing: Bool[Tensor, " batch"] = torch.arange(2 * num, device=noised.device) >= num
         both = given.map(lambda values: torch.cat([values, values]))
         dropped = {name: both.dropped.get(name, torch.zeros_like(nothing)) | nothing for name in told}
         both.dropped.update(dropped)
-        clean, noise = model.denoise(torch.cat([noised, noised]), level, both)
+        clean, noise = model.denoise(torch.cat([noised, noised]), level, both, until)
         return Denoised(clean[:num], noise[:num]), Denoised(clean[num:], noise[num:])
 
     return pair
@@ -92,8 +92,11 @@ def from_guide(model: Denoises, given: Given, path: str) -> Pair:
             f"sampler.guide: {path} does not noise what the model does; name a guide of the same model.first_stage"
         )
 
-    def pair(noised: Tensor, level: Level) -> tuple[Denoised, Denoised]:
-        return model.denoise(noised, level, given), denoised_by(guide, noised, level, given)
+    def pair(noised: Tensor, level: Level, until: Level | None) -> tuple[Denoised, Denoised]:
+        own = model.denoise(noised, level, given, until)
+        if guide.process == model.process:
+            return own, guide.denoise(noised, level, given, until)
+        return own, denoised_by(guide, noised, level, given)
 
     return pair
 

@@ -25,19 +25,28 @@ class DenoiserNetwork(nn.Module):
         says: the prediction that it is made for; any, unless it is made of a formula, or was trained before.
         conditions: names of those that it is told.
         found: values of its configuration that it found elsewhere, and that a checkpoint builds it from.
+        jumps: whether it is told a second level, to which the content shall be brought at once.
     """
 
     says: type[Prediction] = Prediction
     conditions: tuple[str, ...] = ()
     found: Mapping[str, Any] = MappingProxyType({})
+    jumps: bool = False
 
-    def forward(self, noised: Float[Tensor, "batch ..."], level: Level, given: Given = NOTHING) -> Float[Tensor, "..."]:
+    def forward(
+        self,
+        noised: Float[Tensor, "batch ..."],
+        level: Level,
+        given: Given = NOTHING,
+        until: Level | None = None,
+    ) -> Float[Tensor, "batch ..."]:
         """Return what is asked for.
 
         Args:
             noised: content and noise, scaled as the prediction wants it.
             level: of each example, or one for all, of one axis.
             given: what the content is given.
+            until: of networks that jump, the second level, of which the same holds; None is the first one.
         """
         raise NotImplementedError
 
@@ -47,13 +56,15 @@ class Embedding(nn.Module):
 
     Of the level it sees sines and cosines of ¼ log σ/α: Karras et al., Elucidating the Design Space of Diffusion-Based
     Generative Models, 2022, https://arxiv.org/abs/2206.00364; log σ/α is kept within ±10, beyond which there is nothing
-    but content, or noise.
+    but content, or noise. Of two levels it sees those of the angles whose tangents σ/α are, and of their difference:
+    these are smooth up to pure noise, where jumps begin.
 
     Args:
         spec: the data's.
         width: length of the vector.
         names: of the conditions that are told; None is all that the data has.
         embedders: by a condition's name, what makes a vector of it.
+        jumps: whether there is a second level.
     """
 
     frequencies: Float[Tensor, " half"]
@@ -65,17 +76,24 @@ class Embedding(nn.Module):
         *,
         names: Sequence[str] | None = None,
         embedders: Mapping[str, MakeEmbedder] | None = None,
+        jumps: bool = False,
     ) -> None:
         super().__init__()
+        self.jumps = jumps
         half = max(width // 4, 8)
         self.register_buffer("frequencies", torch.exp(torch.linspace(log(0.5), log(50.0), half)), persistent=False)
-        self.level = nn.Linear(2 * half, width)
+        self.level = nn.Linear((4 if jumps else 2) * half, width)
         self.told = Told(spec, "model.network", names=names, required=False, embedders=embedders, dim=width)
         self.last = nn.Linear(width, width)
 
-    def forward(self, level: Level, given: Given) -> Float[Tensor, "batch width"]:
+    def forward(self, level: Level, given: Given, until: Level | None = None) -> Float[Tensor, "batch width"]:
         """Return the vector of each example, or one for all of them."""
-        scaled = level.ratio.log().clamp(-10, 10).float()[:, None] / 4 * self.frequencies
+        if self.jumps:
+            here, there = (torch.atan2(each.sigma, each.alpha).float() for each in (level, until or level))
+            places = torch.stack([here, here - there], dim=1)
+        else:
+            places = level.ratio.log().clamp(-10, 10).float()[:, None] / 4
+        scaled = (places[:, :, None] * self.frequencies).flatten(1)
         vector = self.level(torch.cat([scaled.sin(), scaled.cos()], dim=1))
         for told in self.told.vectors(given):
             vector = vector + told

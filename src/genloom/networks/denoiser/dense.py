@@ -46,6 +46,7 @@ class DenseDenoiser(DenoiserNetwork):
         dropout: share of units that training leaves out.
         conditions: names of those that are told; None is all that the data has.
         embedders: by a condition's name, what makes a vector of it.
+        jumps: see :class:`~genloom.networks.denoiser.base.DenoiserNetwork`.
     """
 
     def __init__(
@@ -57,18 +58,25 @@ class DenseDenoiser(DenoiserNetwork):
         dropout: PartialShare = 0.0,
         conditions: Sequence[str] | None = None,
         embedders: Mapping[str, MakeEmbedder] | None = None,
+        jumps: bool = False,
     ) -> None:
         super().__init__()
         num = prod(spec.content.shape)
-        self.embedding = Embedding(spec, width, names=conditions, embedders=embedders)
-        self.conditions = self.embedding.told.names
+        self.embedding = Embedding(spec, width, names=conditions, embedders=embedders, jumps=jumps)
+        self.conditions, self.jumps = self.embedding.told.names, jumps
         self.first = nn.Linear(num, width)
         self.blocks = nn.ModuleList(DenseBlock(width, dropout) for _ in range(blocks))
         self.last = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, num))
 
-    def forward(self, noised: Float[Tensor, "batch ..."], level: Level, given: Given = NOTHING) -> Float[Tensor, "..."]:
+    def forward(
+        self,
+        noised: Float[Tensor, "batch ..."],
+        level: Level,
+        given: Given = NOTHING,
+        until: Level | None = None,
+    ) -> Float[Tensor, "batch ..."]:
         """Return what is asked for."""
-        embedding = self.embedding(level, given)
+        embedding = self.embedding(level, given, until)
         x = self.first(noised.flatten(1))
         for block in self.blocks:
             x = block(x, embedding)

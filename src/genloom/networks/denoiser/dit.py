@@ -78,6 +78,7 @@ class DiT(OfImages, DenoiserNetwork):
         dropout: share of what each layer adds that training leaves out.
         conditions: names of those that are told; None is all that the data has.
         embedders: by a condition's name, what makes a vector of it.
+        jumps: see :class:`~genloom.networks.denoiser.base.DenoiserNetwork`.
 
     Raises:
         ConfigError: the data holds no images, or the width is no such multiple.
@@ -100,6 +101,7 @@ class DiT(OfImages, DenoiserNetwork):
         dropout: PartialShare = 0.0,
         conditions: Sequence[str] | None = None,
         embedders: Mapping[str, MakeEmbedder] | None = None,
+        jumps: bool = False,
     ) -> None:
         super().__init__()
         channels, height, width_pixels = self.image_shape(spec, "model.network")
@@ -117,8 +119,8 @@ class DiT(OfImages, DenoiserNetwork):
             )
         self.patch = patch
         self.rows, columns = -(-height // patch), -(-width_pixels // patch)
-        self.embedding = Embedding(spec, width, names=conditions, embedders=embedders)
-        self.conditions = self.embedding.told.names
+        self.embedding = Embedding(spec, width, names=conditions, embedders=embedders, jumps=jumps)
+        self.conditions, self.jumps = self.embedding.told.names, jumps
         self.first = nn.Conv2d(channels, width, patch, stride=patch)
         if self.is_rotary:
             tables = rotation(_angles(self.rows, columns, width // heads))
@@ -134,10 +136,14 @@ class DiT(OfImages, DenoiserNetwork):
         self.last = zeroed(nn.Linear(width, channels * patch**2))
 
     def forward(
-        self, noised: Float[Tensor, "batch channels height width"], level: Level, given: Given = NOTHING
+        self,
+        noised: Float[Tensor, "batch channels height width"],
+        level: Level,
+        given: Given = NOTHING,
+        until: Level | None = None,
     ) -> Float[Tensor, "batch channels height width"]:
         """Return what is asked for."""
-        embedding = self.embedding(level, given)
+        embedding = self.embedding(level, given, until)
         height, width = noised.shape[-2:]
         padded = F.pad(noised, (0, -width % self.patch, 0, -height % self.patch))
         x = self.first(padded).flatten(2).transpose(1, 2)

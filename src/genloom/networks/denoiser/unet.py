@@ -92,6 +92,7 @@ class UNet(OfImages, DenoiserNetwork):
         dropout: share of values that training leaves out.
         conditions: names of those that are told; None is all that the data has.
         embedders: by a condition's name, what makes a vector of it.
+        jumps: see :class:`~genloom.networks.denoiser.base.DenoiserNetwork`.
 
     Raises:
         ConfigError: the data holds no images, or there is no such resolution.
@@ -109,6 +110,7 @@ class UNet(OfImages, DenoiserNetwork):
         dropout: PartialShare = 0.0,
         conditions: Sequence[str] | None = None,
         embedders: Mapping[str, MakeEmbedder] | None = None,
+        jumps: bool = False,
     ) -> None:
         super().__init__()
         channels, _, _ = self.image_shape(spec, "model.network")
@@ -119,8 +121,8 @@ class UNet(OfImages, DenoiserNetwork):
             )
         self.patch = patch
         self.multiple = patch * 2 ** (len(multipliers) - 1)
-        self.embedding = Embedding(spec, 4 * width, names=conditions, embedders=embedders)
-        self.conditions = self.embedding.told.names
+        self.embedding = Embedding(spec, 4 * width, names=conditions, embedders=embedders, jumps=jumps)
+        self.conditions, self.jumps = self.embedding.told.names, jumps
 
         def residual(width_in: int, width_out: int) -> Residual:
             return Residual(width_in, width_out, 4 * width, dropout)
@@ -153,10 +155,14 @@ class UNet(OfImages, DenoiserNetwork):
         self.last = nn.Sequential(_norm(now), nn.SiLU(), nn.Conv2d(now, channels * patch**2, 3, padding=1))
 
     def forward(
-        self, noised: Float[Tensor, "batch channels height width"], level: Level, given: Given = NOTHING
+        self,
+        noised: Float[Tensor, "batch channels height width"],
+        level: Level,
+        given: Given = NOTHING,
+        until: Level | None = None,
     ) -> Float[Tensor, "batch channels height width"]:
         """Return what is asked for."""
-        embedding = self.embedding(level, given)
+        embedding = self.embedding(level, given, until)
         height, width = noised.shape[-2:]
         padded = F.pad(noised, (0, -width % self.multiple, 0, -height % self.multiple))
         x = self.first(F.pixel_unshuffle(padded, self.patch) if self.patch > 1 else padded)
