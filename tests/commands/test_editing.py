@@ -75,3 +75,11 @@ def test_what_cannot_be_is_refused_in_one_line(run, trained, arguments, message)
     code, _, err = run("sample", "checkpoint=a.ckpt", "num=2", *arguments)
     assert code == 2 and re.match(f"error: {message}", err) and err.count("\n") == 1, err
     assert not list((trained / "samples").glob("*"))
+
+
+def test_gaps_are_not_filled_by_a_model_that_is_told_a_column(run, tiny_diffusion, tiny_labelled, fit, tmp_path):
+    model = tiny_diffusion(spec=tiny_labelled.describe())
+    model.identity = {"model": MODEL, "data": {}, "sampler": HEUN, "metrics": None, "data_fingerprint": "none"}
+    fit(model, tiny_labelled, max_steps=1, plugins=[checkpoint.SafeCheckpointIO()]).save_checkpoint(tmp_path / "a.ckpt")
+    code, _, err = run("impute", "checkpoint=a.ckpt", "data.path=gaps.csv")
+    assert code == 2 and err.startswith("error: checkpoint: a.ckpt is told label of a row before the others"), err

@@ -10,6 +10,7 @@ from genloom.contents.image import ImageContent
 from genloom.contents.label import LabelContent
 from genloom.contents.partial import Partial
 from genloom.contents.vector import VectorContent
+from genloom.diffusion.holding import Holding
 from genloom.diffusion.process import Denoised, RectifiedFlow, VarianceExploding
 from genloom.errors import CapabilityError, ConfigError
 from genloom.models.abilities import Completes, Denoises, offers
@@ -79,6 +80,26 @@ def test_what_is_known_of_a_picture_stays_bit_for_bit(sampler, tiny_diffusion, t
     assert torch.equal(drawn[..., :2], stored[..., :2])
     assert not torch.equal(drawn[..., 2:], stored[..., 2:])
     assert torch.equal(drawn, again) and not torch.equal(drawn, other)
+
+
+def test_grey_that_a_model_sees_as_black_or_white_stays_grey(tiny_diffusion):
+    content = ImageContent(1, 4, 4, binary=True)
+    model = tiny_diffusion(spec=Spec("binary", content)).eval()
+    model.sampler = Euler(steps=2)
+    stored = torch.full((2, 1, 4, 4), 100, dtype=torch.uint8)
+    drawn = complete_examples(model, content.masked(stored, None, [0, 0, 1, 0.5]), seed=0).content
+    assert drawn[:, :, 2:].eq(100).all() and not drawn[:, :, :2].eq(100).any()
+
+
+def test_what_is_known_is_told_from_its_noise_exactly():
+    content, noise, said = torch.randn(3, 5, 2)
+    known = torch.tensor([True, False])
+    level = RectifiedFlow().level(torch.tensor([0.3])).like(content)
+    noised = level.noised(content, noise)
+    found = Holding(content, known.expand(5, 2)).corrected(Denoised(said, said + 1), noised, level)
+    torch.testing.assert_close(found.clean[:, 0], content[:, 0])
+    torch.testing.assert_close(found.noise[:, 0], noise[:, 0])
+    assert torch.equal(found.clean[:, 1], said[:, 1]) and torch.equal(found.noise[:, 1], said[:, 1] + 1)
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS[:4], ids=lambda sampler: type(sampler).__name__)
