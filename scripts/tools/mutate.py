@@ -56,6 +56,8 @@ TESTS: dict[str, str] = {
     "distributions/outputs/base": "distributions/test_real.py metrics/test_series.py",
     "distributions/outputs/categorical": "distributions/test_categorical.py samplers networks/test_continuation.py "
     "metrics/test_text.py models/test_sequence.py",
+    "diffusion/likelihood": "diffusion/test_likelihood.py",
+    "objectives/variational_bound": "diffusion/test_likelihood.py",
     "samplers": "samplers",
     "networks/sequence/continuation": "networks/test_continuation.py",
     "distributions/mixture": "distributions/test_mixture.py",

@@ -9,6 +9,7 @@ from genloom.batch import NOTHING
 from genloom.contents.image import ImageContent
 from genloom.contents.vector import VectorContent
 from genloom.diffusion.likelihood import Bound, Flow
+from genloom.diffusion.noise_levels import LogUniform
 from genloom.diffusion.prediction import V
 from genloom.diffusion.process import Cosine, Denoised, Linear, RectifiedFlow, VarianceExploding
 from genloom.distributions.likelihoods.gaussian import Gaussian
@@ -192,5 +193,9 @@ def test_its_bits_per_dimension_stand_where_those_of_other_models_do(tiny_diffus
 def test_limits_are_named():
     with pytest.raises(ConfigError, match=r"model.scoring.sigma_min: 80 is not above 0 and below .*sigma_max=80.0"):
         Bound(sigma_min=80)
+    with pytest.raises(ConfigError, match=r"model.objective.sigma_min: 90 is not above 0 and below .*sigma_max=80.0"):
+        VariationalBound(sigma_min=90)
+    with pytest.raises(ConfigError, match=r"noise_levels.sigma_min: 90 is not above 0 and below .*sigma_max=80.0"):
+        LogUniform(sigma_min=90)
     with pytest.raises(ConfigError, match=r"model.scoring.steps: 0 is below the limit of 1"):
         Flow(steps=0)

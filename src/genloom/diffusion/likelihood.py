@@ -51,7 +51,7 @@ class Scoring(Part, ABC):
         if not 0 < self.sigma_min < self.sigma_max < float("inf"):
             raise ConfigError(
                 f"model.scoring.sigma_min: {self.sigma_min} is not above 0 and below "
-                f"model.scoring.sigma_max={self.sigma_max}"
+                f"model.scoring.sigma_max={self.sigma_max}; 0.01 and 80 are usual"
             )
 
     @abstractmethod

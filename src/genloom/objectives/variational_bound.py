@@ -9,6 +9,7 @@ from genloom.batch import Given
 from genloom.diffusion.noise_levels import LogUniform
 from genloom.diffusion.process import Level
 from genloom.diffusion.weighting import Likelihood
+from genloom.errors import ConfigError
 from genloom.limits import Positive
 from genloom.objectives.denoising import Denoiser, Denoising
 from genloom.objectives.loss import Loss
@@ -23,11 +24,19 @@ class VariationalBound(Denoising):
     Args:
         sigma_min: the lowest σ/α.
         sigma_max: the highest σ/α, unless the process ends before.
+
+    Raises:
+        ConfigError: ``sigma_min`` is not below ``sigma_max``.
     """
 
     noise_levels: LogUniform
 
     def __init__(self, *, sigma_min: Positive = 0.01, sigma_max: Positive = 80.0) -> None:
+        if not 0 < sigma_min < sigma_max:
+            raise ConfigError(
+                f"model.objective.sigma_min: {sigma_min} is not above 0 and below "
+                f"model.objective.sigma_max={sigma_max}; 0.01 and 80 are usual"
+            )
         super().__init__(noise_levels=LogUniform(sigma_min=sigma_min, sigma_max=sigma_max), weighting=Likelihood())
 
     def forward(
