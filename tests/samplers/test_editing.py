@@ -32,7 +32,7 @@ CORRELATION = 0.8
 class Gaussian(Diffusion):
     """Two numbers of variance 1 that are correlated, whose denoiser is exact."""
 
-    def denoise(self, noised, level, given=None):
+    def denoise(self, noised, level, given=None, until=None):
         covariance = torch.tensor([[1, CORRELATION], [CORRELATION, 1]])
         alpha, sigma = level.alpha.flatten()[0], level.sigma.flatten()[0]
         left = torch.linalg.solve(alpha**2 * covariance + sigma**2 * torch.eye(2), noised.T).T
