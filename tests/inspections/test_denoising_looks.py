@@ -25,6 +25,7 @@ from genloom.judging.candidate import candidates_of
 from genloom.judging.judge import Judge
 from genloom.metrics.frechet import FrechetDistance
 from genloom.metrics.kernel import KernelDistance
+from genloom.models.abilities import Denoises
 from genloom.models.diffusion import Diffusion
 from genloom.samplers.dpm_solver import DpmSolver
 from genloom.samplers.heun import Heun
@@ -130,6 +131,15 @@ def test_what_cannot_be_guided_or_does_not_denoise_is_refused(tiny_diffusion, ti
     model.sampler = Truncated()
     with pytest.raises(CapabilityError, match="choose sampler=dpmsolver"):
         CallsSweep().picture(model, no_data)
+
+
+def test_a_model_that_denoises_what_only_others_draw_is_refused(guided, monkeypatch, tmp_path):
+    """As one of series is, which forecasts."""
+    monkeypatch.setattr(Diffusion, "abilities", frozenset({Denoises}))
+    for look in (DenoisingPath(), CallsSweep(), GuidanceSweep(), CallsCurve(Judge({}, {}, cache_dir=tmp_path))):
+        with pytest.raises(CapabilityError, match="it needs Sample; this model offers Denoise"):
+            look.check(guided)
+    ErrorsByNoise().check(guided)
 
 
 def test_points_are_scattered_in_a_panel_for_each_way(tiny_diffusion):

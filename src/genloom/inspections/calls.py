@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from genloom import randomness
 from genloom.contents.shown import Shown
 from genloom.data.base import InMemoryData
-from genloom.inspections.base import PictureLook, side_by_side
+from genloom.inspections.base import side_by_side
+from genloom.inspections.denoising import DenoisingLook
 from genloom.limits import Count
 from genloom.models.abilities import Denoises
 from genloom.samplers.dpm_solver import denoising_sampler_of
@@ -13,7 +14,7 @@ from genloom.samplers.dpm_solver import denoising_sampler_of
 CALLS = (1, 2, 4, 8, 16, 32)
 
 
-class CallsSweep(PictureLook):
+class CallsSweep(DenoisingLook):
     """A column is drawn in so many network calls by the model's sampler; a row is one noise.
 
     It costs as many calls as the columns have together, 63 unless said otherwise.
@@ -25,7 +26,6 @@ class CallsSweep(PictureLook):
     """
 
     name = "calls"
-    requires = Denoises
 
     def __init__(
         self, *, calls: Sequence[Count] = CALLS, num: Count | None = None, every_iterations: Count | None = None

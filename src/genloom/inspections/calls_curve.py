@@ -7,8 +7,8 @@ from genloom import figures
 from genloom.contents.shown import Shown
 from genloom.data.base import InMemoryData
 from genloom.errors import CapabilityError
-from genloom.inspections.base import PictureLook
 from genloom.inspections.calls import CALLS
+from genloom.inspections.denoising import DenoisingLook
 from genloom.judging.candidate import candidates_of
 from genloom.judging.judge import Judge
 from genloom.judging.metric import Metric
@@ -20,7 +20,7 @@ from genloom.samplers.dpm_solver import denoising_sampler_of
 from genloom.samplers.fitting import give
 
 
-class CallsCurve(PictureLook):
+class CallsCurve(DenoisingLook):
     """The Fréchet distance of samples to the training examples by the network calls that each took, beside that of as
     many held-out ones; the model's sampler draws.
 
@@ -34,7 +34,6 @@ class CallsCurve(PictureLook):
     """
 
     name = "calls_curve"
-    requires = Denoises
 
     def __init__(
         self, judge: Judge, *, calls: Sequence[Count] = CALLS, num: Count = 1000, every_iterations: Count | None = None

@@ -9,13 +9,14 @@ from genloom import randomness
 from genloom.contents.shown import Shown
 from genloom.data.base import InMemoryData
 from genloom.diffusion.process import Denoised, Level
-from genloom.inspections.base import PictureLook, side_by_side
+from genloom.inspections.base import side_by_side
+from genloom.inspections.denoising import DenoisingLook
 from genloom.limits import Count
 from genloom.models.abilities import Denoises
 from genloom.samplers.dpm_solver import denoising_sampler_of
 
 
-class DenoisingPath(PictureLook):
+class DenoisingPath(DenoisingLook):
     """A few samples on their way: a column is a level of noise, from noise on the left to content on the right; above
     the noised content, below the clean content that the model expects in it. The last of these are the samples.
 
@@ -30,7 +31,6 @@ class DenoisingPath(PictureLook):
     """
 
     name = "denoising_path"
-    requires = Denoises
 
     def __init__(self, *, num: Count | None = None, levels: Count = 9, every_iterations: Count | None = None) -> None:
         super().__init__(every_iterations=every_iterations)

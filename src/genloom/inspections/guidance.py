@@ -6,13 +6,14 @@ from dataclasses import replace
 from genloom import randomness
 from genloom.contents.shown import Shown
 from genloom.data.base import InMemoryData
-from genloom.inspections.base import PictureLook, side_by_side
+from genloom.inspections.base import side_by_side
+from genloom.inspections.denoising import DenoisingLook
 from genloom.limits import Count, NonNegative
 from genloom.models.abilities import Denoises, Model, checked
 from genloom.samplers.dpm_solver import denoising_sampler_of
 
 
-class GuidanceSweep(PictureLook):
+class GuidanceSweep(DenoisingLook):
     """A column has a guidance; a row is one noise and what its samples are given, the same in each column.
 
     Args:
@@ -22,7 +23,6 @@ class GuidanceSweep(PictureLook):
     """
 
     name = "guidance"
-    requires = Denoises
 
     def __init__(
         self,
@@ -39,6 +39,7 @@ class GuidanceSweep(PictureLook):
 
     def check(self, model: Model) -> None:
         """Refuse also a model that can't be guided."""
+        super().check(model)
         able = checked("it", Denoises, model)
         for guidance in self.guidances:
             replace(denoising_sampler_of(able), guidance=guidance).denoiser(able)
