@@ -121,6 +121,26 @@ def test_of_content_of_certain_values_it_is_a_probability(sigma_min):
             assert 0.01 < gap.mean() < 0.3
 
 
+def test_a_grey_level_has_its_share_among_all_of_them():
+    grey = ImageContent(1, 4, 4).alphabet
+    content = torch.tensor(grey, dtype=torch.float64).view(16, 1, 4, 4)
+    seen = {}
+
+    def denoise(noised, level):
+        seen["noise"] = (noised - level.alpha * content) / level.sigma
+        return Denoised(noised, torch.zeros_like(noised))
+
+    for sigma_min in (0.002, 0.01, 0.5):
+        way = Bound(sigma_min=sigma_min)
+        without = scored(way, RectifiedFlow(), content, denoise=denoise)
+        found = scored(way, RectifiedFlow(), content, denoise=denoise, alphabet=grey) - without
+        y = content + sigma_min * seen["noise"]
+        logits = -(y[..., None] - torch.tensor(grey, dtype=torch.float64)).square() / (2 * sigma_min**2)
+        share = logits.log_softmax(-1).flatten(0, -2)[torch.arange(256), torch.arange(256)]
+        density = torch.distributions.Normal(content, sigma_min).log_prob(y).flatten()
+        torch.testing.assert_close(found, (share - density).view(16, 16).sum(1), atol=1e-6, rtol=0)
+
+
 def test_the_objective_is_what_a_network_has_a_say_in_of_the_bound_in_nats(content):
     class Exact:
         process, prediction = RectifiedFlow(), V()

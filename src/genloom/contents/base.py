@@ -73,7 +73,7 @@ class Content(Condition, ABC):
 
     @property
     def alphabet(self) -> tuple[float, ...] | None:
-        """All that each encoded value can be; None where that is a continuum, or not the same of all."""
+        """All that each encoded value can be, ascending; None where that is a continuum, or not the same of all."""
         return None
 
     @property
