@@ -96,6 +96,7 @@ bench: $(STAMP) ## measure the speed against reference loops
 	@$(BIN)/python scripts/bench/throughput.py $(ARGS)
 	@$(BIN)/python scripts/bench/vae.py $(ARGS)
 	@$(BIN)/python scripts/bench/generation.py $(ARGS)
+	@$(BIN)/python scripts/bench/diffusion.py $(ARGS)
 	@$(BIN)/python scripts/bench/disk.py
 
 results-gan: $(STAMP) ## train all GANs of MNIST (hours), write docs/results/tables.md; set GENLOOM_DATA

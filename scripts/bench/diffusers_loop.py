@@ -2,7 +2,7 @@
 
 DIFFUSERS_ENV/bin/python scripts/bench/diffusers_loop.py train ITERATIONS BATCH_SIZE SEED IMAGES.npy
 DIFFUSERS_ENV/bin/python scripts/bench/diffusers_loop.py sample STEPS BATCH_SIZE SEED
-DIFFUSERS_ENV/bin/python scripts/bench/diffusers_loop.py save FOLDER
+DIFFUSERS_ENV/bin/python scripts/bench/diffusers_loop.py genloom STEPS BATCH_SIZE SEED     # which draws of it
 
 Training is that of its example train_unconditional.py: a data loader, accelerate, AdamW, clipped gradients, a cosine
 schedule. The network has the widths, the blocks and the attention of genloom's.
@@ -79,12 +79,42 @@ def sample(steps: int, batch_size: int, seed: int) -> float:
     return batch_size / (time.perf_counter() - start)
 
 
+def genloom(steps: int, batch_size: int, seed: int) -> float:
+    """Return images per second of genloom's DDIM by the same network, after a warm-up, up to 8-bit pixels."""
+    from genloom.contents.image import ImageContent
+    from genloom.diffusion.prediction import Noise
+    from genloom.diffusion.process import Linear
+    from genloom.models.diffusion import Diffusion
+    from genloom.networks.denoiser.diffusers import DiffusersUNet
+    from genloom.objectives.denoising import Denoising
+    from genloom.samplers.ddim import Ddim
+    from genloom.samplers.times import Trailing
+    from genloom.spec import Spec
+
+    torch.manual_seed(seed)
+    model = Diffusion(
+        Spec("bench", ImageContent(channels=1, height=32, width=32)),
+        network=lambda spec: DiffusersUNet(spec, config=network().config),
+        process=Linear(),
+        prediction=Noise(),
+        objective=Denoising(),
+        optimizer={},
+    ).eval()
+
+    def draw(steps: int) -> None:
+        batch = Ddim(steps=steps, times=Trailing()).draw(model, batch_size, rng=torch.Generator().manual_seed(seed))
+        model.spec.content.decode(batch.content)
+
+    draw(2)
+    start = time.perf_counter()
+    draw(steps)
+    return batch_size / (time.perf_counter() - start)
+
+
 if __name__ == "__main__":
     task, *arguments = sys.argv[1:]
-    if task == "save":
-        DDIMPipeline(network(), DDIMScheduler()).save_pretrained(arguments[0])
-    elif task == "train":
-        size = [int(each) for each in arguments[:3]]
+    size = [int(each) for each in arguments[:3]]
+    if task == "train":
         print(f"images/s {train(size[0], size[1], size[2], arguments[3])}")
     else:
-        print(f"images/s {sample(*map(int, arguments))}")
+        print(f"images/s {(genloom if task == 'genloom' else sample)(size[0], size[1], size[2])}")

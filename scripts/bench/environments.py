@@ -3,12 +3,15 @@
 Each sees the packages of the environment that makes it, torch above all, and holds what its program needs beside them.
 """
 
+import os
 import subprocess
 import sys
 import sysconfig
 from pathlib import Path
 
 import platformdirs
+
+import genloom
 
 
 def environment(package: str, module: str, given: str | None = None) -> Path | str:
@@ -48,5 +51,6 @@ def _failure(command: list[str]) -> str | None:
 def rate(python: Path, program: str, *arguments: object) -> float:
     """Return the last word that a program of this folder prints, a number: so many things per second."""
     command = [str(python), str(Path(__file__).parent / program), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    paths = {**os.environ, "PYTHONPATH": str(Path(genloom.__file__).parents[1])}  # where it is installed as a link, too
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=paths)
     return float(done.stdout.split()[-1])
