@@ -40,11 +40,11 @@ from genloom.samplers.base import Sampler
 from genloom.samplers.ddim import Ddim
 from genloom.samplers.denoising import DenoisingSampler
 from genloom.samplers.dpm_solver import DpmSolver
-from genloom.samplers.ensemble import Ensemble
+from genloom.samplers.ensemble import Ensemble, paths_of
 from genloom.samplers.euler import Euler
 from genloom.samplers.fitting import SAMPLERS, check, give, usual
 from genloom.samplers.heun import Heun
-from genloom.samplers.paths import Paths, paths_of
+from genloom.samplers.paths import Paths
 from genloom.samplers.plain import Plain
 from genloom.samplers.tokens import TextSampler, Tokens, stream
 from genloom.samplers.truncated import Truncated
@@ -235,6 +235,11 @@ def test_of_whole_futures_the_mean_the_quantiles_and_the_paths_are_those_of_the_
     assert told.paths.shape == (5, 4, 3, 1)
     assert torch.equal(told.mean, told.paths.mean(0)) and torch.equal(told.quantiles[0], told.paths.median(0).values)
     assert Paths().forecast(model, past).quantiles is not None  # by the model's own, slower draws
+    assert paths_of(model) == Ensemble()
+    model.sampler = Heun(steps=2)
+    assert paths_of(model) == Ensemble(by=Heun(steps=2))
+    model.sampler = Ensemble(num_paths=3)
+    assert paths_of(model) is model.sampler
 
 
 # Limits

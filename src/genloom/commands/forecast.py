@@ -16,7 +16,7 @@ from genloom.errors import ConfigError
 from genloom.models.abilities import Forecasts, checked
 from genloom.outlook import Forecast
 from genloom.printable import printable
-from genloom.samplers.paths import paths_of
+from genloom.samplers.ensemble import paths_of
 
 _OTHERWISE = "one trained with output@model.output=gaussian or quantiles gives more"
 

@@ -13,7 +13,7 @@ from genloom.inspections.base import PictureLook
 from genloom.limits import Count, Whole
 from genloom.models import abilities
 from genloom.outlook import Forecast
-from genloom.samplers.paths import paths_of
+from genloom.samplers.ensemble import paths_of
 
 
 class SeriesLook(PictureLook):

@@ -19,7 +19,7 @@ from genloom.judging.measuring import Held, Measurement
 from genloom.judging.metric import Direction, Score
 from genloom.limits import Count
 from genloom.models.abilities import Forecasts, Model
-from genloom.samplers.paths import paths_of
+from genloom.samplers.ensemble import paths_of
 
 _INTERVALS = (80, 90)  # percent
 

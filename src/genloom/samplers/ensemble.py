@@ -15,9 +15,9 @@ from genloom.distributions.outputs.base import Prediction
 from genloom.distributions.outputs.draws import Draws, drawn
 from genloom.errors import ConfigError
 from genloom.limits import Count, InsideShare
-from genloom.models.abilities import Simulates
+from genloom.models.abilities import Forecasts, Simulates, offers
 from genloom.outlook import LEVELS
-from genloom.samplers.base import Sampler
+from genloom.samplers.base import Sampler, sampler_of
 from genloom.samplers.dpm_solver import DpmSolver
 from genloom.samplers.paths import Paths
 from genloom.samplers.times import LogSnr
@@ -30,7 +30,7 @@ class Ensemble(Paths):
     Args:
         num_paths: draws of the future of each series, at least 2.
         levels: of the quantiles; ascending, within 0 and 1.
-        by: how each is drawn.
+        by: the sampler that draws each.
 
     Raises:
         ConfigError: a value is out of its limits.
@@ -74,3 +74,17 @@ class Ensemble(Paths):
     def draw(self, model: Simulates, num: int, *, rng: torch.Generator, given: Given | None = None) -> Batch:
         """Return one future for each of ``num`` histories."""
         return self.by.draw(self.checked(model), num, rng=rng, given=given)
+
+
+def paths_of(model: Forecasts) -> Paths:
+    """Return how the model's sampler tells the future; as is usual if it has none, and by draws if it draws futures.
+
+    Raises:
+        CapabilityError: the sampler tells none.
+    """
+    if not offers(model, Simulates):
+        return sampler_of(model, Paths, Paths(), does="tell the future of a series")
+    sampler = model.sampler
+    if isinstance(sampler, Sampler) and not isinstance(sampler, Paths):
+        return Ensemble(by=sampler)
+    return sampler_of(model, Paths, Ensemble(), does="tell the future of a series")

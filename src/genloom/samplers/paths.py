@@ -13,7 +13,7 @@ from genloom.errors import CapabilityError, ConfigError
 from genloom.limits import InsideShare, Whole
 from genloom.models.abilities import Forecasts
 from genloom.outlook import LEVELS, Forecast
-from genloom.samplers.base import Sampler, sampler_of
+from genloom.samplers.base import Sampler
 
 
 @dataclass(frozen=True)
@@ -90,12 +90,3 @@ class Paths(Sampler):
         if not prediction.has_quantiles:
             raise CapabilityError("sampler: Paths draws from a distribution, and this model gives a point")
         return model.generated(self.paths(prediction, 1, rng)[0], given)
-
-
-def paths_of(model: Forecasts) -> Paths:
-    """Return how the model's sampler tells the future; the usual levels if it has none.
-
-    Raises:
-        CapabilityError: the sampler tells none.
-    """
-    return sampler_of(model, Paths, Paths(), does="tell the future of a series")
