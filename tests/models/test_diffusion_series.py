@@ -113,6 +113,8 @@ def test_without_a_sampler_it_draws_by_itself_from_the_same_distribution(learned
 
 def test_at_first_it_is_the_best_denoiser_of_the_forecast_s_gaussian():
     model, batch = build(), windows(6, 0)
+    for parameter in model.denoiser.forecaster.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
     location, log_std = model.denoiser.forecaster(batch.given["history"]).unbind(-1)
     level = model.process.level(torch.tensor([0.4])).like(batch.content)
     noised = level.noised(batch.content, torch.randn(6, HORIZON, 1, generator=torch.Generator().manual_seed(0)))
