@@ -87,12 +87,7 @@ class Diffusion(Family):
         self.denoiser = network(self.latents.spec_of_codes(spec) if self.latents else spec).to(
             memory_format=torch.channels_last
         )
-        if not isinstance(prediction, self.denoiser.says):
-            says = self.denoiser.says.__name__
-            raise ConfigError(
-                f"model.prediction: {type(prediction).__name__} is not what model.network says, as "
-                f"{type(self.denoiser).__name__} says {says}; choose prediction@model.prediction={says.lower()}"
-            )
+        self.denoiser.check(prediction)
         if self.denoiser.found and (described := self.identity.get("model")):
             self.identity["model"] = {**described, "network": {**described["network"], **self.denoiser.found}}
         objective.check(prediction, self.denoiser)

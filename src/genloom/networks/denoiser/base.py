@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from genloom.batch import NOTHING, Given
 from genloom.diffusion.prediction import Prediction
 from genloom.diffusion.process import Level
+from genloom.errors import ConfigError
 from genloom.networks.embedders import MakeEmbedder, Told
 from genloom.spec import Spec
 
@@ -32,6 +33,19 @@ class DenoiserNetwork(nn.Module):
     conditions: tuple[str, ...] = ()
     found: Mapping[str, Any] = MappingProxyType({})
     jumps: bool = False
+
+    def check(self, prediction: Prediction) -> None:
+        """Refuse a prediction that it is not made for.
+
+        Raises:
+            ConfigError: naming what it says instead.
+        """
+        if not isinstance(prediction, self.says):
+            says = self.says.__name__
+            raise ConfigError(
+                f"model.prediction: {type(prediction).__name__} is not what model.network says, as "
+                f"{type(self).__name__} says {says}; choose prediction@model.prediction={says.lower()}"
+            )
 
     def forward(
         self,

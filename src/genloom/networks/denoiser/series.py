@@ -62,7 +62,11 @@ class SeriesDenoiser(DenoiserNetwork):
         self.last = zeroed(nn.Linear(width, horizon))
 
     def forward(
-        self, noised: Float[Tensor, "batch horizon channels"], level: Level, given: Given = NOTHING
+        self,
+        noised: Float[Tensor, "batch horizon channels"],
+        level: Level,
+        given: Given = NOTHING,
+        until: Level | None = None,
     ) -> Float[Tensor, "batch horizon channels"]:
         """Return the expected content."""
         mean, log_std = self.forecaster(_told(given)).unbind(-1)
