@@ -8,21 +8,10 @@ import pytest
 import torch
 from PIL import Image
 
+import nodes
 from genloom.contents.shown import Picture
 from genloom.runs import checkpoint
 
-MODEL = {
-    "_target_": "genloom.models.diffusion.Diffusion",
-    "network": {
-        "_target_": "genloom.networks.denoiser.dense.DenseDenoiser",
-        "_partial_": True,
-        "width": 16,
-        "blocks": 1,
-    },
-    "process": {"_target_": "genloom.diffusion.process.RectifiedFlow"},
-    "prediction": {"_target_": "genloom.diffusion.prediction.Velocity"},
-    "objective": {"_target_": "genloom.objectives.denoising.Denoising"},
-}
 HEUN = {"_target_": "genloom.samplers.heun.Heun", "steps": 4}
 
 
@@ -30,7 +19,13 @@ HEUN = {"_target_": "genloom.samplers.heun.Heun", "steps": 4}
 def trained(tiny_diffusion, tiny_data, fit, tmp_path) -> Path:
     """A checkpoint, in a folder with two pictures, ``pictures``, and a mask of their right half, ``mask.png``."""
     model = tiny_diffusion()
-    model.identity = {"model": MODEL, "data": {}, "sampler": HEUN, "metrics": None, "data_fingerprint": "none"}
+    model.identity = {
+        "model": nodes.diffusion(),
+        "data": {},
+        "sampler": HEUN,
+        "metrics": None,
+        "data_fingerprint": "none",
+    }
     fit(model, tiny_data, max_steps=2, plugins=[checkpoint.SafeCheckpointIO()]).save_checkpoint(tmp_path / "a.ckpt")
     (tmp_path / "pictures").mkdir()
     for number, picture in enumerate(tiny_data.split("test").content[:2]):
@@ -79,7 +74,13 @@ def test_what_cannot_be_is_refused_in_one_line(run, trained, arguments, message)
 
 def test_gaps_are_not_filled_by_a_model_that_is_told_a_column(run, tiny_diffusion, tiny_labelled, fit, tmp_path):
     model = tiny_diffusion(spec=tiny_labelled.describe())
-    model.identity = {"model": MODEL, "data": {}, "sampler": HEUN, "metrics": None, "data_fingerprint": "none"}
+    model.identity = {
+        "model": nodes.diffusion(),
+        "data": {},
+        "sampler": HEUN,
+        "metrics": None,
+        "data_fingerprint": "none",
+    }
     fit(model, tiny_labelled, max_steps=1, plugins=[checkpoint.SafeCheckpointIO()]).save_checkpoint(tmp_path / "a.ckpt")
     code, _, err = run("impute", "checkpoint=a.ckpt", "data.path=gaps.csv")
     assert code == 2 and err.startswith("error: checkpoint: a.ckpt is told label of a row before the others"), err

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+import nodes
 from genloom import randomness
 from genloom.batch import Batch
 from genloom.errors import CapabilityError, CheckpointError, ConfigError
@@ -18,19 +19,7 @@ AUTOENCODER = {
     "likelihood": {"_target_": "genloom.distributions.likelihoods.gaussian.LearnedGaussian", "_partial_": True},
     "objective": {"_target_": "genloom.objectives.vae.Elbo"},
 }
-DIFFUSION = {
-    "_target_": "genloom.models.diffusion.Diffusion",
-    "network": {
-        "_target_": "genloom.networks.denoiser.dense.DenseDenoiser",
-        "_partial_": True,
-        "width": 16,
-        "blocks": 1,
-    },
-    "process": {"_target_": "genloom.diffusion.process.RectifiedFlow"},
-    "prediction": {"_target_": "genloom.diffusion.prediction.Velocity"},
-    "objective": {"_target_": "genloom.objectives.denoising.Denoising"},
-    "first_stage": "somewhere.ckpt",
-}
+DIFFUSION = {**nodes.diffusion(), "first_stage": "somewhere.ckpt"}
 
 
 @pytest.fixture

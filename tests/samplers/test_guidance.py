@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+import nodes
 from genloom.batch import Given
 from genloom.contents.image import ImageContent
 from genloom.diffusion.prediction import Edm
@@ -19,18 +20,7 @@ from genloom.samplers.euler import Euler
 from genloom.samplers.guidance import denoised_by
 from genloom.samplers.heun import Heun
 
-GUIDE = {
-    "_target_": "genloom.models.diffusion.Diffusion",
-    "network": {
-        "_target_": "genloom.networks.denoiser.dense.DenseDenoiser",
-        "_partial_": True,
-        "width": 8,
-        "blocks": 1,
-    },
-    "process": {"_target_": "genloom.diffusion.process.VarianceExploding"},
-    "prediction": {"_target_": "genloom.diffusion.prediction.Edm"},
-    "objective": {"_target_": "genloom.objectives.denoising.Denoising"},
-}
+GUIDE = nodes.diffusion("VarianceExploding", "Edm", width=8)
 
 
 @pytest.fixture
