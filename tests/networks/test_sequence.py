@@ -13,6 +13,7 @@ from genloom.contents.text import TextContent
 from genloom.contents.vocabulary import Characters
 from genloom.distributions.outputs.real import Gaussian, Point, Quantiles
 from genloom.errors import ConfigError
+from genloom.networks.rotary import angles, rotate, rotation
 from genloom.networks.sequence.forecasting import (
     LastValue,
     Linear,
@@ -24,7 +25,7 @@ from genloom.networks.sequence.forecasting import (
 )
 from genloom.networks.sequence.language import Language
 from genloom.networks.sequence.recurrent import GRU, LSTM, RNN
-from genloom.networks.sequence.transformer import Transformer, normalise, rotate, rotation
+from genloom.networks.sequence.transformer import Transformer, normalise
 from genloom.spec import Spec
 
 TEXT = Spec("text", TextContent(6, Characters("abcdefg")))
@@ -135,14 +136,14 @@ def test_every_parameter_of_a_backbone_learns(build):
 
 
 def test_rotation_turns_pairs_by_angles_that_depend_on_the_distance_only():
-    by = rotation(50, 8)
+    by = rotation(angles(50, 8, 10_000.0))
     x = torch.randn(1, 1, 1, 2, 8).expand(1, 50, 1, 2, 8)  # the same two vectors at each position
     q, k = rotate(x, *by)[0, :, 0].double().unbind(1)
     scores = q @ k.T
     for shift in (1, 7):
         torch.testing.assert_close(scores[shift:, shift:], scores[:-shift, :-shift], atol=1e-5, rtol=0)
     assert (scores[0, 1:] - scores[0, :1]).abs().min() > 1e-3  # and on the distance they do depend
-    pair = rotate(torch.tensor([[1.0, 0.0]]).expand(1, 3, 1, 1, 2), *rotation(3, 2))[
+    pair = rotate(torch.tensor([[1.0, 0.0]]).expand(1, 3, 1, 1, 2), *rotation(angles(3, 2, 10_000.0)))[
         0, :, 0, 0
     ]  # dim 2: 1 radian a step
     expected = torch.tensor([[np.cos(t), np.sin(t)] for t in range(3)], dtype=torch.float32)
@@ -153,7 +154,7 @@ def test_rotation_turns_pairs_by_angles_that_depend_on_the_distance_only():
 def test_rotation_is_that_of_the_paper(dim):
     """Su et al., 2021, equation 15, with pairs as complex numbers: θ_i = 10000^(−2(i − 1)/d), i = 1 … d/2."""
     x = torch.randn(1, 30, 3, 2, dim)
-    turned = rotate(x, *rotation(30, dim)).double().numpy()
+    turned = rotate(x, *rotation(angles(30, dim, 10_000.0))).double().numpy()
     angles = np.arange(30)[:, None] * np.array([10_000 ** (-2 * (i - 1) / dim) for i in range(1, dim // 2 + 1)])
     pairs = x.double().numpy()[..., : dim // 2] + 1j * x.double().numpy()[..., dim // 2 :]
     expected = pairs * np.exp(1j * angles)[:, None, None]

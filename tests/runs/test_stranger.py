@@ -20,7 +20,7 @@ from genloom.data.base import InMemoryData
 from genloom.errors import CheckpointError
 from genloom.judging.judge import Judge
 from genloom.models.training.family import Family
-from genloom.networks.sequence.transformer import rotation
+from genloom.networks.rotary import angles
 from genloom.runs import checkpoint, loading, stranger
 
 DENSE = {"_target_": "genloom.networks.dense.DenseGenerator", "_partial_": True, "widths": [8]}
@@ -269,7 +269,7 @@ def test_a_model_is_no_larger_than_its_weights(
         lambda: torch.eye(10**6),
         lambda: torch.outer(torch.ones(2**16), torch.ones(2**16)),
         lambda: torch.ones(2**16).repeat(2**16),
-        lambda: rotation(10**7, 64),
+        lambda: angles(10**7, 64, 10_000.0),
         lambda: nn.Parameter(torch.ones(1).expand(10**12)).clone(),
     ],
 )
