@@ -155,9 +155,9 @@ def test_rotation_is_that_of_the_paper(dim):
     """Su et al., 2021, equation 15, with pairs as complex numbers: θ_i = 10000^(−2(i − 1)/d), i = 1 … d/2."""
     x = torch.randn(1, 30, 3, 2, dim)
     turned = rotate(x, *rotation(angles(30, dim, 10_000.0))).double().numpy()
-    angles = np.arange(30)[:, None] * np.array([10_000 ** (-2 * (i - 1) / dim) for i in range(1, dim // 2 + 1)])
+    theta = np.arange(30)[:, None] * np.array([10_000 ** (-2 * (i - 1) / dim) for i in range(1, dim // 2 + 1)])
     pairs = x.double().numpy()[..., : dim // 2] + 1j * x.double().numpy()[..., dim // 2 :]
-    expected = pairs * np.exp(1j * angles)[:, None, None]
+    expected = pairs * np.exp(1j * theta)[:, None, None]
     np.testing.assert_allclose(turned[..., : dim // 2] + 1j * turned[..., dim // 2 :], expected, atol=1e-5)
 
 
