@@ -57,6 +57,14 @@ def test_who_jumps_exactly_loses_nothing(process, wrong):
         assert loss < 1e-20
 
 
+def test_jumps_of_a_batch_are_of_all_lengths():
+    first, second = Shortcut().draw(400, RectifiedFlow(), torch.Generator().manual_seed(0))
+    lengths = (first.sigma - second.sigma).abs()
+    expected = 1 - (1 - torch.tensor([0.1, 0.5, 0.9])).square()  # of two uniform numbers
+    found = torch.stack([(lengths < length).float().mean() for length in (0.1, 0.5, 0.9)])
+    torch.testing.assert_close(found, expected, atol=0.07, rtol=0)
+
+
 def trained(objective, **network) -> Diffusion:
     torch.manual_seed(0)
     model = Diffusion(

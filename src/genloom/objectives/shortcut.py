@@ -1,5 +1,7 @@
 """What a diffusion model minimises that shall need few steps: its network learns to jump from level to level."""
 
+from dataclasses import replace
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -66,8 +68,9 @@ class Shortcut(Denoising):
             )
 
     def draw(self, num: int, process: Process, rng: torch.Generator) -> tuple[Level, ...]:
-        """Return two levels each."""
-        return self.noise_levels.draw(num, process, rng), self.noise_levels.draw(num, process, rng)
+        """Return two levels each; only the first are stratified, else all jumps of a batch were of one length."""
+        others = replace(self.noise_levels, stratified=False)
+        return self.noise_levels.draw(num, process, rng), others.draw(num, process, rng)
 
     def forward(
         self,
