@@ -1,12 +1,18 @@
 """Latent diffusion: a model of another's latents, which its checkpoint carries."""
 
+from dataclasses import replace
+from functools import partial
+
 import pytest
 import torch
 
 import nodes
 from genloom import randomness
-from genloom.batch import Batch
+from genloom.batch import Batch, Given
+from genloom.contents.label import LabelContent
 from genloom.errors import CapabilityError, CheckpointError, ConfigError
+from genloom.networks.conditioning import Concatenation
+from genloom.networks.denoiser.dense import DenseDenoiser
 from genloom.runs import loading
 from genloom.runs.checkpoint import SafeCheckpointIO
 
@@ -99,3 +105,18 @@ def test_what_is_known_of_the_latents_stays(first_stage, tiny_diffusion, tiny_da
     fit(model, tiny_data, max_steps=2)
     assert model.latents.mean.tolist() == [2.0] * 3
     assert model.latents.std.tolist() == [3.0] * 3
+
+
+def test_what_only_the_first_stage_is_told_is_drawn_for_it_and_never_dropped(tiny_vae, tiny_diffusion, tiny_spec):
+    spec = replace(tiny_spec, given={"label": LabelContent(("a", "b"))})
+    model = tiny_diffusion(
+        spec=spec,
+        first_stage=tiny_vae(spec=spec, conditioning=Concatenation),
+        network=partial(DenseDenoiser, width=16, blocks=1, conditions=()),
+    )
+    model.latents.std.fill_(1.0)
+    assert set(model.conditions) == {"label"}
+    assert model.sample(3, rng=torch.Generator().manual_seed(0)).content.shape == (3, 1, 4, 4)
+    batch = Batch(torch.zeros(2, 1, 4, 4), torch.arange(2), Given(label=torch.tensor([0, 1])))
+    dropped = Given(batch.given, dropped={"label": torch.tensor([True, True])})
+    assert torch.equal(model.codes(replace(batch, given=dropped)), model.codes(batch))

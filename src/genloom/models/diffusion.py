@@ -117,8 +117,9 @@ class Diffusion(Family):
 
     @property
     def conditions(self) -> Mapping[str, Condition]:
-        """Those of the data that the network is told."""
-        return {name: self.spec.given[name] for name in self.denoiser.conditions}
+        """Those of the data that the network is told, or the first stage."""
+        first = self.latents.model.conditions if self.latents else ()
+        return {name: self.spec.given[name] for name in dict.fromkeys((*self.denoiser.conditions, *first))}
 
     @property
     def carried(self) -> Mapping[str, Family]:

@@ -71,8 +71,9 @@ class FirstStage(nn.Module):
 
     def codes(self, batch: Batch) -> Float[Tensor, "batch dim"]:
         """Return the latents of examples, normalised."""
-        return (self.model.encode(batch)[self.name] - self.mean) / self.std
+        told = replace(batch, given=Given(batch.given))  # also of what the model of the latents is not told
+        return (self.model.encode(told)[self.name] - self.mean) / self.std
 
     def content(self, codes: Float[Tensor, "batch dim"], given: Given) -> Float[Tensor, "batch ..."]:
         """Return the content that normalised latents stand for."""
-        return self.model.decode({self.name: codes * self.std + self.mean}, given).content
+        return self.model.decode({self.name: codes * self.std + self.mean}, Given(given)).content
