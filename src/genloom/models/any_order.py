@@ -15,7 +15,6 @@ from genloom.models.abilities import Completes, Samples, Scores
 from genloom.models.completing import check_asked_later
 from genloom.models.training.averaging import average_of
 from genloom.models.training.family import Family
-from genloom.models.training.passes import Loaded
 from genloom.networks.table.variable_tokens import VariableTokens, padded
 from genloom.objectives.loss import Loss
 from genloom.precision import exact
@@ -84,12 +83,10 @@ class AnyOrder(Family):
 
     # Training
 
-    def training_step(self, batch: Loaded, batch_idx: int) -> None:
-        """One iteration."""
-        batch = self.taken_from(batch)
+    def iterate(self, batch: Batch) -> dict[str, Tensor]:
+        """Update the network."""
         parts = enumerate(batch.chunks(self.accumulation))
-        logged = self.step("network", ({"objective": self._loss(part, number)} for number, part in parts))
-        self.finish_iteration(logged, len(batch) * self.world_size)
+        return self.step("network", ({"objective": self._loss(part, number)} for number, part in parts))
 
     def _loss(self, batch: Batch, part: int) -> Loss:
         rng = self.rng("order", part, self.global_rank)

@@ -7,10 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from genloom.batch import Batch
 from genloom.errors import ConfigError
 from genloom.limits import Whole
 from genloom.models.training.family import Family, OptimizerFactory
-from genloom.models.training.passes import Loaded, as_batch
+from genloom.models.training.passes import Loaded
 from genloom.objectives.loss import Loss
 from genloom.spec import Spec
 
@@ -72,10 +73,12 @@ class ClosedForm(Family):
         found = self.solution()
         self._solution = {name: found[name].to(parameter) for name, parameter in self.solved.named_parameters()}
 
-    def training_step(self, batch: Loaded, batch_idx: int) -> None:
-        """One iteration."""
-        logged = self.step("parameters", [{"distance": self._distance()}])
-        self.finish_iteration(logged, len(as_batch(batch)) * self.world_size)
+    def iterate(self, batch: Batch) -> dict[str, Tensor]:
+        """Move towards the solution."""
+        return self.step("parameters", [{"distance": self._distance()}])
+
+    def on_train_batch_end(self, outputs: Any, batch: Loaded, batch_idx: int) -> None:
+        """Stop where the solution is reached."""
         self.trainer.should_stop = self._arrived
 
     def _distance(self) -> Loss:

@@ -24,7 +24,7 @@ from genloom.models.abilities import Completes, Conditions, Denoises, Forecasts,
 from genloom.models.first_stage import FirstStage
 from genloom.models.training.averaging import average_of
 from genloom.models.training.family import Family, frozen
-from genloom.models.training.passes import Loaded, Passes
+from genloom.models.training.passes import Passes
 from genloom.networks.denoiser.base import DenoiserNetwork
 from genloom.objectives.denoising import Denoising
 from genloom.objectives.loss import Loss
@@ -150,12 +150,10 @@ class Diffusion(Family):
         if self.latents:
             self.latents.fit(Passes(self.trainer, self.spec, "train"))
 
-    def training_step(self, batch: Loaded, batch_idx: int) -> None:
-        """One iteration."""
-        batch = self.taken_from(batch)
+    def iterate(self, batch: Batch) -> dict[str, Tensor]:
+        """Update the denoiser."""
         parts = enumerate(batch.chunks(self.accumulation))
-        logged = self.step("denoiser", ({"objective": self._loss(part, number)} for number, part in parts))
-        self.finish_iteration(logged, len(batch) * self.world_size)
+        return self.step("denoiser", ({"objective": self._loss(part, number)} for number, part in parts))
 
     def _loss(self, batch: Batch, part: int) -> Loss:
         # ranks may differ by one example; of fewer numbers than are drawn, all but the last sixteen are the same

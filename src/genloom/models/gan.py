@@ -25,7 +25,6 @@ from genloom.models.from_latents import FromFixedLatents
 from genloom.models.gan_parts import check_parts
 from genloom.models.training.averaging import average_of
 from genloom.models.training.family import Family, frozen
-from genloom.models.training.passes import Loaded
 from genloom.networks.base import Critique, Discriminator, Generator, Truncating
 from genloom.networks.gan.augmentation import Augmentation
 from genloom.networks.gan.spectral import normalise_spectrally
@@ -166,9 +165,8 @@ class GAN(FromFixedLatents, Family):
                 f"data.batch_size={max(1, size // pack) * pack}"
             )
 
-    def training_step(self, batch: Loaded, batch_idx: int) -> None:
-        """One iteration."""
-        batch = self.taken_from(batch)
+    def iterate(self, batch: Batch) -> dict[str, Tensor]:
+        """Update the discriminator as often as is wanted, then the generator."""
         if self.asking is not None:
             batch = self.asking.ask(batch, self.rng("asking", self.global_rank))
         batches = [self._whole_packs(part) for part in batch.chunks(self.batches_per_iteration)]
@@ -183,7 +181,7 @@ class GAN(FromFixedLatents, Family):
             logged |= self._after_discriminator_update(sum(len(real) for real in own))
         with frozen(self.discriminator):
             logged |= self.step("generator", self._losses("generator", batches[-self.accumulation :], draws, 0))
-        self.finish_iteration(logged, len(batch) * self.world_size)
+        return logged
 
     def _whole_packs(self, batch: Batch) -> Batch:
         """Return the batch without the last examples that are no whole pack."""

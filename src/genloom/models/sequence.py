@@ -23,7 +23,7 @@ from genloom.models.closed_form import ClosedForm
 from genloom.models.model import GenerativeModel
 from genloom.models.training.averaging import average_of
 from genloom.models.training.family import Family
-from genloom.models.training.passes import Loaded, Passes
+from genloom.models.training.passes import Passes
 from genloom.networks.sequence.base import ClosedFormNetwork, SeriesNetwork, TextNetwork
 from genloom.networks.sequence.continuation import Choose, generate
 from genloom.objectives.loss import Loss
@@ -193,12 +193,10 @@ class SequenceModel(Predictor, Family):
         """The network's average."""
         return {} if self.ema_half_life_examples is None else {"network": (self.network_ema, self.network)}
 
-    def training_step(self, batch: Loaded, batch_idx: int) -> None:
-        """One iteration."""
-        batch = self.taken_from(batch)
+    def iterate(self, batch: Batch) -> dict[str, Tensor]:
+        """Update the network."""
         parts = batch.chunks(self.accumulation)
-        logged = self.step("network", ({"objective": self._loss(part)} for part in parts))
-        self.finish_iteration(logged, len(batch) * self.world_size)
+        return self.step("network", ({"objective": self._loss(part)} for part in parts))
 
     def _loss(self, batch: Batch) -> Loss:
         return self.objective(self.prediction(self.network, batch), batch)

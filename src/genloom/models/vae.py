@@ -20,7 +20,7 @@ from genloom.models.autoencoder import Autoencoder
 from genloom.models.from_latents import FromLatents
 from genloom.models.training.averaging import average_of
 from genloom.models.training.family import Family, frozen
-from genloom.models.training.passes import Loaded, Passes
+from genloom.models.training.passes import Passes
 from genloom.networks.base import Decoder, Encoder
 from genloom.networks.conditioning import Conditioning
 from genloom.objectives.loss import Loss
@@ -138,16 +138,14 @@ class VAE(FromLatents, Family):
 
     # Training
 
-    def training_step(self, batch: Loaded, batch_idx: int) -> None:
-        """One iteration."""
-        batch = self.taken_from(batch)
+    def iterate(self, batch: Batch) -> dict[str, Tensor]:
+        """Update what is awake."""
         first, *also = self._awake
         loss = self._loss if first == "autoencoder" else self._loss_apart
         losses = ({"objective": loss(part, number)} for number, part in enumerate(batch.chunks(self.accumulation)))
         at_rest = [module for player, module in self.players().items() if player not in (first, *also)]
         with frozen(*at_rest):
-            logged = self.step(first, losses, also=also)
-        self.finish_iteration(logged, len(batch) * self.world_size)
+            return self.step(first, losses, also=also)
 
     def _loss(self, batch: Batch, part: int) -> Loss:
         rng = self.rng("latent", part, self.global_rank)

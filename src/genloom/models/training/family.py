@@ -102,6 +102,17 @@ class Family(GenerativeModel):
     def players(self) -> dict[str, nn.Module]:
         """Return the modules that are trained, by the name of their optimizer."""
 
+    @abstractmethod
+    def iterate(self, batch: Batch) -> dict[str, Tensor]:
+        """Update the players by :meth:`step`, once in an iteration.
+
+        Args:
+            batch: the examples of :attr:`batches_per_iteration` batches, on the model's device.
+
+        Returns:
+            What is worth logging, as :meth:`step` returns it.
+        """
+
     @property
     def batches_per_iteration(self) -> int:
         """Batches of ``data.batch_size`` that one iteration consumes."""
@@ -194,6 +205,12 @@ class Family(GenerativeModel):
         self.has_started = True
         self.iteration = self.global_step
         randomness.seed_globally(self.seed, "global", self.iteration, self.global_rank)
+
+    def training_step(self, batch: Loaded, batch_idx: int) -> None:
+        """One iteration."""
+        batch = self.taken_from(batch)
+        logged = self.iterate(batch)
+        self.finish_iteration(logged, len(batch) * self.world_size)
 
     @property
     def drop_given(self) -> Mapping[str, float]:
