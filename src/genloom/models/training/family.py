@@ -28,6 +28,7 @@ from genloom.models.training.continuing import Settings, follow, settings_of
 from genloom.models.training.finite import Watch, not_finite
 from genloom.models.training.passes import Loaded, as_batch
 from genloom.objectives.loss import Loss
+from genloom.precision import exactly
 from genloom.spec import Spec
 
 OptimizerFactory = Callable[[Iterator[nn.Parameter]], Optimizer]
@@ -293,7 +294,10 @@ class Family(GenerativeModel):
                 self._watch.see(self.iteration, player, total.detach(), parts)
                 if not self._watch.is_behind or self.logs_now or self.iteration % 100 == 99:
                     self._watch.look(terms)
-                self.manual_backward(total / self.accumulation)
+                with exactly(
+                    total
+                ):  # a gradient is as precise as what it is of; autocast would round what stayed exact
+                    self.manual_backward(total / self.accumulation)
                 if self.logs_now:
                     logged[f"{player}/loss"] = total.detach()
                     for name, loss in named.items():
