@@ -122,3 +122,21 @@ def test_a_gpu_that_nothing_was_started_on_stays_so(monkeypatch) -> None:
         randomness.seed_globally(3, "x")
         assert torch.initial_seed() == randomness.key(3, "x")
     assert not gpus.started
+
+
+def numbers_of(*generators: torch.Generator) -> list[float]:
+    return [torch.rand((), generator=generator).item() for generator in generators]
+
+
+def test_generators_that_stay_draw_what_fresh_ones_do() -> None:
+    generators, cpu, seen = randomness.Generators(), torch.device("cpu"), set()
+    for iteration in (0, 1, 1, 7):
+        generators.begin(3, iteration)
+        latent, noise = (generators(3, name, iteration, 2, device=cpu) for name in ("latent", "noise"))
+        again = generators(3, "latent", iteration, 2, device=cpu)
+        seen.add((latent, noise, again))
+        fresh = [randomness.generator(3, name, iteration, 2) for name in ("latent", "noise", "latent")]
+        for _ in range(2):
+            assert numbers_of(latent, noise, again) == numbers_of(*fresh)
+    assert len(seen) == 1
+    assert numbers_of(generators(3, "latent", 8, 2, device=cpu)) == numbers_of(randomness.generator(3, "latent", 8, 2))

@@ -26,6 +26,11 @@ def device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def works_behind(place: torch.device) -> bool:
+    """Return whether a device works behind the program that drives it, so that who reads a number of it waits."""
+    return place.type != "cpu"
+
+
 def main_memory() -> int:
     """Return the bytes of the machine's main memory."""
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

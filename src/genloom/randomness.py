@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import random
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,6 +24,41 @@ def key(*names: int | str) -> int:
 def generator(*names: int | str, device: torch.device | str = "cpu") -> torch.Generator:
     """Return a fresh generator on ``device``, seeded by ``names``."""
     return torch.Generator(device=device).manual_seed(key(*names))
+
+
+class Generators:
+    """The generators of one iteration after another: those of :func:`generator`, and objects that stay.
+
+    What is captured in a CUDA graph goes on drawing from the objects that it was captured with, so these live as long
+    as this one does, and begin anew with each iteration. A name that is asked for again within an iteration has another
+    object with the same numbers.
+    """
+
+    def __init__(self) -> None:
+        self.iteration: int | None = None
+        self._kept: dict[
+            tuple[Any, ...], torch.Generator
+        ] = {}  # by device, what is drawn, and how often it was asked for
+        self._asked: dict[tuple[Any, ...], int] = {}  # how often in this iteration
+
+    def begin(self, seed: int, iteration: int) -> None:
+        """Seed all of them for an iteration."""
+        self.iteration = iteration
+        self._asked.clear()
+        for (_, purpose, *names, _), kept in self._kept.items():
+            kept.manual_seed(key(seed, purpose, iteration, *names))
+
+    def __call__(
+        self, seed: int, purpose: str, iteration: int, *names: int | str, device: torch.device
+    ) -> torch.Generator:
+        """Return what ``generator(seed, purpose, iteration, *names)`` would, on ``device``."""
+        if iteration != self.iteration:
+            self.begin(seed, iteration)
+        known = (device, purpose, *names)
+        self._asked[known] = again = self._asked.get(known, -1) + 1
+        if (*known, again) not in self._kept:
+            self._kept[*known, again] = generator(seed, purpose, iteration, *names, device=device)
+        return self._kept[*known, again]
 
 
 def permutation(num: int, *names: int | str) -> torch.Tensor:

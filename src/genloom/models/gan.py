@@ -235,7 +235,7 @@ class GAN(FromFixedLatents, Family):
             if player == "discriminator":
                 draw = replace(draw, content=draw.content.detach(), has_asked=None)
             rng = self.rng(player, update, part, self.global_rank)
-            game = Game(batch, draw, self._critic(rng), self.iteration, rng, self.discriminator.pack)
+            game = Game(batch, draw, self._critic(rng), self.iteration_told, rng, self.discriminator.pack)
             losses = {}
             for name, module in self.objective.items():
                 term = cast(GanTerm, module)

@@ -151,7 +151,7 @@ class VAE(FromLatents, Family):
         rng = self.rng("latent", part, self.global_rank)
         model = _Denoising(self.autoencoder, self.input_noise, rng) if self.input_noise else self.autoencoder
         num = self.spec.num_examples
-        return self.objective(model, batch, iteration=self.iteration, num_examples=num, rng=rng)
+        return self.objective(model, batch, iteration=self.iteration_told, num_examples=num, rng=rng)
 
     def _loss_apart(self, batch: Batch, part: int) -> Loss:
         return Loss(self.autoencoder.bottleneck.loss_apart(batch))

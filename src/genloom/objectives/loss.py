@@ -3,8 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
+
+#: Updates before this one: a number on the CPU; elsewhere a tensor that holds it there, so that what is computed of it
+#: is computed anew in each iteration, also where one was captured as a CUDA graph.
+Iteration = int | Int64[Tensor, ""]
 
 
 @dataclass

@@ -6,7 +6,7 @@ Notation: x content, z latent, q(z|x) posterior, p(z) prior, N examples of the d
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -16,7 +16,7 @@ from genloom.batch import Batch
 from genloom.bottlenecks.base import Inference
 from genloom.errors import ConfigError
 from genloom.limits import Count, NonNegative, Share, Whole
-from genloom.objectives.loss import Loss
+from genloom.objectives.loss import Iteration, Loss
 from genloom.part import Part
 
 
@@ -33,7 +33,7 @@ class LatentModel(Protocol):
         ...
 
 
-Weight = Callable[[int], float]  # of a term at an iteration
+Weight = Callable[[Any], float | Float[Tensor, ""]]  # of a term at an iteration
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Constant(Part):
 
     value: float = 1.0
 
-    def __call__(self, iteration: int) -> float:
+    def __call__(self, iteration: Iteration) -> float:
         """Return it."""
         return self.value
 
@@ -63,9 +63,9 @@ class LinearWarmup(Part):
     warmup_iterations: Whole
     value: float = 1.0
 
-    def __call__(self, iteration: int) -> float:
+    def __call__(self, iteration: Iteration) -> float | Float[Tensor, ""]:
         """Return the weight."""
-        return self.value * min(1.0, iteration / max(1, self.warmup_iterations))
+        return self.value * _at_most_one(iteration / max(1, self.warmup_iterations))
 
 
 @dataclass(frozen=True)
@@ -82,10 +82,14 @@ class CyclicalWarmup(Part):
     rising_share: Share = 0.5
     value: float = 1.0
 
-    def __call__(self, iteration: int) -> float:
+    def __call__(self, iteration: Iteration) -> float | Float[Tensor, ""]:
         """Return the weight."""
         progress = (iteration % self.cycle_iterations) / self.cycle_iterations
-        return self.value * min(1.0, progress / max(self.rising_share, 1e-9))
+        return self.value * _at_most_one(progress / max(self.rising_share, 1e-9))
+
+
+def _at_most_one(progress: float | Float[Tensor, ""]) -> float | Float[Tensor, ""]:
+    return progress.clamp(max=1.0) if isinstance(progress, Tensor) else min(1.0, progress)
 
 
 class VaeObjective(nn.Module):
@@ -100,14 +104,14 @@ class VaeObjective(nn.Module):
     needs_num_examples: bool = False
 
     def forward(
-        self, model: LatentModel, batch: Batch, *, iteration: int, num_examples: int | None, rng: torch.Generator
+        self, model: LatentModel, batch: Batch, *, iteration: Iteration, num_examples: int | None, rng: torch.Generator
     ) -> Loss:
         """Return the loss; its log-likelihoods and divergences in nats per example.
 
         Args:
             model: infers and scores.
             batch: of the data.
-            iteration: updates before this one.
+            iteration: updates before this one; on a GPU a tensor that holds them.
             num_examples: N; None if the spec does not say.
             rng: draws the latents.
         """
@@ -173,7 +177,7 @@ class Elbo(VaeObjective):
         self.k = _of_draws(k)
 
     def forward(
-        self, model: LatentModel, batch: Batch, *, iteration: int, num_examples: int | None, rng: torch.Generator
+        self, model: LatentModel, batch: Batch, *, iteration: Iteration, num_examples: int | None, rng: torch.Generator
     ) -> Loss:
         """Return the loss."""
         inference = model.infer(batch, self.k, rng)
@@ -184,7 +188,7 @@ class Elbo(VaeObjective):
         )
         divergence = per_unit.clamp_min(self.free_nats).sum() if self.free_nats else per_unit.sum()
         total = beta * divergence - log_likelihood.mean()
-        return _loss(inference, log_likelihood, total, lambda: {"beta": total.new_tensor(beta)})
+        return _loss(inference, log_likelihood, total, lambda: {"beta": torch.as_tensor(beta).to(total)})
 
 
 class Iwae(VaeObjective):
@@ -206,7 +210,7 @@ class Iwae(VaeObjective):
         self.stick_the_landing = stick_the_landing
 
     def forward(
-        self, model: LatentModel, batch: Batch, *, iteration: int, num_examples: int | None, rng: torch.Generator
+        self, model: LatentModel, batch: Batch, *, iteration: Iteration, num_examples: int | None, rng: torch.Generator
     ) -> Loss:
         """Return the negative bound."""
         inference = model.infer(batch, self.k, rng, detach_q=self.stick_the_landing)
@@ -239,7 +243,7 @@ class BetaTc(VaeObjective):
         self.gamma = gamma
 
     def forward(
-        self, model: LatentModel, batch: Batch, *, iteration: int, num_examples: int | None, rng: torch.Generator
+        self, model: LatentModel, batch: Batch, *, iteration: Iteration, num_examples: int | None, rng: torch.Generator
     ) -> Loss:
         """Return the loss."""
         assert num_examples is not None  # checked when the model was built
@@ -264,7 +268,7 @@ class BetaTc(VaeObjective):
         divergence = self.alpha * information + beta * correlation + self.gamma * dimension_wise
         total = divergence - log_likelihood.mean()
         parts = {"information": information, "total_correlation": correlation, "dimension_wise_kl": dimension_wise}
-        return _loss(inference, log_likelihood, total, lambda: {**parts, "beta": total.new_tensor(beta)})
+        return _loss(inference, log_likelihood, total, lambda: {**parts, "beta": torch.as_tensor(beta).to(total)})
 
 
 def stratified_log_weights(batch: int, num_examples: int) -> Float[Tensor, "batch batch"]:

@@ -3,7 +3,8 @@
 import copy
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 
 def average_of(source: nn.Module) -> nn.Module:
@@ -26,11 +27,22 @@ def share_of_new(examples: int, seen: int, half_life_examples: float) -> float:
 
 
 @torch.no_grad()
-def follow(average: nn.Module, source: nn.Module, share: float) -> None:
-    """Move an average towards its source: weights and floating-point statistics alike; counts are taken over."""
+def follow(average: nn.Module, source: nn.Module, share: float | Float[Tensor, ""]) -> None:
+    """Move an average towards its source: weights and floating-point statistics alike; counts are taken over.
+
+    Args:
+        average: what moves.
+        source: what it follows.
+        share: of the way; a tensor is read where it is.
+    """
     targets = [*average.parameters(), *(b for b in average.buffers() if b.is_floating_point())]
     sources = [*source.parameters(), *(b for b in source.buffers() if b.is_floating_point())]
-    torch._foreach_lerp_(targets, sources, share)  # pyright: ignore[reportPrivateImportUsage]
+    if isinstance(share, Tensor):  # by which PyTorch interpolates one after another only
+        ways = torch._foreach_sub(sources, targets)  # pyright: ignore[reportPrivateImportUsage]
+        torch._foreach_mul_(ways, share)  # pyright: ignore[reportPrivateImportUsage]
+        torch._foreach_add_(targets, ways)  # pyright: ignore[reportPrivateImportUsage]
+    else:
+        torch._foreach_lerp_(targets, sources, share)  # pyright: ignore[reportPrivateImportUsage]
     for to, origin in zip(average.buffers(), source.buffers(), strict=True):
         if not to.is_floating_point():
             to.copy_(origin)

@@ -8,7 +8,14 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 from genloom.errors import ConfigError
 
 Settings = list[dict[str, Any]]  # of each group of parameters
-_FOLLOWED = ("lr", "betas", "eps", "weight_decay")  # no state depends on these
+_FOLLOWED = ("lr", "betas", "eps", "weight_decay", "capturable")  # no state depends on these, but where its steps are
+
+
+def capturable(optimizer: Optimizer) -> None:
+    """Have an optimizer on a GPU keep there what it counts, and read its rates there, if it is one that can."""
+    for group in optimizer.param_groups:
+        if "capturable" in group:
+            group["capturable"] = True
 
 
 def settings_of(optimizer: Optimizer) -> Settings:
@@ -35,6 +42,10 @@ def follow(player: str, optimizer: Optimizer, settings: Settings, schedule: LRSc
                 f"{group['initial_lr']}; leave it, or start from the weights by init_from=… in place of resume=…"
             )
         group.update({name: value for name, value in wanted.items() if schedule is None or name != "lr"})
+        for parameter in group["params"] if group.get("capturable") else ():
+            state = optimizer.state.get(parameter, {})
+            if "step" in state:  # on the CPU, if the checkpoint is from there
+                state["step"] = state["step"].to(parameter.device)
     if isinstance(schedule, LambdaLR):
         schedule.base_lrs = [wanted["lr"] for wanted in settings]
         for group, base, factor in zip(optimizer.param_groups, schedule.base_lrs, schedule.lr_lambdas, strict=True):

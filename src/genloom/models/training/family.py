@@ -8,26 +8,28 @@ import functools
 import os
 import warnings
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, cast
 
 import torch
+from jaxtyping import Shaped
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from genloom import randomness
+from genloom import devices, randomness
 from genloom.batch import Batch, Given
 from genloom.errors import ConfigError, TrainingError
 from genloom.limits import Count, Positive, Share, Whole
 from genloom.models.model import GenerativeModel
 from genloom.models.training import averaging
 from genloom.models.training.averaging import share_of_new
-from genloom.models.training.continuing import Settings, follow, settings_of
+from genloom.models.training.continuing import Settings, capturable, follow, settings_of
 from genloom.models.training.finite import Watch, not_finite
+from genloom.models.training.numbers import Numbers, rates
 from genloom.models.training.passes import Loaded, as_batch
-from genloom.objectives.loss import Loss
+from genloom.objectives.loss import Iteration, Loss
 from genloom.precision import exactly
 from genloom.spec import Spec
 
@@ -96,6 +98,8 @@ class Family(GenerativeModel):
         self.has_started = False  # training, and what a checkpoint says of it is restored
         self.iteration = 0  # updates of the counted player before this batch
         self._watch = Watch(self.players, tuple(optimizer))
+        self._numbers = Numbers()
+        self._generators = randomness.Generators()
 
     # What a family says about its training
 
@@ -164,6 +168,9 @@ class Family(GenerativeModel):
             name: factory(parameter for parameter in players[name].parameters() if parameter.requires_grad)
             for name, factory in self._optimizer_factories.items()
         }
+        if self.device.type == "cuda":
+            for optimizer in optimizers.values():
+                capturable(optimizer)
         self._configured = [settings_of(optimizer) for optimizer in optimizers.values()]
         schedulers = self._schedulers or {}
         if not isinstance(schedulers, Mapping):
@@ -202,10 +209,33 @@ class Family(GenerativeModel):
         self._watch.check_finite(content, self.trainer.global_step)
 
     def on_train_batch_start(self, batch: Loaded, batch_idx: int) -> None:
-        """Key what draws from the global generators, dropout for one, by (seed, iteration, rank)."""
+        """Key what draws from the global generators, dropout for one, by (seed, iteration, rank); begin the iteration's
+        own generators, and write its numbers.
+        """
         self.has_started = True
         self.iteration = self.global_step
         randomness.seed_globally(self.seed, "global", self.iteration, self.global_rank)
+        self._generators.begin(self.seed, self.iteration)
+        self._numbers.write()
+
+    def number(
+        self, name: Hashable, now: Callable[[], float], dtype: torch.dtype = torch.float32
+    ) -> float | Shaped[Tensor, ""]:
+        """Return a number that is another in each iteration: on the CPU itself, elsewhere a tensor that holds it.
+
+        Args:
+            name: of the number; the same name is always of the same number.
+            now: returns what it is in this iteration.
+            dtype: of the tensor.
+        """
+        if devices.works_behind(self.device):
+            return self._numbers.held(name, now, self.device, dtype)
+        return now()
+
+    @property
+    def iteration_told(self) -> Iteration:
+        """What an objective is told of the number of this iteration."""
+        return cast(Iteration, self.number("iteration", lambda: self.iteration, torch.int64))
 
     def training_step(self, batch: Loaded, batch_idx: int) -> None:
         """One iteration."""
@@ -246,7 +276,7 @@ class Family(GenerativeModel):
 
     def rng(self, purpose: str, *names: int | str) -> torch.Generator:
         """Return this iteration's generator for ``purpose``, the same on every rank."""
-        return randomness.generator(self.seed, purpose, self.iteration, *names, device=self.device)
+        return self._generators(self.seed, purpose, self.iteration, *names, device=self.device)
 
     def mine(self, drawn: Tensor) -> Tensor:
         """Return this rank's rows of something drawn for the global batch."""
@@ -260,6 +290,15 @@ class Family(GenerativeModel):
     def resting(self, player: str) -> bool:
         """Whether the player's schedule has its rate at zero now, so that nothing it does would change it."""
         return all(group["lr"] == 0 for group in self._optimizer(player).param_groups)
+
+    def _rates(self, player: str, optimizer: Optimizer) -> Sequence[float | Tensor]:
+        """Return the rates of an optimizer's groups, on its device if it can read them there."""
+        groups = optimizer.param_groups
+        if not all(group.get("capturable") for group in groups):
+            return [group["lr"] for group in groups]
+        return [
+            self.number(("lr", player, place), lambda group=group: group["lr"]) for place, group in enumerate(groups)
+        ]
 
     def _optimizer(self, player: str) -> Any:
         optimizers, place = self.optimizers(), list(self._optimizer_factories).index(player)
@@ -313,11 +352,13 @@ class Family(GenerativeModel):
 
     def _update(self, player: str, optimizer: Any) -> None:
         try:
-            if player == self.counted_player:
-                optimizer.step()
-            else:  # the inner optimizer, so that Lightning does not count this update as a step
-                plugin = self.trainer.precision_plugin
-                plugin.optimizer_step(optimizer.optimizer, model=self, closure=lambda: None)  # pyright: ignore
+            inner = optimizer.optimizer
+            with rates(inner, self._rates(player, inner)):
+                if player == self.counted_player:
+                    optimizer.step()
+                else:  # the inner optimizer, so that Lightning does not count this update as a step
+                    plugin = self.trainer.precision_plugin
+                    plugin.optimizer_step(inner, model=self, closure=lambda: None)  # pyright: ignore
         except RuntimeError as error:  # a rate beyond single precision
             if "without overflow" not in str(error):
                 raise
@@ -331,20 +372,17 @@ class Family(GenerativeModel):
             return
         name = list(self._optimizer_factories)[self.trainer.optimizers.index(optimizer)]
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-        scale = self._gradient_scale(optimizer)
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        norm = self.gradient_norms[name] = nn.utils.get_total_norm(gradients) / self._gradient_scale(optimizer)
         if self.gradient_clip_norm is not None:
-            limit = self.gradient_clip_norm * scale
-            self.gradient_norms[name] = nn.utils.clip_grad_norm_(parameters, limit) / scale
-        else:
-            gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-            self.gradient_norms[name] = nn.utils.get_total_norm(gradients) / scale
+            nn.utils.clip_grads_with_norm_(parameters, self.gradient_clip_norm, norm)
 
-    def _gradient_scale(self, optimizer: Optimizer) -> float:
+    def _gradient_scale(self, optimizer: Optimizer) -> float | Tensor:
         """Return the factor that 16-mixed left on the gradients: fused optimizers divide by it themselves."""
         scaler = getattr(self.trainer.precision_plugin, "scaler", None)
         if scaler is None or not getattr(optimizer, "_step_supports_amp_scaling", False):
             return 1.0
-        return scaler.get_scale()
+        return scaler.scale(torch.ones((), device=self.device))  # get_scale() would wait for it
 
     def finish_iteration(self, logged: dict[str, Tensor], examples: int) -> None:
         """Average the weights, advance the schedules and log, once per iteration."""
@@ -368,7 +406,10 @@ class Family(GenerativeModel):
     def average_weights(self, examples: int) -> None:
         """Move each average towards its source, by so many examples."""
         if self.ema_half_life_examples is not None:
-            share = share_of_new(examples, (self.iteration + 1) * examples, self.ema_half_life_examples)
+            half_life = self.ema_half_life_examples
+            share = self.number(
+                ("average", examples), lambda: share_of_new(examples, (self.iteration + 1) * examples, half_life)
+            )
             for average, source in self.averaged().values():
                 averaging.follow(average, source, share)
 

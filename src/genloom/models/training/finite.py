@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from genloom import devices
 from genloom.errors import TrainingError
 
 
@@ -92,7 +93,7 @@ class Watch:
         Args:
             device: where they are trained.
         """
-        self.is_behind = device.type != "cpu"
+        self.is_behind = devices.works_behind(device)
         self._seen = []
         sizes = {name: largest_weight(player) for name, player in self._players().items()}
         self._at_start = {name: size.item() for name, size in sizes.items()}

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from genloom.batch import Batch, Given, Latent
 from genloom.limits import Count
 from genloom.networks.base import Critique
-from genloom.objectives.loss import Loss
+from genloom.objectives.loss import Iteration, Loss
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Game:
         real: real examples.
         fake: as many generated ones.
         critic: the discriminator, with any augmentation in front.
-        iteration: generator updates so far.
+        iteration: generator updates so far; on a GPU a tensor that holds them.
         rng: this turn's randomness.
         pack: neighbouring examples that have one score; the batch is whole packs.
     """
@@ -53,7 +53,7 @@ class Game:
     real: Batch
     fake: Draw
     critic: Callable[[Tensor, Given], Critique]
-    iteration: int
+    iteration: Iteration
     rng: torch.Generator
     pack: int = 1
 
