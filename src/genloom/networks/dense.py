@@ -19,6 +19,7 @@ from genloom.limits import Count, Counts, PartialShare, Positive
 from genloom.networks.base import Critique, Decoder, Discriminator, Encoder, Generator, Head, LatentProjection
 from genloom.networks.conditioning import ConditionedModule, Conditioning, Layers, Vector
 from genloom.networks.heads import Score
+from genloom.precision import exact
 from genloom.spec import Spec
 
 
@@ -89,7 +90,7 @@ class DenseGenerator(Generator):
     def forward(self, latent: Latent, given: Given = NOTHING) -> Float[Tensor, "batch ..."]:
         """Return content; images in [-1, 1]."""
         told = self.conditioning(given)
-        outputs = self.layers(self.conditioning.input(latent["z"], told), told)
+        outputs = exact(self.layers(self.conditioning.input(latent["z"], told), told))  # as Tanh explains
         if len(self.blocks) == 1 and not self.blocks[0].chosen:
             outputs = outputs.tanh() if self.blocks[0].bounded else outputs
         else:

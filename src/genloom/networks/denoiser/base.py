@@ -14,6 +14,7 @@ from genloom.diffusion.prediction import Prediction
 from genloom.diffusion.process import Level
 from genloom.errors import ConfigError
 from genloom.networks.embedders import MakeEmbedder, Told
+from genloom.precision import exactly
 from genloom.spec import Spec
 
 _Layer = TypeVar("_Layer", bound=nn.Module)
@@ -108,10 +109,12 @@ class Embedding(nn.Module):
         else:
             places = level.ratio.log().clamp(-10, 10).float()[:, None] / 4
         scaled = (places[:, :, None] * self.frequencies).flatten(1)
-        vector = self.level(torch.cat([scaled.sin(), scaled.cos()], dim=1))
-        for told in self.told.vectors(given):
-            vector = vector + told
-        return nn.functional.silu(self.last(nn.functional.silu(vector)))
+        vectors = self.told.vectors(given)
+        with exactly(scaled):  # as in Karras et al., 2022: neighbouring levels differ in less than 8 bits can tell
+            vector = self.level(torch.cat([scaled.sin(), scaled.cos()], dim=1))
+            for told in vectors:
+                vector = vector + told
+            return nn.functional.silu(self.last(nn.functional.silu(vector)))
 
 
 def zeroed(layer: _Layer) -> _Layer:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from genloom.batch import NOTHING, Given, Latent
 from genloom.limits import Count
-from genloom.networks.base import Discriminator, Generator, Head, LatentProjection, OfImages, Pyramid
+from genloom.networks.base import Discriminator, Generator, Head, LatentProjection, OfImages, Pyramid, Tanh
 from genloom.networks.conditioning import Conditioning, Layers
 from genloom.networks.heads import Score
 from genloom.spec import Spec
@@ -62,7 +62,7 @@ class DCGANGenerator(OfImages, Generator):
             layers += [self.conditioning.norm(width_in), nn.ReLU(inplace=True)]
             layers += [nn.ConvTranspose2d(width_in, width_out, 4, stride=2, padding=1, bias=False)]
         layers += [self.conditioning.norm(widths[-1]), nn.ReLU(inplace=True)]
-        layers += [nn.ConvTranspose2d(widths[-1], channels, 4, stride=2, padding=1), nn.Tanh()]
+        layers += [nn.ConvTranspose2d(widths[-1], channels, 4, stride=2, padding=1), Tanh()]
         self.layers = Layers(*layers)
         self.latent_dim = latent_dim
         self.apply(_initialise)

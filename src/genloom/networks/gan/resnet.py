@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from genloom.batch import NOTHING, Given, Latent
 from genloom.errors import ConfigError
 from genloom.limits import Count, Whole
-from genloom.networks.base import Discriminator, Generator, Head, LatentProjection, OfImages, Pyramid
+from genloom.networks.base import Discriminator, Generator, Head, LatentProjection, OfImages, Pyramid, Tanh
 from genloom.networks.conditioning import ConditionedModule, Conditioning, Layers, Vector
 from genloom.networks.gan.attention import SelfAttention
 from genloom.networks.heads import Score
@@ -92,7 +92,7 @@ class ResNetGenerator(OfImages, Generator):
         _check_attention("generator", attention_size, sizes[1:])
         self.blocks = Layers(*blocks)
         self.last = Layers(
-            self.conditioning.norm(widths[-1]), nn.ReLU(), nn.Conv2d(widths[-1], channels, 3, padding=1), nn.Tanh()
+            self.conditioning.norm(widths[-1]), nn.ReLU(), nn.Conv2d(widths[-1], channels, 3, padding=1), Tanh()
         )
         self.apply(_initialise)
 

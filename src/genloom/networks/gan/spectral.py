@@ -1,7 +1,19 @@
 """Spectral normalisation of any network."""
 
-from torch import nn
-from torch.nn.utils.parametrizations import spectral_norm
+from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvTransposeNd  # pyright: ignore[reportPrivateUsage]
+from torch.nn.utils.parametrizations import _SpectralNorm  # pyright: ignore[reportPrivateUsage]
+from torch.nn.utils.parametrize import register_parametrization
+
+from genloom.precision import exactly
+
+
+class _Normalised(_SpectralNorm):
+    """PyTorch's in single precision: a GPU's autocast would round the singular value, and so each weight's norm."""
+
+    def forward(self, weight: Tensor) -> Tensor:
+        with exactly(weight):
+            return super().forward(weight)
 
 
 def normalise_spectrally(network: nn.Module) -> None:
@@ -13,4 +25,5 @@ def normalise_spectrally(network: nn.Module) -> None:
     for module in list(network.modules()):
         weight = module._parameters.get("weight")
         if weight is not None and weight.ndim >= 2:
-            spectral_norm(module)
+            outputs = 1 if isinstance(module, _ConvTransposeNd) else 0  # the axis
+            register_parametrization(module, "weight", _Normalised(weight, dim=outputs))
