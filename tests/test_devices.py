@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from genloom.devices import device, peak_memory, reset_peak_memory
+from genloom.devices import device, free_memory, peak_memory, reset_peak_memory
 from genloom.errors import ConfigError
 from genloom.extractors.features import Pixels
 from genloom.precision import matrix_products
@@ -40,6 +40,14 @@ def test_the_memory_of_a_gpu_that_was_not_used_yet_is_forgotten_without_asking_i
     assert peak_memory(GPU) == 0
 
 
+def test_what_is_free_of_a_gpu_is_what_nobody_has_and_what_pytorch_keeps_for_what_comes(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda place: (1000, 8000))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda place: 70)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda place: 30)
+    assert free_memory(GPU) == 1040
+    assert free_memory(torch.device("cpu")) is None
+
+
 def test_auto_is_the_gpu_where_there_is_one(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert device("auto").type == device("cuda").type == "cuda"
@@ -57,6 +65,7 @@ def on(place: str) -> SimpleNamespace:
 
 def test_batches_are_in_page_locked_memory_where_a_gpu_takes_them(monkeypatch, tiny_data):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr("genloom.data.loading.free_memory", lambda place: 0)
     pinned = {}
     for place in ("cpu", "cuda:0"):
         tiny_data.trainer = on(place)

@@ -36,6 +36,14 @@ def main_memory() -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
+def free_memory(place: torch.device) -> int | None:
+    """Return the bytes that a program may still take of a GPU's memory; None of a device that works in main memory."""
+    if place.type != "cuda":
+        return None
+    kept = torch.cuda.memory_reserved(place) - torch.cuda.memory_allocated(place)  # by PyTorch, for what comes
+    return torch.cuda.mem_get_info(place)[0] + kept
+
+
 def reset_peak_memory(place: torch.device) -> None:
     """Forget how much memory was used so far, where the system can."""
     if place.type == "cuda":

@@ -47,6 +47,16 @@ class Examples:
         """Return the content at these places, in memory of its own."""
         return self.content.index_select(0, index)
 
+    def to(self: _Some, device: torch.device) -> _Some:
+        """Return these examples in the memory of a device."""
+        given = {name: values.to(device) for name, values in self.given.items()}
+        return type(self)(self.content.to(device), given, None if self.factors is None else self.factors.to(device))
+
+    @property
+    def num_bytes(self) -> int:
+        """How much memory they take."""
+        return sum(each.nbytes for each in (self.content, *self.given.values(), self.factors) if each is not None)
+
     def parts(self, size: int) -> Iterator[Shaped[Tensor, "part ..."]]:
         """Yield all content in its order, at most ``size`` examples at a time: for those that read it whole.
 
@@ -121,12 +131,29 @@ class Windows(Examples):
         return f"{type(self).__name__}({len(self)} of {self.past} + {self.length} out of {len(self.rows)} rows)"
 
     def __getitem__(self: _Some, index: slice | Tensor) -> _Some:
-        shared = {name: value for name, value in vars(self).items() if name not in _OF_ALL}
-        return type(self)(**(shared | {"starts": self.starts[index]}))  # pyright: ignore[reportAttributeAccessIssue]
+        assert isinstance(self, Windows)
+        columns: dict[str, Any] = {**self._columns, "starts": self.starts[index]}
+        return type(self)(**columns)
+
+    @property
+    def _columns(self) -> dict[str, Any]:
+        """All that makes these windows, by name: tensors, numbers, and None for what they lack."""
+        return {name: value for name, value in vars(self).items() if name not in _OF_ALL}
+
+    def to(self: _Some, device: torch.device) -> _Some:
+        """Return these windows, with all that they share, in the memory of a device."""
+        assert isinstance(self, Windows)
+        columns: dict[str, Any] = {k: v.to(device) if isinstance(v, Tensor) else v for k, v in self._columns.items()}
+        return type(self)(**columns)
+
+    @property
+    def num_bytes(self) -> int:
+        """How much memory the rows take, with what stands beside them."""
+        return sum(value.nbytes for value in self._columns.values() if isinstance(value, Tensor))
 
     def taken(self, index: Int[Tensor, " chosen"], rows: Tensor, first: int, num: int) -> Tensor:
         """Return ``num`` of ``rows`` for each window at ``index``, counted from row ``first`` of the window."""
-        return rows[self.starts[index].unsqueeze(1) + torch.arange(first, first + num)]
+        return rows[self.starts[index].unsqueeze(1) + torch.arange(first, first + num, device=index.device)]
 
     @cached_property
     def content(self) -> Shaped[Tensor, "num length ..."]:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -137,9 +164,7 @@ class Windows(Examples):
     def fingerprint(self) -> str:
         """sha256 of the rows, of what stands beside them, and of where the windows are."""
         digest = hashlib.sha256()
-        for name, value in sorted(vars(self).items()):
-            if name in _OF_ALL:
-                continue
+        for name, value in sorted(self._columns.items()):
             if isinstance(value, Tensor):
                 digest.update(f"{name} {value.dtype} {tuple(value.shape)};".encode())
                 digest.update(value.contiguous().numpy().data)
@@ -148,4 +173,4 @@ class Windows(Examples):
         return digest.hexdigest()
 
 
-_OF_ALL = ("content", "given", "factors", "fingerprint")  # not columns of windows
+_OF_ALL = ("content", "given", "factors", "fingerprint", "content_fingerprint")  # not columns of windows

@@ -7,7 +7,7 @@ without data, and ``asked`` if the command line can name it. A data set names it
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import torch
 from jaxtyping import Shaped
@@ -15,6 +15,9 @@ from torch import Tensor
 
 from genloom.errors import ConfigError
 from genloom.part import Part
+
+if TYPE_CHECKING:
+    from genloom.contents.base import Content  # which is one
 
 _Kind = TypeVar("_Kind", bound="Condition")
 
@@ -36,6 +39,13 @@ class Condition(Part, ABC):
         """Return ``content`` itself, for parts whose kind was checked to be this one."""
         assert isinstance(content, cls), f"{content} is no {cls.__name__}"
         return content
+
+    @property
+    def encoded(self) -> "Content | None":
+        """What examples are once they are encoded, where that takes so long that a loader encodes all of them before it
+        makes batches; None where it encodes each batch.
+        """
+        return None
 
     @property
     def names(self) -> tuple[str, ...]:

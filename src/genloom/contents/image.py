@@ -107,7 +107,9 @@ class ImageContent(Values):
         self, stored: UInt8[Tensor, "*batch channels height width"]
     ) -> Float[Tensor, "*batch channels height width"]:
         """Map 0..255 to [-1, 1]."""
-        return stored.to(torch.get_default_dtype()).div_(127.5).sub_(1.0)
+        content = stored.to(torch.get_default_dtype())
+        # by a number a GPU would not divide, but multiply with its rounded reciprocal: other last bits than on a CPU
+        return content.div_(content.new_full((), 127.5)).sub_(1.0)
 
     def decode(
         self, content: Float[Tensor, "*batch channels height width"]

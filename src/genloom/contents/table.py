@@ -22,6 +22,7 @@ from genloom.contents.levels import Levels
 from genloom.contents.partial import Partial
 from genloom.contents.shown import Picture
 from genloom.contents.transforms import Block
+from genloom.contents.vector import VectorContent
 from genloom.errors import ConfigError, DataError, reason
 from genloom.examples import Examples
 from genloom.part import Part
@@ -120,6 +121,11 @@ class TableContent(Values):
     def split(self, encoded: Tensor) -> Iterator[tuple[Column, Tensor]]:
         """Yield each column with its encoded values, of shape (…, width), out of those of all columns."""
         yield from zip(self.columns, encoded.split([column.width for column in self.columns], dim=-1), strict=True)
+
+    @property
+    def encoded(self) -> VectorContent:
+        """The encoded values."""
+        return VectorContent(*self.shape)
 
     def encode(self, stored: Float64[Tensor, "*batch columns"]) -> Float[Tensor, "*batch width"]:
         """Return the encoded values of all columns, one column after the other."""

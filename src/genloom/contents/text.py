@@ -50,7 +50,7 @@ class TextWindows(Windows):
         if self.origin is None:
             return None
         repeated = (self.origin - self.past - self.starts[index]) % self.length
-        return torch.arange(self.length) >= repeated.unsqueeze(1)
+        return torch.arange(self.length, device=index.device) >= repeated.unsqueeze(1)
 
     @property
     def text(self) -> Integer[Tensor, " covered"]:

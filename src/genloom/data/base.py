@@ -11,44 +11,27 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Literal
 
-import numpy as np
 import platformdirs
 import torch
 from pytorch_lightning import LightningDataModule
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from genloom.batch import Batch
 from genloom.contents.base import Content
 from genloom.contents.condition import Condition
 from genloom.contents.joint import joint
 from genloom.contents.label import LabelContent
+from genloom.data.loading import loader
 from genloom.data.order import EpochOrder, KeyedBatches
 from genloom.errors import ConfigError, DataError
 from genloom.examples import Examples
-from genloom.limits import Count, Whole
+from genloom.limits import Count, Share, Whole
 from genloom.part import Part
 from genloom.spec import Spec
 
 __all__ = ["Examples", "InMemoryData", "Split", "data_root"]
 
 Split = Literal["train", "val", "test"]
-
-
-class _Batched(Dataset[Batch]):
-    """Fetches a whole batch by one indexing operation."""
-
-    def __init__(self, examples: Examples, spec: Spec) -> None:
-        self.examples = examples
-        self.spec = spec
-
-    def __len__(self) -> int:
-        return len(self.examples)
-
-    def __getitem__(self, index: int) -> Batch:
-        return self.__getitems__(np.array([index]))
-
-    def __getitems__(self, indices: np.ndarray) -> Batch:
-        return self.spec.batch(self.examples, torch.from_numpy(indices))
 
 
 class InMemoryData(LightningDataModule, Part):
@@ -61,6 +44,8 @@ class InMemoryData(LightningDataModule, Part):
         name: what the data set is called in tables and file names.
         batch_size: examples of one update, over all devices.
         num_workers: loader processes; 0 is fastest for data in memory.
+        gpu_share: of a GPU's free memory, what the training examples may take to be kept there, where their batches are
+            gathered; 0 keeps them in main memory.
         seed: of the order; None visits the stored order.
         domain: what the examples are, for metrics that depend on it.
     """
@@ -73,15 +58,19 @@ class InMemoryData(LightningDataModule, Part):
         name: str,
         batch_size: Count = 64,
         num_workers: Whole = 0,
+        gpu_share: Share = 0.25,
         seed: Whole | None = 0,
         domain: str | None = None,
     ) -> None:
         super().__init__()
         if batch_size < 1:
             raise ConfigError(f"data.batch_size: {batch_size} is below the limit of 1")
+        if not 0 <= gpu_share <= 1:
+            raise ConfigError(f"data.gpu_share: {gpu_share} is not within 0 and 1")
         self.name: str = name  # pyright: ignore[reportIncompatibleVariableOverride]
         self.batch_size = batch_size
         self.num_workers = num_workers
+        self.gpu_share = gpu_share
         self.seed = seed
         self.domain = domain
         self._batches_per_iteration, self._continues_at = 1, (0, 0)
@@ -186,14 +175,9 @@ class InMemoryData(LightningDataModule, Part):
                 f"data.batch_size: {self.batch_size} gives batches of {smallest}; {world_size} devices need at least "
                 f"{world_size}, one example each"
             )
-        return DataLoader(
-            _Batched(examples, self.describe()),
-            batch_sampler=batches,  # pyright: ignore[reportArgumentType]  # an array of indices each
-            collate_fn=_whole,  # pyright: ignore[reportArgumentType]  # a batch is fetched whole
-            num_workers=self.num_workers,
-            persistent_workers=self.num_workers > 0,
-            pin_memory=trainer is not None and trainer.strategy.root_device.type == "cuda",
-        )
+        place = trainer.strategy.root_device if trainer else torch.device("cpu")
+        spec = self.describe()
+        return loader(examples, spec, batches, place=place, gpu_share=self.gpu_share, num_workers=self.num_workers)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Return the batch on ``device``; a GPU takes it from page-locked memory while the program goes on."""
@@ -208,16 +192,12 @@ class InMemoryData(LightningDataModule, Part):
         num = len(self.split("train"))
         if num < self.batch_size:
             raise DataError(f"{self.name}: {num} training examples are fewer than one batch; set data.batch_size={num}")
-        loader = self._loader("train", self.seed, self.batch_size * self._batches_per_iteration)
+        made = self._loader("train", self.seed, self.batch_size * self._batches_per_iteration)
         (epoch, seen), self._continues_at = self._continues_at, (0, 0)
-        batches: KeyedBatches = loader.batch_sampler  # pyright: ignore[reportAssignmentType]
-        batches.sampler.set_epoch(epoch + seen // len(loader))  # now: worker processes fetch ahead of Lightning's call
-        batches.skip = seen % len(loader)
-        return loader
-
-
-def _whole(batch: Batch) -> Batch:
-    return batch
+        batches: KeyedBatches = made.batch_sampler  # pyright: ignore[reportAssignmentType]
+        batches.sampler.set_epoch(epoch + seen // len(made))  # now: worker processes fetch ahead of Lightning's call
+        batches.skip = seen % len(made)
+        return made
 
 
 def data_root(root: str | os.PathLike[str] | None) -> Path:

@@ -9,7 +9,7 @@ from genloom.errors import ConfigError
 
 # where a run works, what it shows, where the data lies, whose digest is compared, what a network found in its folder
 _NO_MATTER = (
-    r"(run|resume|progress_bar|trust|logger|data\.(num_workers|root|path|name|storage|cache_dir|decoders)|"
+    r"(run|resume|progress_bar|trust|logger|data\.(num_workers|gpu_share|root|path|name|storage|cache_dir|decoders)|"
     r"callbacks\.\w+\.dirpath|model\.network\.(path|config|schedule))(\.|$)"
 )
 # what is read anew from the configuration; the rest is in the checkpoint, or decides what it has seen of the data

@@ -17,6 +17,7 @@ from genloom.contents.base import Values
 from genloom.contents.condition import as_list, dealt
 from genloom.contents.shown import Picture
 from genloom.contents.transforms import Block, Quantile, Standard, Transform
+from genloom.contents.vector import VectorContent
 from genloom.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -297,6 +298,11 @@ class CellCondition(Values):
     def stored_shape(self) -> tuple[()]:
         """``()``."""
         return ()
+
+    @property
+    def encoded(self) -> VectorContent:
+        """The encoded values."""
+        return VectorContent(self.column.width)
 
     def encode(self, stored: Float64[Tensor, "*batch"]) -> Float[Tensor, "*batch width"]:
         """Return what the column gives."""

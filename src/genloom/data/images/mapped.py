@@ -4,6 +4,7 @@ import contextlib
 import errno
 import hashlib
 import json
+import math
 import mmap
 import os
 import warnings
@@ -24,6 +25,7 @@ from genloom.errors import DataError, reason
 
 #: how files end that hold what was made of pictures in the same folder
 REDRAWN_END = ".redrawn"
+_READ = 1000  # pictures that are read at a time
 _DROPPED = 64 * 2**20  # bytes that are mapped by reading before the pages of the map are given back
 _AROUND = 2**16  # bytes that Linux maps at least where one of them is read
 
@@ -120,7 +122,7 @@ class StoredImages(Images):
         """The pixels: of neighbours in the file a part of the map, of others a copy in memory."""
         if isinstance(self.rows, range) and self.rows.step == 1:
             return self.file.pixels[self.rows.start : self.rows.stop]
-        return torch.cat([part.clone() for part in self.parts(1000)])
+        return torch.cat([part.clone() for part in self.parts(_READ)])
 
     def content_at(self, index: Int[Tensor, " chosen"]) -> UInt8[Tensor, "chosen channels height width"]:
         """Read the pictures at these places."""
@@ -133,6 +135,18 @@ class StoredImages(Images):
         """Read all in their order, ``size`` at a time."""
         for index in torch.arange(len(self)).split(size):
             yield self.content_at(index)
+
+    def to(self, device: torch.device) -> Images:
+        """Read all pictures into the memory of a device."""
+        pixels = torch.empty(self.shape, dtype=torch.uint8, device=device)
+        for place, part in zip(pixels.split(_READ), self.parts(_READ), strict=True):
+            place.copy_(part)
+        return Images(pixels, {name: values.to(device) for name, values in self.given.items()})
+
+    @property
+    def num_bytes(self) -> int:
+        """How much memory they would take."""
+        return math.prod(self.shape) + sum(values.nbytes for values in self.given.values())
 
     @cached_property
     def fingerprint(self) -> str:
