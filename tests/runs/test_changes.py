@@ -10,7 +10,7 @@ from genloom.runs.changes import changes, check
 
 BEFORE = {
     "seed": 0,
-    "data": {"_target_": "a.Data", "batch_size": 4, "num_workers": 0, "root": "x"},
+    "data": {"_target_": "a.Data", "batch_size": 4, "num_workers": 0, "gpu_share": 0.25, "root": "x"},
     "model": {
         "_target_": "a.Model",
         "width": 3,
@@ -39,6 +39,7 @@ REFUSED = {
 }  # fmt: skip
 NO_MATTER = {
     "data.num_workers": 2,
+    "data.gpu_share": 0.5,
     "data.root": "y",
     "callbacks.checkpoint.dirpath": "y",
     "run.dir": "y",
