@@ -333,9 +333,7 @@ class Family(GenerativeModel):
                 self._watch.see(self.iteration, player, total.detach(), parts)
                 if not self._watch.is_behind or self.logs_now or self.iteration % 100 == 99:
                     self._watch.look(terms)
-                with exactly(
-                    total
-                ):  # a gradient is as precise as what it is of; autocast would round what stayed exact
+                with exactly(total):  # autocast would round the gradients of what was exact
                     self.manual_backward(total / self.accumulation)
                 if self.logs_now:
                     logged[f"{player}/loss"] = total.detach()
