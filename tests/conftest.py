@@ -12,7 +12,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from genloom import cli
+from genloom import cli, devices
 from genloom.bottlenecks.gaussian import Gaussian
 from genloom.contents.image import ImageBatch, ImageContent
 from genloom.data.base import InMemoryData, Split
@@ -27,6 +27,7 @@ from genloom.extractors.features import Features, Pixels
 from genloom.judging.evidence import Evidence, View
 from genloom.models.diffusion import Diffusion
 from genloom.models.gan import GAN
+from genloom.models.training.capture import Capture
 from genloom.models.training.family import Family
 from genloom.models.vae import VAE
 from genloom.networks.denoiser.dense import DenseDenoiser
@@ -35,6 +36,7 @@ from genloom.objectives.denoising import Denoising
 from genloom.objectives.gan import NonSaturating
 from genloom.objectives.vae import Elbo
 from genloom.spec import Spec
+from graphs import RecordedGraph
 
 torch.set_num_threads(1)
 
@@ -235,3 +237,19 @@ def view() -> Callable[..., View]:
 def nothing() -> Evidence:
     """What metrics get that look at no further set."""
     return Evidence(ImageContent(1, 4, 4), {}, {})
+
+
+@pytest.fixture
+def replayed(monkeypatch: pytest.MonkeyPatch) -> list[Capture]:
+    """Have models captured on the CPU, and return the captures."""
+    made: list[Capture] = []
+
+    def capture(*parts: Any) -> Capture:
+        made.append(Capture(*parts))
+        return made[-1]
+
+    monkeypatch.setattr(devices, "works_behind", lambda place: True)
+    monkeypatch.setattr(devices, "captures", lambda place: True)
+    monkeypatch.setattr("genloom.models.training.family.Capture", capture)
+    monkeypatch.setattr("genloom.models.training.family.cuda_graphs", lambda: RecordedGraph)
+    return made

@@ -29,7 +29,6 @@ def train(
     seed: int = 0,
     *,
     fused: bool = True,
-    bf16: bool = False,
 ) -> float:
     """Train for ``iterations`` after the warm-up; return images per second.
 
@@ -39,8 +38,6 @@ def train(
         batch_size: examples of one update.
         seed: of the weights, the order and the latents.
         fused: use Adam's fused kernel.
-        bf16: networks compute in bfloat16, by autocast; losses, gradients of weights and weights are of single
-            precision.
     """
     torch.manual_seed(seed)
     _, channels, height, width = images.shape
@@ -52,10 +49,6 @@ def train(
     optimizer_d = torch.optim.Adam(discriminator.parameters(), lr=2e-4, betas=(0.5, 0.999), fused=fused)
     images = images.contiguous(memory_format=torch.channels_last)
 
-    def score(x: Tensor) -> Tensor:
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            return discriminator(x).score.float()
-
     order = torch.empty(0, dtype=torch.long)
     start = 0.0
     for step in range(WARMUP_ITERATIONS + iterations):
@@ -65,16 +58,15 @@ def train(
             order = torch.randperm(len(images))
         index, order = order[:batch_size], order[batch_size:]
         x = content.encode(images[index])
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            generated = generator({"z": torch.randn(batch_size, LATENT_DIM)})
+        generated = generator({"z": torch.randn(batch_size, LATENT_DIM)})
 
-        fake_score, real_score = score(generated.detach()), score(x)
+        fake_score, real_score = discriminator(generated.detach()).score, discriminator(x).score
         (F.softplus(-real_score).mean() + F.softplus(fake_score).mean()).backward()
         optimizer_d.step()
         optimizer_d.zero_grad()
 
         discriminator.requires_grad_(False)
-        F.softplus(-score(generated)).mean().backward()
+        F.softplus(-discriminator(generated).score).mean().backward()
         discriminator.requires_grad_(True)
         optimizer_g.step()
         optimizer_g.zero_grad()
@@ -91,15 +83,7 @@ if __name__ == "__main__":
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--fused", action=argparse.BooleanOptionalAction, default=True)
-    parser.add_argument("--bf16", action="store_true")
     arguments = parser.parse_args()
     pictures = resize(digits_28()[0][:, None], SIZE)
-    rate = train(
-        pictures,
-        arguments.iterations,
-        arguments.batch_size,
-        arguments.seed,
-        fused=arguments.fused,
-        bf16=arguments.bf16,
-    )
+    rate = train(pictures, arguments.iterations, arguments.batch_size, arguments.seed, fused=arguments.fused)
     print(f"{rate:.0f} images/s")

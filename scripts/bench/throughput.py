@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import bare_loop
 import survey_loop
@@ -37,8 +37,6 @@ from genloom.objectives.gan import NonSaturating
 
 HERE = Path(__file__).parent
 WARM_UP = 3
-HAS_BF16 = torch.cpu.get_capabilities().get("avx512_bf16", False)  # other processors compute it far more slowly
-Precision = Literal["32-true", "bf16-mixed"]
 os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK", None)  # Lightning's; it slows Adam, and no bare loop would have it
 
 
@@ -85,14 +83,7 @@ class Clock(Callback):
 
 
 def genloom(
-    images: torch.Tensor | Images,
-    iterations: int,
-    batch_size: int,
-    seed: int,
-    *,
-    ema: bool = False,
-    logging: bool = False,
-    bf16: bool = False,
+    images: torch.Tensor | Images, iterations: int, batch_size: int, seed: int, *, ema: bool, logging: bool
 ) -> float:
     """Return images per second of the family under Lightning."""
     data = Given(images, batch_size=batch_size, seed=seed)
@@ -107,20 +98,17 @@ def genloom(
         optimizer={"generator": adam, "discriminator": adam},
         seed=seed,
     )
-    return rate_of(model, data, iterations, logging=logging, precision="bf16-mixed" if bf16 else "32-true")
+    return rate_of(model, data, iterations, logging=logging)
 
 
 @contextlib.contextmanager
-def timed_trainer(
-    iterations: int, *, logging: bool = False, precision: Precision = "32-true"
-) -> Iterator[tuple[Trainer, Clock]]:
+def timed_trainer(iterations: int, *, logging: bool = False) -> Iterator[tuple[Trainer, Clock]]:
     """Yield a trainer as ``genloom train`` sets it up, and what times it after a warm-up."""
     clock = Clock()
     with tempfile.TemporaryDirectory() as folder:
         yield (
             Trainer(
                 accelerator="cpu",
-                precision=precision,
                 max_steps=WARM_UP + iterations,
                 max_epochs=-1,
                 log_every_n_steps=25 if logging else 10**9,
@@ -136,11 +124,9 @@ def timed_trainer(
         )
 
 
-def rate_of(
-    model: Family, data: InMemoryData, iterations: int, *, logging: bool = False, precision: Precision = "32-true"
-) -> float:
+def rate_of(model: Family, data: InMemoryData, iterations: int, *, logging: bool = False) -> float:
     """Return examples per second of training under Lightning."""
-    with timed_trainer(iterations, logging=logging, precision=precision) as (trainer, clock):
+    with timed_trainer(iterations, logging=logging) as (trainer, clock):
         trainer.fit(model, data)
     return clock.rate
 
@@ -166,15 +152,10 @@ def compare_throughput(pairs: int, iterations: int, batch_size: int) -> dict[str
     contenders = {
         "survey loop": lambda seed: survey_loop.train(small, iterations, batch_size, seed),
         "bare loop": lambda seed: bare_loop.train(large, iterations, batch_size, seed),
-        "genloom": lambda seed: genloom(large, iterations, batch_size, seed),
-        "genloom + EMA": lambda seed: genloom(large, iterations, batch_size, seed, ema=True),
+        "genloom": lambda seed: genloom(large, iterations, batch_size, seed, ema=False, logging=False),
+        "genloom + EMA": lambda seed: genloom(large, iterations, batch_size, seed, ema=True, logging=False),
         "genloom + EMA + log": lambda seed: genloom(large, iterations, batch_size, seed, ema=True, logging=True),
     }
-    if HAS_BF16:
-        contenders |= {
-            "bare loop, bf16": lambda seed: bare_loop.train(large, iterations, batch_size, seed, bf16=True),
-            "genloom, bf16": lambda seed: genloom(large, iterations, batch_size, seed, bf16=True),
-        }
     return in_turns(contenders, pairs)
 
 
@@ -205,17 +186,6 @@ def ratio(ours: list[float], theirs: list[float]) -> float:
     return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
 
 
-def _in_bf16(rates: dict[str, list[float]]) -> dict[str, float]:
-    """Return the ratios of what computes in bfloat16, where the processor does."""
-    if not HAS_BF16:
-        return {}
-    return {
-        "genloom / bare loop, both in bf16 (at least 0.95)": ratio(rates["genloom, bf16"], rates["bare loop, bf16"]),
-        "bf16 / single precision, genloom": ratio(rates["genloom, bf16"], rates["genloom"]),
-        "bf16 / single precision, bare loop": ratio(rates["bare loop, bf16"], rates["bare loop"]),
-    }
-
-
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -229,7 +199,6 @@ def main() -> None:
         "images_per_second": {name: statistics.median(values) for name, values in rates.items()},
         "genloom / survey loop (at least 1.25)": ratio(rates["genloom"], rates["survey loop"]),
         "genloom / bare loop (at least 0.97)": ratio(rates["genloom"], rates["bare loop"]),
-        **_in_bf16(rates),
         "with EMA / without": ratio(rates["genloom + EMA"], rates["genloom"]),
         "with EMA and log / with EMA": ratio(rates["genloom + EMA + log"], rates["genloom + EMA"]),
         "cpu_seconds_to_first_step": {name: statistics.median(values) for name, values in start.items()},

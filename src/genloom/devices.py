@@ -31,6 +31,11 @@ def works_behind(place: torch.device) -> bool:
     return place.type != "cpu"
 
 
+def captures(place: torch.device) -> bool:
+    """Return whether a device can be given many operations at once, as a graph."""
+    return place.type == "cuda"
+
+
 def main_memory() -> int:
     """Return the bytes of the machine's main memory."""
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

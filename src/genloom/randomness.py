@@ -41,6 +41,11 @@ class Generators:
         ] = {}  # by device, what is drawn, and how often it was asked for
         self._asked: dict[tuple[Any, ...], int] = {}  # how often in this iteration
 
+    @property
+    def kept(self) -> list[torch.Generator]:
+        """All that were asked for so far."""
+        return list(self._kept.values())
+
     def begin(self, seed: int, iteration: int) -> None:
         """Seed all of them for an iteration."""
         self.iteration = iteration

@@ -35,7 +35,7 @@ RANGES: dict[str, dict[str, str]] = {
 _NO_VALIDATION = "nothing is validated by Lightning's loop; use callbacks.evaluation.every_iterations=…"
 _BY_GENLOOM = "genloom sets it"
 _UNUSED: dict[str, dict[str, str]] = {
-    "pytorch_lightning.Trainer": {
+    "genloom.models.training.trainer.Trainer": {
         "accumulate_grad_batches": "use model.accumulation=…",
         "gradient_clip_val": "use model.gradient_clip_norm=…",
         "gradient_clip_algorithm": "gradients are clipped by their norm; use model.gradient_clip_norm=…",

@@ -5,7 +5,7 @@ the generator. The generator's last draw serves both players: the discriminator 
 update reuses its graph, so an iteration costs one forward pass of the generator per critic update.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -150,6 +150,12 @@ class GAN(FromFixedLatents, Family):
         return self.critic_iterations * self.accumulation
 
     # Training
+
+    @property
+    def iteration_kind(self) -> Hashable:
+        """What the family says, and which lazy terms are due."""
+        terms = (cast(GanTerm, term) for term in self.objective.values())
+        return super().iteration_kind, tuple(self.iteration % term.every_iterations == 0 for term in terms)
 
     def on_train_start(self) -> None:
         """Refuse also batches that are no whole packs.

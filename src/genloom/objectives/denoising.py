@@ -97,7 +97,7 @@ class Denoising(nn.Module):
         def by_level() -> dict[str, Tensor]:
             losses = weighted.detach().flatten(1).mean(1)
             part = self.noise_levels.parts(level, model.process, _PARTS)
-            means = {f"level_{each + 1}": losses[part == each].mean() for each in range(_PARTS)}
-            return {name: mean for name, mean in means.items() if mean.isfinite()}  # a part may have no example
+            within = {f"level_{each + 1}": part == each for each in range(_PARTS)}
+            return {name: (losses * mask).sum() / mask.sum() for name, mask in within.items()}  # NaN of no example
 
         return Loss(weighted.mean(), by_level)

@@ -15,23 +15,27 @@ from typing import Any, ClassVar, TypeVar, cast
 
 import torch
 from jaxtyping import Shaped
+from pytorch_lightning import Callback
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from genloom import devices, randomness
 from genloom.batch import Batch, Given
-from genloom.errors import ConfigError, TrainingError
+from genloom.errors import ConfigError, GenloomError, TrainingError
 from genloom.limits import Count, Positive, Share, Whole
 from genloom.models.model import GenerativeModel
 from genloom.models.training import averaging
 from genloom.models.training.averaging import share_of_new
+from genloom.models.training.capture import Capture, cuda_graphs
 from genloom.models.training.continuing import Settings, capturable, follow, settings_of
 from genloom.models.training.finite import Watch, not_finite
-from genloom.models.training.numbers import Numbers, rates
+from genloom.models.training.numbers import Numbers, rates, reads_rates
 from genloom.models.training.passes import Loaded, as_batch
 from genloom.objectives.loss import Iteration, Loss
 from genloom.precision import exactly
 from genloom.spec import Spec
+
+_WITHIN = ("on_before_backward", "on_after_backward", "on_before_optimizer_step")  # hooks that Lightning calls there
 
 OptimizerFactory = Callable[[Iterator[nn.Parameter]], Optimizer]
 SchedulerFactory = Callable[..., Any]
@@ -93,13 +97,14 @@ class Family(GenerativeModel):
         self._optimizer_factories = optimizer
         self._configured: list[Settings] = []  # of each optimizer, before its schedule and a checkpoint change them
         self._schedulers = scheduler
-        self.gradient_norms: dict[str, Tensor] = {}
         self.identity = dict(identity or {})
         self.has_started = False  # training, and what a checkpoint says of it is restored
         self.iteration = 0  # updates of the counted player before this batch
         self._watch = Watch(self.players, tuple(optimizer))
+        self._norms: dict[str, Tensor] = {}  # of gradients, before clipping
         self._numbers = Numbers()
         self._generators = randomness.Generators()
+        self._capture: Capture | None = None
 
     # What a family says about its training
 
@@ -196,6 +201,12 @@ class Family(GenerativeModel):
         ):
             follow(player, optimizer, settings, schedules.get(optimizer))
         self._watch.start(self.device)
+        self._capture = None
+        if devices.captures(self.device) and getattr(self.trainer, "capture", "auto") != "off":
+            if (why := self._why_not_captured()) is None:
+                self._capture = Capture(self._updated, lambda: self._generators.kept, cuda_graphs())
+            else:
+                print(f"no iterations are captured as CUDA graphs: {why}", flush=True)
 
     def on_train_end(self) -> None:
         """Look at what the last updates made, before anything is drawn or saved of it.
@@ -203,6 +214,7 @@ class Family(GenerativeModel):
         Raises:
             TrainingError: see :meth:`on_save_checkpoint`.
         """
+        self._capture, self._generators = None, randomness.Generators()  # neither of which can be copied with the model
         self._watch.look()
         states = [optimizer.state_dict() for optimizer in self.trainer.optimizers]
         content = {"state_dict": self.state_dict(), "optimizer_states": states}
@@ -217,6 +229,7 @@ class Family(GenerativeModel):
         randomness.seed_globally(self.seed, "global", self.iteration, self.global_rank)
         self._generators.begin(self.seed, self.iteration)
         self._numbers.write()
+        self._watch.begin(self.iteration)
 
     def number(
         self, name: Hashable, now: Callable[[], float], dtype: torch.dtype = torch.float32
@@ -238,10 +251,58 @@ class Family(GenerativeModel):
         return cast(Iteration, self.number("iteration", lambda: self.iteration, torch.int64))
 
     def training_step(self, batch: Loaded, batch_idx: int) -> None:
-        """One iteration."""
+        """One iteration.
+
+        Raises:
+            TrainingError: a loss is NaN or infinite. On a CPU it is raised before the update. Other devices would have
+                to be waited for, so there losses are read in an iteration that is logged, in every 100th, and
+                before anything is saved; the first that was not finite is named.
+        """
         batch = self.taken_from(batch)
+        try:
+            logged = self._updated(batch) if self._capture is None else self._capture(self.iteration_kind, batch)
+        except GenloomError:
+            raise
+        except Exception:
+            self._watch.look()  # what fails may do so because a loss before it was not finite
+            raise
+        if self.logs_now or self.iteration % Watch.between == Watch.between - 1:
+            self._watch.look()
+        self.finish_iteration(logged)
+
+    def _updated(self, batch: Batch) -> dict[str, Tensor]:
+        """Carry out what an iteration does on the device, and return what is worth logging."""
         logged = self.iterate(batch)
-        self.finish_iteration(logged, len(batch) * self.world_size)
+        self.average_weights(len(batch) * self.world_size)
+        return logged
+
+    def also(self, function: Callable[[], None]) -> None:
+        """Have a function called in this iteration, and whenever it is repeated without the rest of Python's part."""
+        if self._capture is None:
+            function()
+        else:
+            self._capture.also(function)
+
+    @property
+    def iteration_kind(self) -> Hashable:
+        """What decides which operations the updates of this iteration consist of, beside the form of its batch."""
+        players = {name: self._optimizer(name).optimizer for name in self._optimizer_factories}
+        rates = [rate for each in players.items() for rate in self._rates(*each) if not isinstance(rate, Tensor)]
+        return self.logs_now, tuple(self.resting(player) for player in players), tuple(rates)
+
+    def _why_not_captured(self) -> str | None:
+        if self.world_size > 1:
+            return "several processes train together"
+        if torch.is_anomaly_enabled():
+            return "trainer.detect_anomaly looks at every result"
+        for name, optimizer in zip(self._optimizer_factories, self.trainer.optimizers, strict=True):
+            if not (isinstance(optimizer, torch.optim.SGD) or reads_rates(optimizer)):
+                return f"optimizer.{name}: {type(optimizer).__name__} counts its updates in Python"
+        for callback in self.trainer.callbacks:  # pyright: ignore[reportAttributeAccessIssue]
+            for hook in _WITHIN:
+                if getattr(type(callback), hook, None) is not getattr(Callback, hook):
+                    return f"{type(callback).__name__}.{hook} is to be called within each"
+        return None
 
     @property
     def drop_given(self) -> Mapping[str, float]:
@@ -294,7 +355,7 @@ class Family(GenerativeModel):
     def _rates(self, player: str, optimizer: Optimizer) -> Sequence[float | Tensor]:
         """Return the rates of an optimizer's groups, on its device if it can read them there."""
         groups = optimizer.param_groups
-        if not all(group.get("capturable") for group in groups):
+        if not reads_rates(optimizer):
             return [group["lr"] for group in groups]
         return [
             self.number(("lr", player, place), lambda group=group: group["lr"]) for place, group in enumerate(groups)
@@ -317,52 +378,53 @@ class Family(GenerativeModel):
             What is worth logging; empty in an iteration that is not logged.
 
         Raises:
-            TrainingError: a loss is NaN or infinite. On a CPU it is raised before the update. Other devices would have
-                to be waited for, so there losses are read in an iteration that is logged, in every 100th, and
-                before anything is saved; the first that was not finite is named.
+            TrainingError: a loss is NaN or infinite; see :meth:`training_step`.
         """
         optimizers = {name: self._optimizer(name) for name in (player, *also)}
         for optimizer in optimizers.values():
             optimizer.zero_grad()
         logged: dict[str, Tensor] = {}
-        try:
-            for named in losses:
-                total = functools.reduce(torch.add, [loss.total for loss in named.values()])
-                parts = {name: loss.total.detach() for name, loss in named.items()}
-                terms = [loss.terms for loss in named.values()]
-                self._watch.see(self.iteration, player, total.detach(), parts)
-                if not self._watch.is_behind or self.logs_now or self.iteration % 100 == 99:
-                    self._watch.look(terms)
-                with exactly(total):  # autocast would round the gradients of what was exact
-                    self.manual_backward(total / self.accumulation)
-                if self.logs_now:
-                    logged[f"{player}/loss"] = total.detach()
-                    for name, loss in named.items():
-                        logged[f"{player}/{name}"] = loss.total.detach()
-                        logged.update({f"{player}/{term}": value.detach() for term, value in loss.terms().items()})
-            for name, optimizer in optimizers.items():
-                self._update(name, optimizer)
-        except Exception:
-            self._watch.look()  # what fails may do so because a loss before it was not finite
-            raise
-        self._watch.update((player, *also))
+        for named in losses:
+            total = functools.reduce(torch.add, [loss.total for loss in named.values()])
+            parts = {name: loss.total.detach() for name, loss in named.items()}
+
+            def terms(named: Mapping[str, Loss] = named) -> dict[str, Tensor]:
+                return {name: value.detach() for loss in named.values() for name, value in loss.terms().items()}
+
+            self._watch.see(player, total.detach(), parts, terms, self._row, self.also)
+            with exactly(total):  # a gradient is as precise as what it is of; autocast would round what stayed exact
+                self.manual_backward(total / self.accumulation)
+            if self.logs_now:
+                values = {"loss": total.detach(), **parts, **terms()}
+                logged.update({f"{player}/{name}": value for name, value in values.items()})
+        for name, optimizer in optimizers.items():
+            logged |= self._update(name, optimizer)
+        self._watch.update((player, *also), self.also)
         return logged
 
-    def _update(self, player: str, optimizer: Any) -> None:
+    def _update(self, player: str, optimizer: Any) -> dict[str, Tensor]:
+        inner = optimizer.optimizer  # Lightning's wrapper counts, which is not the device's part
         try:
-            inner = optimizer.optimizer
             with rates(inner, self._rates(player, inner)):
-                if player == self.counted_player:
-                    optimizer.step()
-                else:  # the inner optimizer, so that Lightning does not count this update as a step
-                    plugin = self.trainer.precision_plugin
-                    plugin.optimizer_step(inner, model=self, closure=lambda: None)  # pyright: ignore
+                self.trainer.precision_plugin.optimizer_step(inner, model=self, closure=lambda: None)  # pyright: ignore
         except RuntimeError as error:  # a rate beyond single precision
             if "without overflow" not in str(error):
                 raise
             raise TrainingError(
                 f"iteration {self.iteration}: the update of the {player} overflows; lower optimizer.{player}.lr"
             ) from error
+        if player == self.counted_player:
+            self.also(self._count)
+        norm = self._norms.pop(player, None)
+        return {f"{player}/gradient_norm": norm} if norm is not None and self.logs_now else {}
+
+    def _count(self) -> None:
+        progress = self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
+        progress.increment_ready()
+        progress.increment_completed()
+
+    def _row(self) -> Tensor:
+        return cast(Tensor, self.number("row", lambda: self.iteration % Watch.between, torch.int64))
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Clip, and remember the norm before clipping."""
@@ -371,7 +433,7 @@ class Family(GenerativeModel):
         name = list(self._optimizer_factories)[self.trainer.optimizers.index(optimizer)]
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-        norm = self.gradient_norms[name] = nn.utils.get_total_norm(gradients) / self._gradient_scale(optimizer)
+        norm = self._norms[name] = nn.utils.get_total_norm(gradients) / self._gradient_scale(optimizer)
         if self.gradient_clip_norm is not None:
             nn.utils.clip_grads_with_norm_(parameters, self.gradient_clip_norm, norm)
 
@@ -382,17 +444,17 @@ class Family(GenerativeModel):
             return 1.0
         return scaler.scale(torch.ones((), device=self.device))  # get_scale() would wait for it
 
-    def finish_iteration(self, logged: dict[str, Tensor], examples: int) -> None:
-        """Average the weights, advance the schedules and log, once per iteration."""
-        self.average_weights(examples)
+    def finish_iteration(self, logged: dict[str, Tensor]) -> None:
+        """Advance the schedules and log, once per iteration."""
         if schedules := self.lr_schedulers():
             with warnings.catch_warnings():  # a player at rest has a schedule that steps before its optimizer ever did
                 warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
                 for schedule in schedules if isinstance(schedules, list) else [schedules]:
                     schedule.step()  # pyright: ignore[reportCallIssue]
         if self.logs_now:
-            norms = {f"{name}/gradient_norm": norm for name, norm in self.gradient_norms.items()}
-            self.log_dict({f"train/{name}": value for name, value in (logged | norms).items()})
+            said = torch.stack([value.float() for value in logged.values()]).isnan().logical_not_().tolist()
+            values = zip(logged.items(), said, strict=True)
+            self.log_dict({f"train/{name}": value for (name, value), is_said in values if is_said})
 
     @property
     def logs_now(self) -> bool:

@@ -1,11 +1,12 @@
 """Values that are not finite: which they are, and which player's weights went astray."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from genloom import devices
@@ -51,25 +52,24 @@ class Seen:
     Args:
         iteration: when.
         player: whose loss it is.
-        total: the loss, a scalar that may still be under way on its device, like all that follow.
-        parts: what it is the sum of, by name.
+        parts: names of what it is the sum of.
         updated: the players of the update before it; none before the first.
-        sizes: by player, the largest weight when the loss was computed; none where they were not kept.
+        rows: where its values are, in the row of the iteration: the loss, its parts, and the largest weight of each
+            player at that time.
     """
 
     iteration: int
     player: str
-    total: Tensor
-    parts: Mapping[str, Tensor]
+    parts: Sequence[str]
     updated: Sequence[str]
-    sizes: Mapping[str, Tensor]
+    rows: Float[Tensor, "iterations values"]
 
 
 class Watch:
     """Remembers losses without waiting for them, whose update came last, and how large weights were: whom to blame.
 
     A GPU works behind the program that drives it, and whoever reads a number of it waits until it has caught up. So
-    there losses are kept as they are, and read now and then, all at once; a CPU is never behind.
+    there losses are written down as they come, and read now and then, all at once; a CPU is never behind.
 
     Args:
         players: returns what is trained, by the name of its optimizer.
@@ -77,14 +77,18 @@ class Watch:
     """
 
     astray = 100.0  # times what the largest weight was at the start, or times one: no training needs such weights
+    between = 100  # iterations that can be remembered
 
     def __init__(self, players: Callable[[], Mapping[str, nn.Module]], optimizers: Sequence[str]) -> None:
         self._players = players
         self._optimizers = optimizers
         self.updated: Sequence[str] = ()  # the players of this process's last update
         self.is_behind = False  # the device, behind this program
+        self._iteration = 0
+        self._turn = 0  # of the iteration, from loss to loss
         self._at_start: dict[str, float] = {}
         self._sizes: dict[str, Tensor] = {}
+        self._rows: dict[Hashable, Tensor] = {}
         self._seen: list[Seen] = []  # since losses were read last
 
     def start(self, device: torch.device) -> None:
@@ -94,49 +98,89 @@ class Watch:
             device: where they are trained.
         """
         self.is_behind = devices.works_behind(device)
-        self._seen = []
+        self._rows, self._seen = {}, []
         sizes = {name: largest_weight(player) for name, player in self._players().items()}
         self._at_start = {name: size.item() for name, size in sizes.items()}
         self._sizes = sizes if self.is_behind else {}
 
-    def see(self, iteration: int, player: str, total: Tensor, parts: Mapping[str, Tensor]) -> None:
-        """Remember a player's loss, detached, and what it is the sum of."""
-        self._seen.append(Seen(iteration, player, total, parts, self.updated, dict(self._sizes)))
+    def begin(self, iteration: int) -> None:
+        """Begin an iteration."""
+        self._iteration, self._turn = iteration, 0
 
-    def update(self, updated: Sequence[str]) -> None:
+    def see(
+        self,
+        player: str,
+        total: Float[Tensor, ""],
+        parts: Mapping[str, Float[Tensor, ""]],
+        terms: Callable[[], Mapping[str, Tensor]],
+        row: Callable[[], Int64[Tensor, ""]],
+        also: Callable[[Callable[[], None]], None],
+    ) -> None:
+        """Look at a player's loss, or write it down if the device is behind.
+
+        Args:
+            player: whose loss it is.
+            total: the loss, detached.
+            parts: what it is the sum of.
+            terms: what these consist of.
+            row: returns where to write, a tensor of the iteration modulo :attr:`between`.
+            also: has a function called whenever what the device does here is repeated.
+
+        Raises:
+            TrainingError: see :meth:`look`.
+        """
+        if not self.is_behind:
+            if not total.isfinite():
+                raise self._error(self._iteration, player, {**parts, **terms()}, self.updated, {})
+            return
+        line = torch.stack([value.to(total.dtype) for value in (total, *parts.values(), *self._sizes.values())])
+        key = (self._turn, player, *parts)
+        self._turn += 1
+        if key not in self._rows:
+            self._rows[key] = line.new_zeros(self.between, len(line))
+        rows = self._rows[key]
+        rows.index_copy_(0, row()[None], line[None])
+        also(lambda: self._seen.append(Seen(self._iteration, player, tuple(parts), self.updated, rows)))
+
+    def update(self, updated: Sequence[str], also: Callable[[Callable[[], None]], None]) -> None:
         """Remember who was just updated, and how large their weights are if the next updates could come before a look.
 
         Args:
             updated: names of players.
+            also: see :meth:`see`.
         """
-        self.updated = updated
-        if self.is_behind:
-            players = self._players()
-            self._sizes |= {name: largest_weight(players[name]) for name in updated}
+        for name in updated if self.is_behind else ():
+            self._sizes[name].copy_(largest_weight(self._players()[name]))
+        also(lambda: setattr(self, "updated", updated))
 
-    def look(self, terms: Sequence[Callable[[], Mapping[str, Tensor]]] = ()) -> None:
+    def look(self) -> None:
         """Stop at the first loss that is NaN or infinite among those that were not read yet; waits for all of them.
-
-        Args:
-            terms: of the last of them, if they can still be told.
 
         Raises:
             TrainingError: naming the iteration, the player, what is not finite, and whose update did it.
         """
         seen, self._seen = self._seen, []
-        if not seen:
-            return
-        good = torch.stack([each.total.isfinite() for each in seen])
-        if good.all():
-            return
-        first = seen[good.tolist().index(False)]
-        values = dict(first.parts)
-        for each in terms if first is seen[-1] else ():
-            values |= each()
+        read = {id(each.rows): each.rows for each in seen}
+        values = {key: rows.tolist() for key, rows in read.items()}
+        for each in seen:
+            total, *rest = values[id(each.rows)][each.iteration % self.between]
+            if not math.isfinite(total):
+                parts, sizes = rest[: len(each.parts)], rest[len(each.parts) :]
+                named = {name: torch.tensor(value) for name, value in zip(each.parts, parts, strict=True)}
+                kept = dict(zip(self._sizes, sizes, strict=True))
+                raise self._error(each.iteration, each.player, named, each.updated, kept)
+
+    def _error(
+        self,
+        iteration: int,
+        player: str,
+        values: Mapping[str, Tensor],
+        updated: Sequence[str],
+        sizes: Mapping[str, float],
+    ) -> TrainingError:
         bad = ", ".join(f"{name} is {value.item()}" for name, value in values.items() if not value.isfinite().all())
-        raise TrainingError(
-            f"iteration {first.iteration}: the {first.player}'s loss is not finite ({bad})" + self._blame(seen=first)
-        )
+        text = f"iteration {iteration}: the {player}'s loss is not finite ({bad})"
+        return TrainingError(text + self._blame(None, updated, sizes))
 
     def check_finite(self, content: Mapping[str, Any], iteration: int, also: Iterable[str] = ()) -> None:
         """Refuse what is not worth keeping.
@@ -157,25 +201,24 @@ class Watch:
             if first.startswith(f"optimizer_states.{place}."):
                 first, owner = first.replace(f"optimizer_states.{place}", f"optimizer.{player}", 1), player
         more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
-        raise TrainingError(f"iteration {iteration}: {first}{more} is not finite and not saved" + self._blame(owner))
+        raise TrainingError(
+            f"iteration {iteration}: {first}{more} is not finite and not saved" + self._blame(owner, self.updated, {})
+        )
 
-    def _blame(self, known: str | None = None, *, seen: Seen | None = None) -> str:
+    def _blame(self, known: str | None, updated: Sequence[str], sizes: Mapping[str, float]) -> str:
         """Return whose update did it and the remedy, as the end of a sentence.
 
         Args:
             known: who did it; else the one whose weights went astray most, else the last to be updated.
-            seen: the loss that was not finite; None to judge by the weights as they are now.
+            updated: who was, before what is not finite.
+            sizes: the largest weight of each player at that time; of who is not there, as it is now.
         """
-        updated = self.updated if seen is None else seen.updated
         if not updated:
             return "; no update came before it: look at the data and at the terms of model.objective"
-        kept = {} if seen is None else seen.sizes
-        found = {
-            name: kept[name] if name in kept else largest_weight(player) for name, player in self._players().items()
-        }
-        sizes = {name: size.nan_to_num(math.inf).item() for name, size in found.items()}
-        growth = {name: size / max(1.0, self._at_start.get(name, 1.0)) for name, size in sizes.items()}
+        now = {name: largest_weight(player).item() for name, player in self._players().items()}
+        found = {name: math.inf if math.isnan(size) else size for name, size in {**now, **sizes}.items()}
+        growth = {name: size / max(1.0, self._at_start.get(name, 1.0)) for name, size in found.items()}
         worst = max(growth, key=growth.__getitem__)
         culprit = known or (worst if growth[worst] > self.astray else updated[0])
-        size = f", whose weights reach {sizes[culprit]:.2g}" if growth[culprit] > self.astray else ""
+        size = f", whose weights reach {found[culprit]:.2g}" if growth[culprit] > self.astray else ""
         return f" after an update of the {culprit}{size}; lower optimizer.{culprit}.lr or set model.gradient_clip_norm"

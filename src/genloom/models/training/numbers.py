@@ -41,6 +41,11 @@ class Numbers:
             tensor.fill_(now())
 
 
+def reads_rates(optimizer: Optimizer) -> bool:
+    """Return whether an optimizer reads its rates where the weights are, and counts its updates there."""
+    return all(group.get("capturable") or group.get("fused") for group in optimizer.param_groups)
+
+
 @contextmanager
 def rates(optimizer: Optimizer, of_groups: Sequence[float | Tensor]) -> Iterator[None]:
     """Have an optimizer step at these rates, one of each group of its parameters; its schedule knows but its own."""
