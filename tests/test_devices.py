@@ -66,6 +66,7 @@ def on(place: str) -> SimpleNamespace:
 def test_batches_are_in_page_locked_memory_where_a_gpu_takes_them(monkeypatch, tiny_data):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr("genloom.data.loading.free_memory", lambda place: 0)
+    monkeypatch.setattr("genloom.data.loading.Gathered.is_encoded_on", lambda place, examples, spec: True)
     pinned = {}
     for place in ("cpu", "cuda:0"):
         tiny_data.trainer = on(place)

@@ -24,13 +24,14 @@ from genloom.data.images.base import ImageData
 from genloom.data.images.digits import Digits
 from genloom.data.images.folder import ImageFolder
 from genloom.data.images.stacked import Stacked
-from genloom.data.loading import CopiedAhead
+from genloom.data.loading import Batched, CopiedAhead, Gathered, encoded
 from genloom.data.order import EpochOrder, KeyedBatches
 from genloom.data.ring import Ring
 from genloom.data.series.series import Series
 from genloom.data.texts.text import FromCharacters, Text
 from genloom.data.turned import Turned
 from genloom.errors import ConfigError
+from genloom.examples import Windows
 
 META = torch.device("meta")
 
@@ -340,12 +341,21 @@ class Streams:
         return self.copies
 
 
+def copied_ahead(data: InMemoryData, monkeypatch: pytest.MonkeyPatch) -> CopiedAhead:
+    """Return the loader of a training on a GPU that has no room for the examples."""
+    monkeypatch.setattr(Gathered, "is_encoded_on", lambda place, examples, spec: True)
+    free(monkeypatch, 0)
+    data.trainer = training("cuda:0")
+    loader = data.train_dataloader()
+    assert isinstance(loader, CopiedAhead) and loader.pin_memory and loader.place == torch.device("cuda", 0)
+    loader.pin_memory = False
+    return loader
+
+
 def test_the_next_batch_is_copied_while_one_is_trained_on(monkeypatch):
     data = build("points")
-    plain = data.train_dataloader()
-    expected = [tensors(batch) for batch in plain]
-    ahead = CopiedAhead(plain.dataset, batch_sampler=plain.batch_sampler, collate_fn=plain.collate_fn)
-    ahead.place = torch.device("cuda", 0)
+    expected = [tensors(batch) for batch in data.train_dataloader()]
+    ahead = copied_ahead(data, monkeypatch)
     streams = Streams(monkeypatch, Batch)
     found = []
     for batch in ahead:
@@ -360,12 +370,33 @@ def test_the_next_batch_is_copied_while_one_is_trained_on(monkeypatch):
     ]
 
 
-def test_batches_of_what_has_no_room_on_a_gpu_are_copied_ahead(monkeypatch):
+def test_what_is_copied_is_pixels_of_8_bits(monkeypatch):
+    data = build("pictures with captions")
+    expected = list(data.train_dataloader())
+    ahead = copied_ahead(data, monkeypatch)
+    Streams(monkeypatch, Batch)
+    fetched = ahead.dataset[0]
+    assert (fetched.content.dtype, fetched.given["caption"].dtype) == (torch.uint8, torch.uint8)
+    found = list(ahead)
+    assert [type(batch) for batch in found] == [type(batch) for batch in expected]
+    assert alike(list(map(tensors, found)), list(map(tensors, expected)))
+
+
+def test_whether_a_gpu_can_encode_what_is_gathered_is_tried(data, tmp_path):
+    examples, spec = encoded(data.split("train"), data.describe())
+    is_window = isinstance(examples, Windows)
+    assert Gathered.is_encoded_on(META, examples, spec) is not is_window
+    if not is_window:
+        index = torch.arange(5)
+        some, whole = Gathered(examples, spec), Batched(examples, spec)
+        assert alike([tensors(some.arrived(some.__getitems__(index)))], [tensors(whole.__getitems__(index))])
+
+
+def test_what_a_gpu_cannot_encode_is_encoded_before_it_is_copied(monkeypatch):
     data = build("points")
-    data.trainer = training("cuda:0")
-    free(monkeypatch, 0)
-    loader = data.train_dataloader()
-    assert isinstance(loader, CopiedAhead) and loader.pin_memory and loader.place == torch.device("cuda", 0)
+    scale = torch.tensor([2.0, 3.0])
+    monkeypatch.setattr(VectorContent, "encode", lambda content, stored: stored * scale)
+    assert not Gathered.is_encoded_on(META, data.split("train"), data.describe())
 
 
 def test_an_order_on_a_gpu_is_copied_from_page_locked_memory_while_the_program_goes_on(monkeypatch):

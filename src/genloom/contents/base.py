@@ -89,12 +89,17 @@ class Content(Condition, ABC):
             index: places in them.
             conditions: the spec's, by name; those that the examples do not have are left out.
         """
-        given = {
-            name: condition.encode(examples.given[name].index_select(0, index))
-            for name, condition in conditions.items()
-            if name in examples.given
-        }
-        return self.batches(self.encode(examples.content_at(index)), index, Given(given))
+        return self.encode_batch(self.gathered(examples, index, conditions), conditions)
+
+    def gathered(self, examples: Examples, index: Int[Tensor, " chosen"], conditions: Mapping[str, Condition]) -> Batch:
+        """Return the examples at ``index``, with what they are given, as they are stored."""
+        given = {name: examples.given[name].index_select(0, index) for name in conditions if name in examples.given}
+        return Batch(examples.content_at(index), index, Given(given))
+
+    def encode_batch(self, stored: Batch, conditions: Mapping[str, Condition]) -> Batch:
+        """Return gathered examples as a model sees them, with what they are given."""
+        given = {name: conditions[name].encode(values) for name, values in stored.given.items()}
+        return self.batches(self.encode(stored.content), stored.index, Given(given))
 
     def asked(self, texts: Sequence[str], num: int, key: str) -> Shaped[Tensor, "num ..."]:
         """Return the examples of the named files in turn, as :meth:`read` reads them.

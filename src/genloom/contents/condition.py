@@ -54,7 +54,10 @@ class Condition(Part, ABC):
 
     @abstractmethod
     def encode(self, stored: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
-        """Return what a model sees of stored examples; leading axes stay, and so does the shape of a mere condition."""
+        """Return what a model sees of stored examples; leading axes stay, and so does the shape of a mere condition.
+
+        Examples may be on a GPU: a tensor that is made beside them is made on their device.
+        """
 
     @abstractmethod
     def decode(self, content: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:

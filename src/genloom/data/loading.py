@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from math import prod
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from genloom.batch import Batch
+from genloom.contents.base import Content
 from genloom.contents.condition import Condition
 from genloom.data.order import KeyedBatches
 from genloom.devices import free_memory, main_memory
@@ -21,6 +22,7 @@ from genloom.limits import Share, Whole
 from genloom.printable import in_bytes
 from genloom.spec import Spec
 
+_Kind = TypeVar("_Kind", bound=DataLoader[Batch])
 _log = logging.getLogger(__name__)
 _ENCODED = 10_000  # examples that are encoded at a time, in double precision
 _MOST_ENCODED = 1 / 4  # of main memory, that examples may take once they are encoded
@@ -41,31 +43,37 @@ def loader(
     """
     examples, spec = encoded(examples, spec)
     says = _log.warning if batches.rank == 0 else _log.debug
-    is_there = False
     if gpu_share > 0 and (free := free_memory(place)) is not None:
         moved = _moved(examples, spec, place, int(gpu_share * free))
-        if is_there := isinstance(moved, Examples):
+        if isinstance(moved, Examples):
             says(f"{spec.name}: the {len(moved):,} training examples are on {place} ({in_bytes(moved.num_bytes)})")
             if num_workers:
                 says(
                     f"data.num_workers: {num_workers} would make batches in main memory, and they are made on {place}; "
                     "leave it out, or set data.gpu_share=0"
                 )
-            examples, batches.place, num_workers = moved, place, 0
-        else:
-            says(f"{moved}; batches are made in main memory and copied")
-    ahead = place.type == "cuda" and not is_there
-    made = (CopiedAhead if ahead else DataLoader)(
-        Batched(examples, spec),
+            batches.place = place
+            return _loader(DataLoader, Batched(moved, spec), batches)
+        says(f"{moved}; batches are made in main memory and copied")
+    if place.type != "cuda":
+        return _loader(DataLoader, Batched(examples, spec), batches, num_workers=num_workers)
+    fetched = Gathered if Gathered.is_encoded_on(place, examples, spec) else Batched
+    ahead = _loader(CopiedAhead, fetched(examples, spec), batches, num_workers=num_workers, pin_memory=True)
+    ahead.place = place
+    return ahead
+
+
+def _loader(
+    kind: type[_Kind], fetched: "Batched", batches: KeyedBatches, *, num_workers: int = 0, pin_memory: bool = False
+) -> _Kind:
+    return kind(
+        fetched,
         batch_sampler=batches,  # pyright: ignore[reportArgumentType]  # indices of a whole batch each
         collate_fn=_whole,  # pyright: ignore[reportArgumentType]  # a batch is fetched whole
         num_workers=num_workers,
         persistent_workers=num_workers > 0,
-        pin_memory=ahead,
+        pin_memory=pin_memory,
     )
-    if isinstance(made, CopiedAhead):
-        made.place = place
-    return made
 
 
 def encoded(examples: Examples, spec: Spec) -> tuple[Examples, Spec]:
@@ -125,6 +133,33 @@ class Batched(Dataset[Batch]):
     def __getitems__(self, indices: np.ndarray | Tensor) -> Batch:
         return self.spec.batch(self.examples, torch.as_tensor(indices))
 
+    def arrived(self, fetched: Batch) -> Batch:
+        """Return what was fetched, once it is on the device that trains, as a model sees it."""
+        return fetched
+
+
+class Gathered(Batched):
+    """Fetches a whole batch as it is stored, to be encoded where it goes: pixels are a quarter as large."""
+
+    @classmethod
+    def is_encoded_on(cls, place: torch.device, examples: Examples, spec: Spec) -> bool:
+        """Whether these examples can be gathered here and encoded there."""
+        if type(spec.content).batch is not Content.batch:  # windows of rows that they share, say
+            return False
+        some = cls(examples, spec)
+        try:
+            some.arrived(some[0].to(place))
+        except RuntimeError:  # an encoding of the user's own with tensors of the CPU
+            return False
+        return True
+
+    def __getitems__(self, indices: np.ndarray | Tensor) -> Batch:
+        return self.spec.content.gathered(self.examples, torch.as_tensor(indices), self.spec.given)
+
+    def arrived(self, fetched: Batch) -> Batch:
+        """Encode it."""
+        return self.spec.content.encode_batch(fetched, self.spec.given)
+
 
 class CopiedAhead(DataLoader[Batch]):
     """Copies each batch to a GPU, by a stream of its own, while the one before is trained on.
@@ -133,6 +168,7 @@ class CopiedAhead(DataLoader[Batch]):
         place: the GPU.
     """
 
+    dataset: Batched  # pyright: ignore[reportIncompatibleVariableOverride]
     place: torch.device
 
     def __iter__(self) -> Iterator[Batch]:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -141,7 +177,8 @@ class CopiedAhead(DataLoader[Batch]):
         ahead: tuple[Batch, Any] | None = None
         for batch in super().__iter__():
             with torch.cuda.stream(stream):
-                begun = batch.to(self.place, non_blocking=True), stream.record_event()
+                batch = self.dataset.arrived(batch.to(self.place, non_blocking=True))
+                begun = batch, stream.record_event()
             if ahead is not None:
                 yield self._arrived(*ahead)
             ahead = begun
