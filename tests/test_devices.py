@@ -5,11 +5,13 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from pytorch_lightning import Callback
 
 from genloom.devices import device, free_memory, peak_memory, reset_peak_memory
 from genloom.errors import ConfigError
 from genloom.extractors.features import Pixels
-from genloom.precision import matrix_products
+from genloom.models.training.trainer import Trainer
+from genloom.precision import tf32
 
 GPU = torch.device("cuda", 0)
 
@@ -92,22 +94,42 @@ def test_a_training_on_the_cpu_does_not_look_for_a_gpu_at_each_step(monkeypatch,
     assert os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] == told
 
 
-class Asked(Pixels):
-    """Notes how matrix products are computed while it looks."""
+def allowed() -> tuple[bool, bool]:
+    """Return whether matrix products and convolutions may be computed by TF32."""
+    return torch.get_float32_matmul_precision() != "highest", torch.backends.cudnn.allow_tf32
 
-    seen = ""
+
+class Asked(Pixels):
+    """Notes how it may compute while it looks."""
+
+    seen = None
 
     def extract(self, images):
-        self.seen = torch.get_float32_matmul_precision()
+        self.seen = allowed()
         return super().extract(images)
 
 
 def test_features_are_in_full_precision_whatever_training_allows():
-    extractor = Asked()
-    with matrix_products("high"):
+    extractor, before = Asked(), allowed()
+    with tf32(True):
         extractor(torch.zeros(2, 1, 4, 4, dtype=torch.uint8))
-        assert torch.get_float32_matmul_precision() == "high"
-    assert extractor.seen == "highest" == torch.get_float32_matmul_precision()
+        assert allowed() == (True, True)
+    assert extractor.seen == (False, False)
+    assert allowed() == before
+
+
+@pytest.mark.parametrize("chosen", [True, False])
+def test_training_multiplies_by_tf32_only_if_it_may(tiny_gan, tiny_data, chosen):
+    class Noting(Callback):
+        def on_train_batch_end(self, trainer, *_):
+            seen.append(allowed())
+
+    seen, before = [], allowed()
+    quiet = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False)
+    trainer = Trainer(tf32=chosen, accelerator="cpu", max_steps=1, max_epochs=-1, callbacks=[Noting()], **quiet)
+    trainer.fit(tiny_gan(), tiny_data)
+    assert seen == [(chosen, chosen)]
+    assert allowed() == before
 
 
 @pytest.mark.parametrize(
@@ -116,6 +138,8 @@ def test_features_are_in_full_precision_whatever_training_allows():
         ("trainer=gpu", "trainer.accelerator: gpu is not available here; choose trainer=auto or trainer=cpu"),
         ("trainer=mps", "trainer.accelerator: mps is not available here; choose"),
         ("trainer.precision=bf16-true", "trainer.precision: bf16-true rounds the weights themselves"),
+        ("trainer.tf32=perhaps", "trainer.tf32: 'perhaps' does not fit"),
+        ("trainer.min_steps=3", "use trainer.max_steps"),
         ("trainer.precision=16-true", "choose trainer.precision=bf16-mixed or 16-mixed"),
     ],
 )

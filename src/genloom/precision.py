@@ -9,7 +9,6 @@ derivatives, are computed within :func:`exactly`. In single or double precision 
 
 import contextlib
 from collections.abc import Iterator
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -35,11 +34,16 @@ def native(x: Tensor) -> contextlib.AbstractContextManager[None]:
 
 
 @contextlib.contextmanager
-def matrix_products(precision: Literal["high", "highest"]) -> Iterator[None]:
-    """Compute those of single precision by TF32, of 11 bits, where a GPU has it (high), or in full (highest)."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision(precision)
+def tf32(allowed: bool) -> Iterator[None]:
+    """Let a GPU multiply and convolve numbers of single precision by 11 of their 24 bits and add in full, or not."""
+    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    _allow_tf32("high" if allowed else "highest", allowed)
     try:
         yield
     finally:
-        torch.set_float32_matmul_precision(before)
+        _allow_tf32(*before)
+
+
+def _allow_tf32(products: str, convolutions: bool) -> None:
+    torch.set_float32_matmul_precision(products)
+    torch.backends.cudnn.allow_tf32 = convolutions

@@ -32,7 +32,6 @@ from genloom.inspections.throughput import Throughput
 from genloom.judging.candidate import candidates_of
 from genloom.judging.judge import Verdict
 from genloom.models.abilities import Forecasts, Reconstructs, Samples
-from genloom.precision import matrix_products
 from genloom.runs import checkpoint, directory, loading, resume
 from genloom.runs.logs import without_tracebacks
 from genloom.runs.record import Record
@@ -130,7 +129,7 @@ def _classes(data: InMemoryData) -> str:
 def _fit(built: Run, config: DictConfig) -> None:
     """Train and save; on every rank, since saving is collective."""
     trainer = built.trainer
-    with _quiet(), matrix_products("high"):
+    with _quiet():
         try:
             trainer.fit(built.model, built.data, ckpt_path=built.continues, weights_only=True)
         except MisconfigurationException as error:  # what Lightning finds out only now

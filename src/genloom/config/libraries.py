@@ -17,7 +17,7 @@ RANGES: dict[str, dict[str, str]] = {
         "momentum": "Annotated[float, Ge(0)]",
         "alpha": "Annotated[float, Ge(0), Le(1)]",
     },
-    "pytorch_lightning.trainer": {
+    "genloom.models.training.trainer": {
         "max_steps": "Annotated[int, Ge(-1)]",
         "max_epochs": "Annotated[int, Ge(-1)] | None",
         "log_every_n_steps": "Annotated[int, Ge(1)]",

@@ -21,7 +21,7 @@ from genloom.data.base import InMemoryData
 from genloom.data.images.base import resize
 from genloom.limits import Count
 from genloom.part import Part
-from genloom.precision import matrix_products
+from genloom.precision import tf32
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,8 +113,8 @@ class FeatureExtractor(Part, ABC):
     def __call__(self, images: Shaped[Tensor, "num ..."], *, device: torch.device | str | None = None) -> Features:
         """Return the features of all ``images``, computed on ``device`` (theirs by default), on the CPU."""
         device = torch.device(device or images.device)
-        exact = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
-        with torch.inference_mode(), torch.autocast(device.type, enabled=False), exact, matrix_products("highest"):
+        same = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
+        with torch.inference_mode(), torch.autocast(device.type, enabled=False), same, tf32(False):
             seen = [self.extract(chunk.to(device)) for chunk in images.split(self.chunk_size)]
             return Features(
                 torch.cat([each.vectors for each in seen]).cpu(), torch.cat([each.logits for each in seen]).cpu()

@@ -10,14 +10,14 @@ from genloom.errors import ConfigError
 # where a run works, what it shows, where the data lies, whose digest is compared, what a network found in its folder
 _NO_MATTER = (
     r"(run|resume|progress_bar|trust|logger|data\.(num_workers|gpu_share|root|path|name|storage|cache_dir|decoders)|"
-    r"callbacks\.\w+\.dirpath|model\.network\.(path|config|schedule))(\.|$)"
+    r"trainer\._target_|callbacks\.\w+\.dirpath|model\.network\.(path|config|schedule))(\.|$)"
 )
 # what is read anew from the configuration; the rest is in the checkpoint, or decides what it has seen of the data
 _FOLLOWED = (
     r"metrics(\.|$)",
     r"sampler(\.|$)",
     r"callbacks(\.|$)(?!.*\.(save_top_k|patience)$)",
-    r"trainer\.(?!limit_train_batches$|overfit_batches$|_target_$)",
+    r"trainer\.(?!limit_train_batches$|overfit_batches$)",
     r"optimizer\.\w+\.(lr|betas|eps|weight_decay)$",
     r"model\.(gradient_clip_norm|ema_half_life_examples|input_noise)$",
     r"model\.(objective|augmentation)\.(?!.*(_target_|initial_\w+)$)",
