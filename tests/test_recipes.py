@@ -13,11 +13,13 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.plugins import MixedPrecision
 
+import nowhere
 from genloom.config.composition import Composer
 from genloom.config.directory import config_directory
 from genloom.config.instantiate import instantiate
 from genloom.data.base import InMemoryData, Split
 from genloom.data.images.base import ImageData, Images
+from genloom.models.closed_form import ClosedForm
 from genloom.models.training.family import Family
 from genloom.objectives.loss import Loss
 
@@ -62,7 +64,7 @@ def small(node: DictConfig, size: int, text: Path) -> InMemoryData:
     elif "split_seed" in node:
         changes = {}  # tables are small
     elif "vocabulary" in node:
-        changes = {"path": str(text)}
+        changes = {"path": str(text), "length": 16, "context": 8}
     else:
         kept = {key: node.get(key) for key in ("name", "domain", "binarize")}
         return StandIn(3 if node.name in COLOURED else 1, size=size, batch_size=4, **kept)
@@ -83,10 +85,14 @@ def build(train: Composer, experiment: str, text: Path) -> tuple[Family, InMemor
     return model, data
 
 
+@pytest.fixture(scope="module", params=EXPERIMENTS)
+def built(request, train, text) -> tuple[Family, InMemoryData]:
+    return build(train, request.param, text)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("experiment", EXPERIMENTS)
-def test_every_experiment_trains(train, text, fit, monkeypatch, experiment):
-    model, data = build(train, experiment, text)
+def test_every_experiment_trains(built, fit, monkeypatch):
+    model, data = built
     original, seen = model.step, []
 
     def step(player: str, losses: Iterator[Mapping[str, Loss]], **rest: Any) -> Any:
@@ -112,3 +118,14 @@ def test_every_experiment_trains(train, text, fit, monkeypatch, experiment):
     for name, value in model.state_dict().items():
         if value.is_floating_point():
             assert value.dtype == torch.float32 and value.isfinite().all(), name
+
+
+@pytest.mark.slow
+def test_no_iteration_waits_for_the_device(built, fit, monkeypatch):
+    model, data = built
+    if isinstance(model, ClosedForm):  # one iteration, made on the CPU; then it is looked at whether it has arrived
+        return
+    kinds = (
+        2 if len(model.players()) > 1 else 1
+    )  # of iterations: all that is lazy is due in the first, little afterwards
+    nowhere.train(model, data, fit, monkeypatch, steps=kinds)

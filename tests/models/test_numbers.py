@@ -81,7 +81,7 @@ def test_a_device_that_works_behind_trains_by_the_numbers_of_each_iteration(
     found, optimizer = trained(partial(adam, capturable=True) if fused else adam)
     for name, value in expected.items():
         torch.testing.assert_close(found[name], value, rtol=1e-4, atol=1e-5)
-    assert seen == {"iteration", ("average", 10), *([("lr", "autoencoder", 0)] if fused else [])}
+    assert seen == {"iteration", "row", ("average", 10), *([("lr", "autoencoder", 0)] if fused else [])}
     assert optimizer.param_groups[0]["lr"] == 0.0  # of the schedule's end, a number
 
 

@@ -4,7 +4,9 @@ from functools import partial
 
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
+import nowhere
 from genloom import randomness
 from genloom.batch import NOTHING, Batch
 from genloom.contents.columns.category import CategoryColumn
@@ -181,3 +183,7 @@ def test_the_term_needs_levels_that_are_asked_for_and_levels_need_choices(spec):
     unlooked = partial(DenseDiscriminator, widths=[16])
     with pytest.raises(ConfigError, match="the generator is told the level, but neither"):
         gan(spec, discriminator=unlooked)
+
+
+def test_asking_does_not_wait_for_the_device(spec, fit, monkeypatch):
+    nowhere.train(gan(spec), DataLoader(rows(spec), batch_size=20), fit, monkeypatch, steps=2)  # pyright: ignore

@@ -153,14 +153,16 @@ def test_the_weight_of_the_total_correlation_follows_the_iteration():
 
 
 def test_the_weights_of_the_aggregate_posterior_are_those_of_the_paper_and_sum_to_one():
-    weights = stratified_log_weights(5, 100).exp()
+    double = torch.zeros((), dtype=torch.float64)
+    weights = stratified_log_weights(5, 100, like=double).exp()
     assert torch.allclose(weights.sum(1), torch.ones(5, dtype=torch.float64))
     assert torch.allclose(weights.diagonal(), torch.full((5,), 1 / 100, dtype=torch.float64))
     assert sorted(weights[4].tolist()) == pytest.approx([0.01, 0.24, 0.25, 0.25, 0.25])
     assert weights.sum(0).tolist() == pytest.approx([1] * 5), "each example stands for the absent ones once"
-    assert stratified_log_weights(2, 100).exp().flatten().tolist() == pytest.approx([0.01, 0.99, 0.99, 0.01])
+    least = stratified_log_weights(2, 100, like=double).exp()
+    assert least.flatten().tolist() == pytest.approx([0.01, 0.99, 0.99, 0.01])
     with pytest.raises(ConfigError, match=r"data\.batch_size.* 1$"):
-        stratified_log_weights(1, 100)
+        stratified_log_weights(1, 100, like=double)
 
 
 class Correlated:

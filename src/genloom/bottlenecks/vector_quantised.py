@@ -128,7 +128,7 @@ class VectorQuantised(Bottleneck):
     ) -> None:
         """Move each code towards the mean of what it stood for; put unused ones on random vectors of this batch."""
         codebook, uses_before = self.codebooks[stage], self.uses[stage]
-        used = torch.bincount(codes, minlength=len(codebook)).to(vectors)
+        used = torch.zeros_like(uses_before).index_add_(0, codes, torch.ones_like(vectors[:, 0]))
         sums = torch.zeros_like(codebook).index_add_(0, codes, vectors)
         spots = vectors[torch.randint(len(vectors), (len(codebook),), generator=rng, device=rng.device)]
         if torch.distributed.is_initialized():

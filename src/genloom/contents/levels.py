@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Float64, Int
+from jaxtyping import Float64, Int
 from torch import Tensor
 
 from genloom.contents.label import LabelContent
@@ -33,7 +33,3 @@ class Levels(LabelContent):
         groups = torch.tensor(self.groups)
         total = torch.zeros(int(groups.max()) + 1, dtype=weights.dtype).index_add(0, groups, weights)
         return weights / total[groups]
-
-    def had_by(self, content: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch levels"]:
-        """Return ones where an example has a level, zeros elsewhere; of generated content what is between."""
-        return content.flatten(1)[:, list(self.places)]

@@ -4,16 +4,15 @@ from dataclasses import replace
 
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from genloom.batch import Batch, Given
 from genloom.contents.base import Values
 from genloom.errors import ConfigError
-from genloom.part import Part
 from genloom.spec import Spec
 
 
-class OneLevel(Part):
+class OneLevel(nn.Module):
     """Training by sampling: each example is asked for one level of one of its choices, rare ones nearly as often as
     frequent ones; both players are told it as the condition ``level``.
 
@@ -30,8 +29,12 @@ class OneLevel(Part):
 
     name = "level"
     kind = Values
+    places: Int[Tensor, " levels"]
+    groups: Int[Tensor, " levels"]
+    weights: Float[Tensor, " levels"]  # of an example that has the level
 
     def __init__(self, spec: Spec) -> None:
+        super().__init__()
         spec.check(self, "model.asking")
         levels = Values.of(spec.content).levels
         if levels is None:
@@ -41,7 +44,10 @@ class OneLevel(Part):
             )
         self.levels = levels
         counts = torch.tensor(levels.counts, dtype=torch.float64)
-        self._weights = levels.shares(counts.log1p()) / counts.clamp(min=1)  # of an example that has the level
+        weights = levels.shares(counts.log1p()) / counts.clamp(min=1)
+        self.register_buffer("weights", weights.float(), persistent=False)
+        self.register_buffer("places", torch.tensor(levels.places), persistent=False)
+        self.register_buffer("groups", torch.tensor(levels.groups), persistent=False)
 
     def told(self, spec: Spec) -> Spec:
         """Return the spec as the players see it: with the condition."""
@@ -49,27 +55,29 @@ class OneLevel(Part):
 
     def ask(self, batch: Batch, rng: torch.Generator) -> Batch:
         """Return as many examples of the batch, drawn with replacement, each with what it is asked for."""
-        has = self.levels.had_by(batch.content)
-        weights = (has * self._weights.to(has)).flatten()
+        has = self._levels_of(batch.content)
+        weights = (has * self.weights.to(has)).flatten()
         drawn = torch.multinomial(weights, len(batch), replacement=True, generator=rng)
         rows, level = drawn // has.shape[1], drawn % has.shape[1]
         chosen = batch.map(lambda values: values[rows])
         chosen.given = Given({**chosen.given, self.name: level}, dropped=chosen.given.dropped)
         return chosen
 
+    def _levels_of(self, content: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch levels"]:
+        """Return ones where an example has a level, zeros elsewhere; of generated content what is between."""
+        return content.flatten(1)[:, self.places]
+
     def had_by(self, content: Float[Tensor, "batch ..."], given: Given) -> Float[Tensor, " batch"]:
         """Return how much of the level that it is given each example has, 0 to 1."""
-        return self.levels.had_by(content).gather(1, given[self.name].unsqueeze(1)).squeeze(1)
+        return self._levels_of(content).gather(1, given[self.name].unsqueeze(1)).squeeze(1)
 
     def held(self, content: Float[Tensor, "batch ..."], given: Given) -> Float[Tensor, "batch ..."]:
         """Return generated content with the level that each was asked for, whatever was drawn."""
-        places = torch.tensor(self.levels.places, device=content.device)
-        groups = torch.tensor(self.levels.groups, device=content.device)
         level = given[self.name]
-        of_group = groups[level].unsqueeze(1) == groups
-        wanted = torch.arange(len(groups), device=content.device) == level.unsqueeze(1)
+        of_group = self.groups[level].unsqueeze(1) == self.groups
+        wanted = torch.arange(len(self.groups), device=content.device) == level.unsqueeze(1)
         flat = content.flatten(1).clone()
-        flat[:, places] = torch.where(of_group, wanted.to(flat), flat[:, places])
+        flat[:, self.places] = torch.where(of_group, wanted.to(flat), flat[:, self.places])
         return flat.view_as(content)
 
     def known_in(self, content: Float[Tensor, "batch ..."], known: Bool[Tensor, "batch ..."]) -> Int[Tensor, " batch"]:
@@ -78,9 +86,9 @@ class OneLevel(Part):
         Raises:
             ConfigError: something else is known, or not of all.
         """
-        of_levels = self.levels.had_by(known.float())
-        groups = torch.tensor(self.levels.groups, device=of_levels.device)
-        asked = torch.stack([of_levels[:, groups == group].amax(1) for group in groups.unique()], dim=1).sum(1)
+        of_levels = self._levels_of(known.float())
+        groups = self.groups.unique()
+        asked = torch.stack([of_levels[:, self.groups == group].amax(1) for group in groups], dim=1).sum(1)
         others = known.flatten(1).sum(1) - of_levels.sum(1)
         if not (asked == 1).all() or others.any():
             raise ConfigError(
@@ -88,4 +96,4 @@ class OneLevel(Part):
                 f"'given.level={self.levels.classes[0]}'; for any columns choose model=table/transformer or "
                 "model=table/copula"
             )
-        return (self.levels.had_by(content) * of_levels).argmax(1)
+        return (self._levels_of(content) * of_levels).argmax(1)

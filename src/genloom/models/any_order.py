@@ -46,6 +46,7 @@ class AnyOrder(Family):
     counted_player = "network"
     columns: Int[Tensor, " variables"]
     chosen: Bool[Tensor, " variables"]
+    is_number: Bool[Tensor, " width"]
 
     def __init__(
         self,
@@ -65,6 +66,9 @@ class AnyOrder(Family):
         variables = self.output.variables
         self.register_buffer("columns", torch.tensor([each.column for each in variables]), persistent=False)
         self.register_buffer("chosen", torch.tensor([each.chosen for each in variables]), persistent=False)
+        numbers = [torch.full((each.width,), not each.chosen) for each in variables]  # which encoded values are some
+        self.register_buffer("is_number", torch.cat(numbers), persistent=False)
+        self._num_columns = 1 + max(each.column for each in variables)
         if self.ema_half_life_examples is not None:
             self.network_ema = average_of(self.network)
 
@@ -97,20 +101,14 @@ class AnyOrder(Family):
         content = batch.content
         if self.input_noise:
             noise = torch.randn(content.shape, generator=rng, device=rng.device)
-            content = content + self.input_noise * noise * self._is_number
+            content = content + self.input_noise * noise * self.is_number
         values = self.output(exact(self.network(content, told))).log_prob(batch.content)
         estimates = -(values * ~told).sum(1) * num / (num - first.squeeze(1))
         return Loss(estimates.mean() / num)
 
-    @property
-    def _is_number(self) -> Bool[Tensor, " width"]:
-        """Which encoded values are numbers."""
-        parts = [torch.full((each.width,), not each.chosen) for each in self.output.variables]
-        return torch.cat(parts).to(self.device)
-
     def _order(self, num: int, rng: torch.Generator) -> Int[Tensor, "num variables"]:
         """Return a random order of the variables for each row."""
-        by_column = torch.rand(num, int(self.columns.max()) + 1, generator=rng, device=rng.device).argsort(1)
+        by_column = torch.rand(num, self._num_columns, generator=rng, device=rng.device).argsort(1)
         places = by_column.to(self.device)[:, self.columns]
         return (2 * places + ~self.chosen).argsort(dim=1, stable=True)
 

@@ -309,7 +309,7 @@ class GAN(FromFixedLatents, Family):
             ConfigError: something else is known of an example.
         """
         assert self.asking is not None
-        level = self.asking.known_in(content, known).to(self.device)
+        level = self.asking.known_in(content.to(self.device), known.to(self.device))
         return self.sample(len(content), rng=rng, given=Given({**(given or {}), self.asking.name: level}))
 
     def embed(self, latent: Latent, given: Given = NOTHING) -> Latent:

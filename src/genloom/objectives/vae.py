@@ -256,7 +256,7 @@ class BetaTc(VaeObjective):
         log_likelihood = model.log_likelihood(inference, batch)
         z = inference.latent["z"][0]
         of_each = inference.posterior.log_prob(z.unsqueeze(1))  # log q(z_i|x_j) per unit, (i, j, unit)
-        log_weights = stratified_log_weights(len(z), num_examples).to(z).unsqueeze(-1)
+        log_weights = stratified_log_weights(len(z), num_examples, like=z).unsqueeze(-1)
         log_q_given_x = of_each.diagonal().sum(0)  # i = j
         log_q = torch.logsumexp(log_weights.squeeze(-1) + of_each.sum(-1), dim=1)
         log_product = torch.logsumexp(log_weights + of_each, dim=1).sum(-1)
@@ -271,11 +271,11 @@ class BetaTc(VaeObjective):
         return _loss(inference, log_likelihood, total, lambda: {**parts, "beta": torch.as_tensor(beta).to(total)})
 
 
-def stratified_log_weights(batch: int, num_examples: int) -> Float[Tensor, "batch batch"]:
+def stratified_log_weights(batch: int, num_examples: int, *, like: Tensor) -> Float[Tensor, "batch batch"]:
     """Return log w_ij, by which Σ_j w_ij q(z_i|x_j) estimates q(z_i) from one batch that holds x_i.
 
     Chen et al., 2018, appendix C.2: x_i itself stands for 1/N, one other example for the (N − M)/(N M) that are not in
-    the batch, the M − 1 rest of M = B − 1 for 1/M each.
+    the batch, the M − 1 rest of M = B − 1 for 1/M each. They are of the type of ``like``, and computed where that is.
 
     Raises:
         ConfigError: a batch is too small, or larger than the data set.
@@ -286,9 +286,8 @@ def stratified_log_weights(batch: int, num_examples: int) -> Float[Tensor, "batc
             f"data; this one has {batch}"
         )
     m = batch - 1
-    weights = torch.full((batch, batch), 1 / m, dtype=torch.float64)
-    left = (num_examples - m) / (num_examples * m)
-    index = torch.arange(batch)
-    weights[index, (index + 1) % batch] = left
-    weights[index, index] = 1 / num_examples
-    return weights.log()
+    index = torch.arange(batch, device=like.device)
+    after = (index - index.unsqueeze(1)) % batch  # how far j comes after i
+    weights = like.new_full((batch, batch), -math.log(m))
+    weights.masked_fill_(after == 1, math.log((num_examples - m) / (num_examples * m)))
+    return weights.masked_fill_(after == 0, -math.log(num_examples))

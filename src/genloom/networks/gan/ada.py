@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from genloom.devices import works_behind
 from genloom.limits import Count, NonNegative, Share
 from genloom.networks.gan.augmentation import Augmentation, resample, translation
 from genloom.precision import exact, exactly
@@ -50,6 +51,7 @@ class AdaptiveAugment(Augmentation):
         saturation: standard deviation of the binary logarithm of a scaling of the distance from grey.
     """
 
+    cross: Tensor
     p: Tensor
     sign_sum: Tensor
     examples: Tensor
@@ -106,6 +108,7 @@ class AdaptiveAugment(Augmentation):
         self.luma_flip = luma_flip
         self.hue = hue
         self.saturation = saturation
+        self.register_buffer("cross", torch.tensor([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]]), persistent=False)
         self.register_buffer("p", torch.tensor(float(initial_probability)))
         self.register_buffer("sign_sum", torch.tensor(0.0))  # this and the next two: since p changed last
         self.register_buffer("examples", torch.tensor(0))
@@ -124,21 +127,23 @@ class AdaptiveAugment(Augmentation):
         self.examples += examples
         self.updates += 1
         r_t = self.sign_sum / self.examples
-        if self.updates >= self.interval:
-            if self.adjustment_examples is not None:
-                change = (r_t - self.target).sign() * self.examples / self.adjustment_examples
-                self.p.add_(change).clamp_(0.0, self.max_probability)
-            for since in (self.sign_sum, self.examples, self.updates):
-                since.zero_()
+        due = self.updates >= self.interval
+        if self.adjustment_examples is not None:
+            change = (r_t - self.target).sign() * self.examples / self.adjustment_examples
+            self.p.copy_(torch.where(due, (self.p + change).clamp(0.0, self.max_probability), self.p))
+        for since in (self.sign_sum, self.examples, self.updates):
+            since.masked_fill_(due, 0)
         return {"augmentation_probability": self.p.clone(), "r_t": r_t}
 
     def forward(
         self, content: Float[Tensor, "batch channels height width"], rng: torch.Generator
     ) -> Float[Tensor, "batch channels height width"]:
         """Return transformed images; where no transformation is due, the image bit for bit."""
-        p = self.p.item()
-        if p == 0:
-            return content
+        p = self.p
+        if not works_behind(p.device):  # elsewhere it would have to be waited for
+            p = p.item()
+            if p == 0:
+                return content
         x = exact(content)
         draws = _Draws(p, x, rng)
         if self.moves:
@@ -153,7 +158,7 @@ class AdaptiveAugment(Augmentation):
     def _source(self, draws: "_Draws", height: int, width: int) -> Float[Tensor, "batch 3 3"]:
         """Return where each image's pixels come from: the inverse of its transformations, in the paper's order."""
         source = _scaling(draws.constant(1.0), draws.constant(1.0))
-        p_rotate = 1 - sqrt(1 - draws.p)  # so that either of two rotations happens with probability p
+        p_rotate = 1 - (1 - draws.p) ** 0.5  # so that either of two rotations happens with probability p
         if self.flip:
             source = _product(source, _scaling(1 - 2 * draws.choice(2), draws.constant(1.0)))
         if self.rotate_90:
@@ -195,7 +200,7 @@ class AdaptiveAugment(Augmentation):
         changed = (b != 0) | (c != 1) | (f != 1) | (theta != 0) | (s != 1)
         grey = torch.full((3, 3), 1 / 3, device=x.device, dtype=x.dtype)
         pure = torch.eye(3, device=x.device, dtype=x.dtype) - grey
-        cross = x.new_tensor([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / sqrt(3)
+        cross = self.cross.to(x) / sqrt(3)
         b, c, f, theta, s = (each[:, None, None] for each in (b, c, f, theta, s))
         matrix = c * (f * grey + s * (theta.cos() * pure + theta.sin() * cross))
         with exactly(x):
@@ -206,7 +211,7 @@ class AdaptiveAugment(Augmentation):
 class _Draws:
     """Random strengths, one per image: neutral (zero) with probability 1 − p."""
 
-    def __init__(self, p: float, x: Tensor, rng: torch.Generator) -> None:
+    def __init__(self, p: float | Float[Tensor, ""], x: Tensor, rng: torch.Generator) -> None:
         self.p = p
         self.num = len(x)
         self._rng = rng
@@ -215,7 +220,7 @@ class _Draws:
     def constant(self, value: float) -> Float[Tensor, " batch"]:
         return torch.full((self.num,), value, **self._like)
 
-    def due(self, p: float | None = None) -> Bool[Tensor, " batch"]:
+    def due(self, p: float | Float[Tensor, ""] | None = None) -> Bool[Tensor, " batch"]:
         return torch.rand(self.num, generator=self._rng, **self._like) < (self.p if p is None else p)
 
     def choice(self, options: int) -> Float[Tensor, " batch"]:
