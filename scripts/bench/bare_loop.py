@@ -8,10 +8,13 @@ turn, and both players' turns share one generation per iteration. Nothing is log
 
 import argparse
 import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import UInt8
+from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from genloom.contents.image import ImageContent
@@ -22,6 +25,70 @@ LATENT_DIM = 100
 WARMUP_ITERATIONS = 3
 
 
+def updates(
+    images: UInt8[Tensor, "num channels height width"],
+    seed: int = 0,
+    *,
+    fused: bool = True,
+    bf16: bool = False,
+    compile: Callable[[Any], Any] = lambda function: function,
+) -> Callable[[Int64[Tensor, " batch"]], None]:
+    """Return what updates both players by the images of some places.
+
+    Args:
+        images: at the size that the networks get, where the networks are to be.
+        seed: of the weights and the latents.
+        fused: use Adam's fused kernel.
+        bf16: networks compute in bfloat16, by autocast; losses, gradients of weights and weights are of single
+            precision.
+        compile: called with each function that is differentiated.
+    """
+    torch.manual_seed(seed)
+    _, channels, height, width = images.shape
+    device = images.device
+    content = ImageContent(channels, height, width)
+    spec = Spec("bare", content)
+    generator = DCGANGenerator(spec, LATENT_DIM).to(device).to(memory_format=torch.channels_last)
+    discriminator = DCGANDiscriminator(spec).to(device).to(memory_format=torch.channels_last)
+    adam = partial(torch.optim.Adam, lr=2e-4, betas=(0.5, 0.999), fused=fused, capturable=device.type == "cuda")
+    optimizer_g, optimizer_d = adam(generator.parameters()), adam(discriminator.parameters())
+    images = images.contiguous(memory_format=torch.channels_last)
+    networks = partial(torch.autocast, device.type, torch.bfloat16, enabled=bf16, cache_enabled=False)
+
+    def score(x: Tensor) -> Tensor:
+        with networks():
+            return discriminator(x).score.float()
+
+    @compile
+    def generate(z: Tensor) -> Tensor:
+        with networks():
+            return generator({"z": z})
+
+    @compile
+    def loss_d(x: Tensor, generated: Tensor) -> Tensor:
+        fake_score, real_score = score(generated), score(x)
+        return F.softplus(-real_score).mean() + F.softplus(fake_score).mean()
+
+    @compile
+    def loss_g(generated: Tensor) -> Tensor:
+        return F.softplus(-score(generated)).mean()
+
+    def update(index: Tensor) -> None:
+        x = content.encode(images[index])
+        generated = generate(torch.randn(len(index), LATENT_DIM, device=device))
+        loss_d(x, generated.detach()).backward()
+        optimizer_d.step()
+        optimizer_d.zero_grad()
+
+        discriminator.requires_grad_(False)
+        loss_g(generated).backward()
+        discriminator.requires_grad_(True)
+        optimizer_g.step()
+        optimizer_g.zero_grad()
+
+    return update
+
+
 def train(
     images: UInt8[Tensor, "num channels height width"],
     iterations: int,
@@ -29,26 +96,19 @@ def train(
     seed: int = 0,
     *,
     fused: bool = True,
+    bf16: bool = False,
 ) -> float:
     """Train for ``iterations`` after the warm-up; return images per second.
 
     Args:
-        images: at the size that the networks get.
+        images: see :func:`updates`.
         iterations: generator updates that are timed.
         batch_size: examples of one update.
         seed: of the weights, the order and the latents.
         fused: use Adam's fused kernel.
+        bf16: see :func:`updates`.
     """
-    torch.manual_seed(seed)
-    _, channels, height, width = images.shape
-    content = ImageContent(channels, height, width)
-    spec = Spec("bare", content)
-    generator = DCGANGenerator(spec, LATENT_DIM).to(memory_format=torch.channels_last)
-    discriminator = DCGANDiscriminator(spec).to(memory_format=torch.channels_last)
-    optimizer_g = torch.optim.Adam(generator.parameters(), lr=2e-4, betas=(0.5, 0.999), fused=fused)
-    optimizer_d = torch.optim.Adam(discriminator.parameters(), lr=2e-4, betas=(0.5, 0.999), fused=fused)
-    images = images.contiguous(memory_format=torch.channels_last)
-
+    update = updates(images, seed, fused=fused, bf16=bf16)
     order = torch.empty(0, dtype=torch.long)
     start = 0.0
     for step in range(WARMUP_ITERATIONS + iterations):
@@ -57,19 +117,7 @@ def train(
         if len(order) < batch_size:
             order = torch.randperm(len(images))
         index, order = order[:batch_size], order[batch_size:]
-        x = content.encode(images[index])
-        generated = generator({"z": torch.randn(batch_size, LATENT_DIM)})
-
-        fake_score, real_score = discriminator(generated.detach()).score, discriminator(x).score
-        (F.softplus(-real_score).mean() + F.softplus(fake_score).mean()).backward()
-        optimizer_d.step()
-        optimizer_d.zero_grad()
-
-        discriminator.requires_grad_(False)
-        F.softplus(-discriminator(generated).score).mean().backward()
-        discriminator.requires_grad_(True)
-        optimizer_g.step()
-        optimizer_g.zero_grad()
+        update(index)
     return iterations * batch_size / (time.perf_counter() - start)
 
 
@@ -83,7 +131,15 @@ if __name__ == "__main__":
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--fused", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--bf16", action="store_true")
     arguments = parser.parse_args()
     pictures = resize(digits_28()[0][:, None], SIZE)
-    rate = train(pictures, arguments.iterations, arguments.batch_size, arguments.seed, fused=arguments.fused)
+    rate = train(
+        pictures,
+        arguments.iterations,
+        arguments.batch_size,
+        arguments.seed,
+        fused=arguments.fused,
+        bf16=arguments.bf16,
+    )
     print(f"{rate:.0f} images/s")

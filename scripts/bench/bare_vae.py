@@ -5,10 +5,13 @@ python scripts/bench/bare_vae.py --iterations 500
 
 import argparse
 import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import UInt8
+from jaxtyping import Int64, UInt8
 from torch import Tensor, nn
 
 WIDTHS, LATENT_DIM = (784, 400, 400), 40
@@ -37,6 +40,31 @@ def negative_elbo(encoder: nn.Module, decoder: nn.Module, images: UInt8[Tensor, 
     return (reconstruction + divergence) / len(x)
 
 
+def updates(
+    images: UInt8[Tensor, "num 1 28 28"],
+    seed: int = 0,
+    *,
+    bf16: bool = False,
+    compile: Callable[[Any], Any] = lambda function: function,
+) -> Callable[[Int64[Tensor, " batch"]], None]:
+    """Return what updates the networks by the images of some places; see :func:`bare_loop.updates`."""
+    torch.manual_seed(seed)
+    device = images.device
+    encoder, decoder = (network.to(device) for network in networks())
+    parameters = [*encoder.parameters(), *decoder.parameters()]
+    optimizer = torch.optim.Adam(parameters, lr=1e-3, fused=True, capturable=device.type == "cuda")
+    loss = compile(partial(negative_elbo, encoder, decoder))
+
+    def update(index: Tensor) -> None:
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16, cache_enabled=False):
+            total = loss(images[index])
+        total.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return update
+
+
 def train(images: UInt8[Tensor, "num 1 28 28"], iterations: int, batch_size: int = 128, seed: int = 0) -> float:
     """Train for ``iterations`` after the warm-up; return images per second.
 
@@ -46,9 +74,7 @@ def train(images: UInt8[Tensor, "num 1 28 28"], iterations: int, batch_size: int
         batch_size: examples of one update.
         seed: of the weights, the order and the draws.
     """
-    torch.manual_seed(seed)
-    encoder, decoder = networks()
-    optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=1e-3, fused=True)
+    update = updates(images, seed)
     order = torch.empty(0, dtype=torch.long)
     start = 0.0
     for step in range(WARMUP_ITERATIONS + iterations):
@@ -57,9 +83,7 @@ def train(images: UInt8[Tensor, "num 1 28 28"], iterations: int, batch_size: int
         if len(order) < batch_size:
             order = torch.randperm(len(images))
         index, order = order[:batch_size], order[batch_size:]
-        negative_elbo(encoder, decoder, images[index]).backward()
-        optimizer.step()
-        optimizer.zero_grad()
+        update(index)
     return iterations * batch_size / (time.perf_counter() - start)
 
 

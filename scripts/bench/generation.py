@@ -14,6 +14,7 @@ import statistics
 import time
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import bare_language
 import torch
@@ -69,8 +70,8 @@ def uncached(num_tokens: int, seed: int) -> float:
     return num_tokens / (time.perf_counter() - start)
 
 
-def genloom(iterations: int, batch_size: int, seed: int) -> float:
-    """Return tokens per second of training, of the family under Lightning."""
+def genloom(iterations: int, batch_size: int, seed: int, *, bf16: bool = False, **trained: Any) -> float:
+    """Return tokens per second of training, of the family under Lightning; see :func:`throughput.timed_trainer`."""
     data = Text(vocabulary=FromCharacters(), batch_size=batch_size, seed=seed)
     model = SequenceModel(
         data.describe(),
@@ -81,7 +82,8 @@ def genloom(iterations: int, batch_size: int, seed: int) -> float:
         gradient_clip_norm=1.0,
         seed=seed,
     )
-    return rate_of(model, data, iterations) * data.length
+    precision = "bf16-mixed" if bf16 else "32-true"
+    return rate_of(model, data, iterations, precision=precision, **trained) * data.length
 
 
 def main() -> None:

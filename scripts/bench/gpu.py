@@ -4,9 +4,11 @@
     python scripts/bench/gpu.py --device cpu --only 'digits/*'
 
 Trains every experiment by the real command, then draws, encodes, forecasts and judges with some of them on both devices
-and compares what comes out, and trains some twice from one seed, with and without ``trainer.deterministic=true``. The
-commands are forked children of a process that has imported everything, several at once. Recipes whose data is not there
-are named and left out; set GENLOOM_DATA. Prints what is not ok, and exits with 1 if there is any.
+and compares what comes out, and trains some twice from one seed, with and without ``trainer.deterministic=true``, and
+once more without capturing their iterations as CUDA graphs, which must give the same weights. How fast it is,
+``gpu_speed.py`` says. The commands are forked children of a process that has imported everything, several at once.
+Recipes whose data is not there are named and left out; set GENLOOM_DATA. Prints what is not ok, and exits with 1 if
+there is any.
 """
 
 import argparse
@@ -290,7 +292,14 @@ def check(children: Children, recipes: Recipes, experiments: list[str], precisio
     repeats = [(name, "deterministic") for name in repeated] + [(name, "free") for name in repeated[::4]]
     longer = replace(recipes, steps=4 * recipes.steps)
     commands = [longer.training(name, f"{kind} {which}", *kinds[kind]) for name, kind in repeats for which in "AB"]
-    ended = run("twice from one seed", commands)
+    launched = ["trainer.capture=off", "trainer.deterministic=true"]
+    commands += [longer.training(name, "launched", *launched) for name in repeated]
+    ended = run("twice from one seed, and once without graphs", commands)
+    for name in repeated:
+        if {f"train {name} launched", f"train {name} deterministic A"} <= ended:
+            apart = weights_apart(recipes.run_of(name, "launched"), recipes.run_of(name, "deterministic A"))
+            if apart:
+                faults.append(f"{name}: captured iterations give other weights, by {apart:.2g}")
     for name, kind in repeats:
         if {f"train {name} {kind} {which}" for which in "AB"} <= ended:
             apart = weights_apart(*(recipes.run_of(name, f"{kind} {which}") for which in "AB"))
@@ -306,7 +315,7 @@ def main() -> None:
     parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda")
     parser.add_argument("--only", default="*", help="experiments, as 'digits/*,etth1/gru'")
     parser.add_argument("--precisions", help="as 32-true,bf16-mixed; by default all that the device has")
-    parser.add_argument("--steps", type=int, default=6, help="iterations of a training")
+    parser.add_argument("--steps", type=int, default=12, help="iterations of a training")
     parser.add_argument("--limit", type=float, default=240, help="seconds of all; what finds no time is not ok")
     parser.add_argument("--each", type=float, default=100, help="seconds of one command")
     parser.add_argument("--jobs", type=int, default=max(1, len(os.sched_getaffinity(0)) - 1), help="at once")

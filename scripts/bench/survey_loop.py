@@ -62,11 +62,12 @@ def train(
     batch_size: int = 128,
     seed: int = 0,
     labels: Int[Tensor, " num"] | None = None,
+    device: str = "cpu",
 ) -> float:
     """Train for ``iterations`` after the warm-up; return images per second."""
     torch.manual_seed(seed)
     spec = Spec("survey", ImageContent(1, SIZE, SIZE))
-    generator, discriminator = DCGANGenerator(spec, LATENT_DIM), DCGANDiscriminator(spec)
+    generator, discriminator = DCGANGenerator(spec, LATENT_DIM).to(device), DCGANDiscriminator(spec).to(device)
     optimizer_g = torch.optim.Adam(generator.parameters(), lr=2e-4, betas=(0.5, 0.999))
     optimizer_d = torch.optim.Adam(discriminator.parameters(), lr=2e-4, betas=(0.5, 0.999))
     adversarial_loss = nn.BCELoss()
@@ -80,10 +81,11 @@ def train(
                 start = time.perf_counter()
             if step == WARMUP_ITERATIONS + iterations:
                 return iterations * batch_size / (time.perf_counter() - start)
-            valid, fake = torch.ones(len(x)), torch.zeros(len(x))
+            x = x.to(device)
+            valid, fake = torch.ones(len(x), device=device), torch.zeros(len(x), device=device)
 
             optimizer_g.zero_grad()
-            z = torch.randn(len(x), LATENT_DIM)
+            z = torch.randn(len(x), LATENT_DIM, device=device)
             generated = generator({"z": z})
             g_loss = adversarial_loss(discriminator(generated).score.sigmoid(), valid)
             g_loss.backward()

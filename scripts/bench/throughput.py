@@ -18,12 +18,12 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import bare_loop
 import survey_loop
 import torch
-from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning import Callback, LightningModule
 from pytorch_lightning.loggers import TensorBoardLogger
 
 from genloom.data.base import InMemoryData, Split
@@ -32,11 +32,14 @@ from genloom.distributions.latents import StandardNormal
 from genloom.inspections.throughput import Progress, Throughput
 from genloom.models.gan import GAN
 from genloom.models.training.family import Family
+from genloom.models.training.trainer import Trainer
 from genloom.networks.gan.dcgan import DCGANDiscriminator, DCGANGenerator
 from genloom.objectives.gan import NonSaturating
 
 HERE = Path(__file__).parent
 WARM_UP = 3
+HAS_BF16 = torch.cpu.get_capabilities().get("avx512_bf16", False)  # other processors compute it far more slowly
+Precision = Literal["32-true", "bf16-mixed"]
 os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK", None)  # Lightning's; it slows Adam, and no bare loop would have it
 
 
@@ -60,9 +63,14 @@ class Given(ImageData):
 
 
 class Clock(Callback):
-    """Times the iterations after the warm-up, from batch end to batch end, data included."""
+    """Times the iterations after the warm-up, from batch end to batch end, data included.
 
-    def __init__(self) -> None:
+    Args:
+        warm_up: iterations.
+    """
+
+    def __init__(self, warm_up: int = WARM_UP) -> None:
+        self.warm_up = warm_up
         self.images = 0
         self.start = self.end = 0.0
 
@@ -70,8 +78,10 @@ class Clock(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Note the time."""
+        if pl_module.device.type == "cuda" and trainer.global_step in (self.warm_up, trainer.max_steps):
+            torch.cuda.synchronize()
         self.end = time.perf_counter()
-        if trainer.global_step <= WARM_UP:
+        if trainer.global_step <= self.warm_up:
             self.start = self.end
         else:
             self.images += len(batch)
@@ -83,9 +93,17 @@ class Clock(Callback):
 
 
 def genloom(
-    images: torch.Tensor | Images, iterations: int, batch_size: int, seed: int, *, ema: bool, logging: bool
+    images: torch.Tensor | Images,
+    iterations: int,
+    batch_size: int,
+    seed: int,
+    *,
+    ema: bool = False,
+    logging: bool = False,
+    bf16: bool = False,
+    **trained: Any,
 ) -> float:
-    """Return images per second of the family under Lightning."""
+    """Return images per second of the family under Lightning; further arguments are :func:`timed_trainer`'s."""
     data = Given(images, batch_size=batch_size, seed=seed)
     adam = partial(torch.optim.Adam, lr=2e-4, betas=(0.5, 0.999), fused=True)
     model = GAN(
@@ -98,18 +116,30 @@ def genloom(
         optimizer={"generator": adam, "discriminator": adam},
         seed=seed,
     )
-    return rate_of(model, data, iterations, logging=logging)
+    precision = "bf16-mixed" if bf16 else "32-true"
+    return rate_of(model, data, iterations, logging=logging, precision=precision, **trained)
 
 
 @contextlib.contextmanager
-def timed_trainer(iterations: int, *, logging: bool = False) -> Iterator[tuple[Trainer, Clock]]:
+def timed_trainer(
+    iterations: int,
+    *,
+    logging: bool = False,
+    precision: Precision = "32-true",
+    device: str = "cpu",
+    warm_up: int = WARM_UP,
+    capture: bool = True,
+) -> Iterator[tuple[Trainer, Clock]]:
     """Yield a trainer as ``genloom train`` sets it up, and what times it after a warm-up."""
-    clock = Clock()
+    clock = Clock(warm_up)
     with tempfile.TemporaryDirectory() as folder:
         yield (
             Trainer(
-                accelerator="cpu",
-                max_steps=WARM_UP + iterations,
+                accelerator=device,
+                devices=1,
+                capture="auto" if capture else "off",
+                precision=precision,
+                max_steps=warm_up + iterations,
                 max_epochs=-1,
                 log_every_n_steps=25 if logging else 10**9,
                 logger=TensorBoardLogger(folder) if logging else False,
@@ -124,9 +154,9 @@ def timed_trainer(iterations: int, *, logging: bool = False) -> Iterator[tuple[T
         )
 
 
-def rate_of(model: Family, data: InMemoryData, iterations: int, *, logging: bool = False) -> float:
-    """Return examples per second of training under Lightning."""
-    with timed_trainer(iterations, logging=logging) as (trainer, clock):
+def rate_of(model: Family, data: InMemoryData, iterations: int, **trained: Any) -> float:
+    """Return examples per second of training under Lightning; further arguments are :func:`timed_trainer`'s."""
+    with timed_trainer(iterations, **trained) as (trainer, clock):
         trainer.fit(model, data)
     return clock.rate
 
@@ -152,10 +182,15 @@ def compare_throughput(pairs: int, iterations: int, batch_size: int) -> dict[str
     contenders = {
         "survey loop": lambda seed: survey_loop.train(small, iterations, batch_size, seed),
         "bare loop": lambda seed: bare_loop.train(large, iterations, batch_size, seed),
-        "genloom": lambda seed: genloom(large, iterations, batch_size, seed, ema=False, logging=False),
-        "genloom + EMA": lambda seed: genloom(large, iterations, batch_size, seed, ema=True, logging=False),
+        "genloom": lambda seed: genloom(large, iterations, batch_size, seed),
+        "genloom + EMA": lambda seed: genloom(large, iterations, batch_size, seed, ema=True),
         "genloom + EMA + log": lambda seed: genloom(large, iterations, batch_size, seed, ema=True, logging=True),
     }
+    if HAS_BF16:
+        contenders |= {
+            "bare loop, bf16": lambda seed: bare_loop.train(large, iterations, batch_size, seed, bf16=True),
+            "genloom, bf16": lambda seed: genloom(large, iterations, batch_size, seed, bf16=True),
+        }
     return in_turns(contenders, pairs)
 
 
@@ -186,6 +221,17 @@ def ratio(ours: list[float], theirs: list[float]) -> float:
     return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
 
 
+def _in_bf16(rates: dict[str, list[float]]) -> dict[str, float]:
+    """Return the ratios of what computes in bfloat16, where the processor does."""
+    if not HAS_BF16:
+        return {}
+    return {
+        "genloom / bare loop, both in bf16 (at least 0.95)": ratio(rates["genloom, bf16"], rates["bare loop, bf16"]),
+        "bf16 / single precision, genloom": ratio(rates["genloom, bf16"], rates["genloom"]),
+        "bf16 / single precision, bare loop": ratio(rates["bare loop, bf16"], rates["bare loop"]),
+    }
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -199,6 +245,7 @@ def main() -> None:
         "images_per_second": {name: statistics.median(values) for name, values in rates.items()},
         "genloom / survey loop (at least 1.25)": ratio(rates["genloom"], rates["survey loop"]),
         "genloom / bare loop (at least 0.97)": ratio(rates["genloom"], rates["bare loop"]),
+        **_in_bf16(rates),
         "with EMA / without": ratio(rates["genloom + EMA"], rates["genloom"]),
         "with EMA and log / with EMA": ratio(rates["genloom + EMA + log"], rates["genloom + EMA"]),
         "cpu_seconds_to_first_step": {name: statistics.median(values) for name, values in start.items()},

@@ -15,6 +15,7 @@ import statistics
 import tempfile
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import bare_vae
 import lightning_vae
@@ -34,8 +35,8 @@ from genloom.objectives.vae import Elbo
 Pictures = UInt8[Tensor, "num 1 28 28"]
 
 
-def genloom(images: Pictures, iterations: int, batch_size: int, seed: int, *, ema: bool) -> float:
-    """Return images per second of the family under Lightning."""
+def genloom(images: Pictures, iterations: int, batch_size: int, seed: int, *, ema: bool, **trained: Any) -> float:
+    """Return images per second of the family under Lightning; see :func:`throughput.timed_trainer`."""
     data = Given(images, batch_size=batch_size, seed=seed, binarize="static")
     model = VAE(
         data.describe(),
@@ -48,7 +49,7 @@ def genloom(images: Pictures, iterations: int, batch_size: int, seed: int, *, em
         optimizer={"autoencoder": partial(torch.optim.Adam, lr=1e-3, fused=True)},
         seed=seed,
     )
-    return rate_of(model, data, iterations)
+    return rate_of(model, data, iterations, **trained)
 
 
 def pythae(python: Path, images: Pictures, iterations: int, batch_size: int, seed: int) -> float:
