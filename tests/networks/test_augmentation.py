@@ -276,6 +276,17 @@ def test_at_probability_zero_nothing_is_done():
     assert torch.equal(stream.get_state(), rng().get_state())
 
 
+@pytest.mark.parametrize("probability", [0.0, 0.1, 0.7])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_device_that_is_not_asked_for_the_probability_does_the_same(channels, probability, monkeypatch):
+    content = images(50, channels, 8)
+    augment = AdaptiveAugment(spec(channels, 8), initial_probability=probability, flip=True)
+    expected = augment(content, rng())
+    monkeypatch.setattr("genloom.networks.gan.ada.works_behind", lambda place: True)
+    found = augment(content, rng())
+    assert torch.equal(found, expected) and torch.equal(found, content) == (probability == 0)
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_images_without_a_transformation_are_the_same_bit_for_bit(channels):
     content = images(4000, channels, 8)
