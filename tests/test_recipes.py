@@ -3,6 +3,7 @@
 On the CPU, where PyTorch's autocast covers fewer operations than on a GPU; the mixtures of types are the same.
 """
 
+import copy
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,12 +15,14 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.plugins import MixedPrecision
 
 import nowhere
+from genloom import devices
 from genloom.config.composition import Composer
 from genloom.config.directory import config_directory
 from genloom.config.instantiate import instantiate
 from genloom.data.base import InMemoryData, Split
 from genloom.data.images.base import ImageData, Images
 from genloom.models.closed_form import ClosedForm
+from genloom.models.training.capture import Capture
 from genloom.models.training.family import Family
 from genloom.objectives.loss import Loss
 
@@ -118,6 +121,25 @@ def test_every_experiment_trains(built, fit, monkeypatch):
     for name, value in model.state_dict().items():
         if value.is_floating_point():
             assert value.dtype == torch.float32 and value.isfinite().all(), name
+
+
+@pytest.mark.slow
+def test_replayed_iterations_are_those_that_are_launched(built, fit, replayed, monkeypatch, capsys):
+    model, data = copy.deepcopy(built[0]), built[1]
+    other = copy.deepcopy(model)
+    monkeypatch.setattr(Capture, "rehearsals", 1)
+    trainer = fit(model, data, max_steps=4)
+    if isinstance(model, ClosedForm):  # one iteration arrives
+        return
+    if not replayed:
+        assert "RMSprop counts its updates in Python" in capsys.readouterr().out  # on a CPU
+        return
+    assert replayed[0].why_not is None and replayed[0].num and trainer.global_step == 4
+    monkeypatch.setattr(devices, "captures", lambda place: False)
+    fit(other, data, max_steps=4)
+    expected = other.state_dict()
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, expected[name]), name
 
 
 @pytest.mark.slow
