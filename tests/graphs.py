@@ -29,7 +29,8 @@ class RecordedGraph:
     """Remembers the operations of a function."""
 
     def __init__(self) -> None:
-        self.calls: list[tuple[Any, tuple[Any, ...], dict[str, Any], Any]] = []
+        #: operation, arguments, further ones by name, results, and in what mode: of gradients, of inference
+        self.calls: list[tuple[Any, tuple[Any, ...], dict[str, Any], Any, tuple[bool, bool]]] = []
 
     def rehearse(self, function: Callable[[], Any]) -> tuple[Any, list[str]]:
         """Return what ``function`` returns, and what would have waited."""
@@ -48,13 +49,15 @@ class RecordedGraph:
             generator.set_state(state)
         return result
 
-    @torch.inference_mode()
     def replay(self) -> None:
         """Repeat them."""
-        for operation, arguments, named, results in self.calls:
-            for old, new in zip(tree_iter(results), tree_iter(operation(*arguments, **named)), strict=True):
-                if isinstance(old, Tensor) and old.data_ptr() != new.data_ptr():
-                    old.copy_(new)
+        for operation, arguments, named, results, (has_gradients, is_inference) in self.calls:
+            with torch.inference_mode(is_inference), torch.set_grad_enabled(has_gradients):
+                again = operation(*arguments, **named)
+            with torch.inference_mode():
+                for old, new in zip(tree_iter(results), tree_iter(again), strict=True):
+                    if isinstance(old, Tensor) and old.data_ptr() != new.data_ptr():
+                        old.copy_(new)
 
 
 class _Recorder(TorchDispatchMode):
@@ -83,7 +86,8 @@ class _Recorder(TorchDispatchMode):
                 ):
                     self._own[storage.data_ptr()] = storage
         keep = lambda value: tree_map_only(Tensor, Tensor.detach, value)  # noqa: E731
-        self.calls.append((func, keep(args), keep(kwargs), keep(results)))
+        modes = (torch.is_grad_enabled(), torch.is_inference_mode_enabled())
+        self.calls.append((func, keep(args), keep(kwargs), keep(results), modes))
         return results
 
     def _remember(self, value: Any) -> None:

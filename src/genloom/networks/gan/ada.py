@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from genloom.devices import works_behind
+from genloom import devices
 from genloom.limits import Count, NonNegative, Share
 from genloom.networks.gan.augmentation import Augmentation, resample, translation
 from genloom.precision import exact, exactly
@@ -140,7 +140,7 @@ class AdaptiveAugment(Augmentation):
     ) -> Float[Tensor, "batch channels height width"]:
         """Return transformed images; where no transformation is due, the image bit for bit."""
         p = self.p
-        if not works_behind(p.device):  # elsewhere it would have to be waited for
+        if not devices.works_behind(p.device):  # elsewhere it would have to be waited for
             p = p.item()
             if p == 0:
                 return content
