@@ -105,7 +105,8 @@ def test_every_experiment_trains(built, fit, monkeypatch):
                 yield named
 
         logged = original(player, noted(), **rest)
-        seen.extend(logged.values())
+        # a gradient that overflows in half precision is what the scaler looks for
+        seen.extend(value for name, value in logged.items() if not name.endswith("/gradient_norm"))
         return logged
 
     monkeypatch.setattr(model, "step", step)
