@@ -26,6 +26,11 @@ def device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def described(place: torch.device) -> str:
+    """Return what a device is called, a GPU by its maker's name too."""
+    return f"{torch.cuda.get_device_name(place)} ({place})" if place.type == "cuda" else str(place)
+
+
 def works_behind(place: torch.device) -> bool:
     """Return whether a device works behind the program that drives it, so that who reads a number of it waits."""
     return place.type != "cpu"

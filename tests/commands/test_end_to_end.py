@@ -54,7 +54,10 @@ def test_train_sample_evaluate(run, tmp_path):
     assert metrics["efficiency"]["iterations"] == 3
     assert set(metrics["evaluation"]["metrics"]["fd_digits_cnn_v1"]["candidates"]) == {"ema", "raw"}
     assert metrics["evaluation"]["protocol"]["extractors"]["digits_cnn_v1"]["weights_sha256"].startswith("7a86a098")
-    assert len(read_json(first / "environment.json")["data_fingerprint"]) == 64
+    environment = read_json(first / "environment.json")
+    assert len(environment["data_fingerprint"]) == 64 and environment["device"] == "cpu"
+    assert environment["precision"] == "32-true" and not environment["deterministic"]
+    assert environment["captured"] is None  # no graphs on a CPU
     for name in ("samples-0000002.png", "samples-0000003.png", "interpolation-0000003.png"):
         with Image.open(first / "samples" / name) as image:
             assert min(image.size) > 50
@@ -451,6 +454,17 @@ def test_a_signal_while_training_ends_the_whole_sweep(run, tmp_path, monkeypatch
     assert read_json(tmp_path / "runs" / "0" / "status.json")["why"] == why
     assert not (tmp_path / "runs" / "1").exists()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_too_little_memory_is_one_line_with_what_to_lower(run, monkeypatch):
+    def iterate(model: GAN, batch: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nmore")
+
+    monkeypatch.setattr(GAN, "iterate", iterate)
+    code, _, err = run("train", *SMALL, *QUIET, "data.batch_size=50")
+    assert code == 1 and len(err.strip().splitlines()) == 1
+    assert "the memory of cpu is too small (CUDA out of memory. Tried to allocate 2.00 GiB.)" in err
+    assert "lower data.batch_size=50" in err
 
 
 def test_killed_and_resumed_equals_uninterrupted(run, tmp_path):

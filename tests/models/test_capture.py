@@ -55,6 +55,7 @@ def test_replayed_iterations_are_those_that_are_launched_one_by_one(name, build,
     weights, logged, trainer = trained(build(name), tiny_data, fit)
     (capture,) = replayed
     assert capture.num == KINDS[name] and capture.why_not is None
+    assert trainer.model.captured == f"{capture.num} kinds of iterations"
     monkeypatch.setattr(devices, "captures", lambda place: False)
     expected, wanted, other = trained(build(name), tiny_data, fit)
     assert len(replayed) == 1

@@ -73,6 +73,7 @@ def build(config: DictConfig, continues: Path | None = None) -> Run:
     identity["data_fingerprint"] = data.fingerprint
     randomness.seed_globally(config.seed, "initial weights")
     try:
+        carried: dict[str, Any] = {**loading.carried_by(config.model, list(config.trust))}
         model: Family = instantiate(
             config.model,
             "model",
@@ -81,7 +82,7 @@ def build(config: DictConfig, continues: Path | None = None) -> Run:
             scheduler=instantiate(config.scheduler, "scheduler") if config.scheduler else None,
             seed=config.seed,
             identity=identity,
-            **loading.carried_by(config.model, list(config.trust)),
+            **carried,
         )
     except NeedsLabelsError as error:
         raise NeedsLabelsError(f"{error}" + (f" ({data.why_unlabelled})" if data.why_unlabelled else "")) from error

@@ -26,8 +26,8 @@ from genloom.commands.assembly import Run, build
 from genloom.config.advice import pasted, setting
 from genloom.data.base import InMemoryData
 from genloom.data.images.base import ImageData
-from genloom.devices import peak_memory, reset_peak_memory
-from genloom.errors import CheckpointError, ConfigError, GenloomError, reason
+from genloom.devices import captures, described, peak_memory, reset_peak_memory
+from genloom.errors import CheckpointError, ConfigError, GenloomError, TrainingError, reason
 from genloom.inspections.throughput import Throughput
 from genloom.judging.candidate import candidates_of
 from genloom.judging.judge import Verdict
@@ -88,20 +88,29 @@ def _start_from(built: Run, source: str) -> None:
 def _train(built: Run, config: DictConfig, record: Record) -> None:
     model, data, trainer = built.model, built.data, built.trainer
     device = trainer.strategy.root_device
-    record.environment(str(device), data.fingerprint)
+    how = {"precision": trainer.precision, "deterministic": torch.are_deterministic_algorithms_enabled()}
+    record.environment(described(device), data.fingerprint, **how)
     record.skipped(data.skipped)
     parameters = ModelSummary(model, max_depth=1)
     print(
         f"{model.spec.name}: {len(data.split('train'))} examples of {model.spec.content.stored_shape}{_classes(data)}"
     )
     print(
-        f"{config.model._target_.split('.')[-1]} on {device}: {parameters.trainable_parameters:,} trainable parameters"
+        f"{config.model._target_.split('.')[-1]} on {described(device)}: "
+        f"{parameters.trainable_parameters:,} trainable parameters"
     )
+    if captures(device):
+        replayed = (
+            "iterations are replayed as CUDA graphs" if config.trainer.capture == "auto" else "trainer.capture=off"
+        )
+        repeated = "deterministic" if how["deterministic"] else "trainer.deterministic=false"
+        print(f"precision {trainer.precision}, {repeated}, {replayed}")
     print(f"run directory: {record.directory}", flush=True)
     reset_peak_memory(device)
     _fit(built, config)
     if not trainer.is_global_zero:
         return
+    record.environment(described(device), data.fingerprint, **how, captured=model.captured)
     memory = peak_memory(device)
     results = _judge(built, device, progress_bar=config.progress_bar)
     throughput = next(callback for callback in trainer.callbacks if isinstance(callback, Throughput))  # pyright: ignore
@@ -134,6 +143,11 @@ def _fit(built: Run, config: DictConfig) -> None:
             trainer.fit(built.model, built.data, ckpt_path=built.continues, weights_only=True)
         except MisconfigurationException as error:  # what Lightning finds out only now
             raise ConfigError(f"trainer: {str(error).splitlines()[0]}") from error
+        except torch.OutOfMemoryError as error:
+            raise TrainingError(
+                f"the memory of {described(trainer.strategy.root_device)} is too small ({reason(error)}); lower "
+                f"data.batch_size={built.data.batch_size}, or choose trainer.precision=bf16-mixed or data.gpu_share=0"
+            ) from error
         except SIGTERMException as error:  # it has no exit code, and so would look like success
             raise SystemExit(128 + signal.SIGTERM) from error
         except SystemExit as error:

@@ -41,12 +41,13 @@ def _git() -> dict[str, Any] | None:
         return None
 
 
-def environment(device: str, fingerprint: str) -> dict[str, Any]:
-    """Return what a repeat of the run needs to know: versions, machine, device, code and data."""
+def environment(device: str, fingerprint: str, **how: Any) -> dict[str, Any]:
+    """Return what a repeat of the run needs to know: versions, machine, device, code, data, and ``how`` it is done."""
     return {
         "versions": versions(),
         "machine": {"system": platform.platform(), "processor": platform.processor() or platform.machine()},
         "device": device,
+        **how,
         "git": _git(),
         "command": sys.argv,
         "data_fingerprint": fingerprint,
@@ -71,9 +72,9 @@ class Record:
         write_text(self.directory / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
         write_text(self.directory / "overrides.yaml", OmegaConf.to_yaml(OmegaConf.create(overrides)))
 
-    def environment(self, device: str, fingerprint: str) -> None:
+    def environment(self, device: str, fingerprint: str, **how: Any) -> None:
         """Write environment.json."""
-        write_json(self.directory / "environment.json", environment(device, fingerprint))
+        write_json(self.directory / "environment.json", environment(device, fingerprint, **how))
 
     def skipped(self, files: list[tuple[Path, str]]) -> None:
         """Write skipped.txt, the files that were left out and why, if there are any."""

@@ -152,6 +152,11 @@ class Capture:
         """Kinds that are captured."""
         return len(self._captured)
 
+    @property
+    def summary(self) -> str:
+        """How much is captured, in words."""
+        return f"{self.num} kinds of iterations" + (f"; no more: {self.why_not}" if self.why_not else "")
+
     def also(self, function: Callable[[], None]) -> None:
         """Have a function called in this iteration, and whenever it is replayed."""
         self._also.append(function)

@@ -105,6 +105,7 @@ class Family(GenerativeModel):
         self._numbers = Numbers()
         self._generators = randomness.Generators()
         self._capture: Capture | None = None
+        self.captured: str | None = None  # of the last training's iterations; None where there are no graphs
 
     # What a family says about its training
 
@@ -201,11 +202,12 @@ class Family(GenerativeModel):
         ):
             follow(player, optimizer, settings, schedules.get(optimizer))
         self._watch.start(self.device)
-        self._capture = None
+        self._capture = self.captured = None
         if devices.captures(self.device) and getattr(self.trainer, "capture", "auto") != "off":
             if (why := self._why_not_captured()) is None:
                 self._capture = Capture(self._updated, lambda: self._generators.kept, cuda_graphs())
             else:
+                self.captured = f"none: {why}"
                 print(f"no iterations are captured as CUDA graphs: {why}", flush=True)
 
     def on_train_end(self) -> None:
@@ -214,6 +216,8 @@ class Family(GenerativeModel):
         Raises:
             TrainingError: see :meth:`on_save_checkpoint`.
         """
+        if self._capture is not None:
+            self.captured = self._capture.summary
         self._capture, self._generators = None, randomness.Generators()  # neither of which can be copied with the model
         self._watch.look()
         states = [optimizer.state_dict() for optimizer in self.trainer.optimizers]
