@@ -209,3 +209,14 @@ def test_the_largest_weight():
         layer.bias[0] = float("nan")
     assert largest_weight(layer).isnan()
     assert largest_weight(torch.nn.Identity()).item() == 0.0
+
+
+def test_what_a_batch_has_nothing_to_say_of_is_not_logged(device, tiny_gan, tiny_data, fit):
+    class Partly(GanTerm):
+        def discriminator(self, game):
+            terms = {"said": torch.tensor(2.0), "unsaid": torch.tensor(float("nan"))}
+            return Loss(game.real_critique.score.mean(), lambda: terms)
+
+    trainer = fit(tiny_gan(objective={"ns": NonSaturating(), "partly": Partly()}), tiny_data, max_steps=1)
+    assert trainer.logged_metrics["train/discriminator/said"] == 2.0
+    assert "train/discriminator/unsaid" not in trainer.logged_metrics

@@ -18,7 +18,8 @@ class Loss:
     Args:
         total: the value that is differentiated, averaged over the examples of the batch.
         terms: returns named scalars for the log, detached or not, which are never differentiated; called only in an
-            iteration that is logged, between the backward pass and the update.
+            iteration that is logged, between the backward pass and the update. NaN is what a batch has nothing to say
+            of, and is not logged.
     """
 
     total: Float[Tensor, ""]
