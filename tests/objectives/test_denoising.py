@@ -1,9 +1,9 @@
 """What a diffusion model minimises."""
 
-from types import math
+import math
+from types import SimpleNamespace
 
 import pytest
-import SimpleNamespace
 import torch
 
 from genloom.batch import NOTHING
