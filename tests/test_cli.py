@@ -209,9 +209,8 @@ def test_the_user_s_own_modules_are_found(tmp_path: Path) -> None:
 @pytest.mark.parametrize("line", [["--help"], ["train", "--help"]])
 def test_help_that_nobody_reads_ends_in_silence(line):
     program = [sys.executable, "-u", "-m", "genloom", *line]
-    child = subprocess.Popen(program, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert child.stdout is not None and child.stderr is not None
-    child.stdout.close()
-    assert child.stderr.read() == ""
-    assert child.wait(60) == 141
-    child.stderr.close()
+    reader, writer = os.pipe()
+    os.close(reader)  # before it begins, so that it can't be done sooner
+    ended = subprocess.run(program, cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=60)
+    os.close(writer)
+    assert ended.stderr == "" and ended.returncode == 141
