@@ -109,7 +109,7 @@ def _start(watch: Watch, device: torch.device) -> None:
 
 
 def train(model: LightningModule, data: Any, fit: Callable[..., Any], patch: pytest.MonkeyPatch, *, steps: int) -> None:
-    """Train a model on a device that holds no numbers, where no iteration may wait for it; none is logged.
+    """Train a model on a device that holds no numbers, where no iteration may wait for it, with what is logged of it.
 
     What may wait is left out: before, weights and a first stage's latents are measured, in the end all is looked at. So
     are optimizers, which are PyTorch's; plain descent takes their place.
@@ -125,6 +125,8 @@ def train(model: LightningModule, data: Any, fit: Callable[..., Any], patch: pyt
     patch.setattr(torch, "autocast", _Autocast)
     patch.setattr(FirstStage, "fit", lambda stage, batches: None)
     patch.setattr(Watch, "start", _start)
+    patch.setattr(Watch, "look", lambda watch: None)
+    patch.setattr(model, "_log", lambda logged: None)
     patch.setattr(model, "on_train_end", lambda: None)
     descent = partial(torch.optim.SGD, lr=1e-3, foreach=True)
     patch.setattr(model, "_optimizer_factories", dict.fromkeys(model.players(), descent))  # pyright: ignore
@@ -136,5 +138,5 @@ def train(model: LightningModule, data: Any, fit: Callable[..., Any], patch: pyt
 
     patch.setattr(model, "training_step", watched)
     strategy = _Strategy("meta", accelerator=_Anything())
-    fit(model, data, accelerator="auto", strategy=strategy, max_steps=steps, log_every_n_steps=10**6)
+    fit(model, data, accelerator="auto", strategy=strategy, max_steps=steps, log_every_n_steps=1)
     assert model.global_step == steps and next(model.parameters()).device.type == "meta"

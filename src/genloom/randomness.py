@@ -36,9 +36,8 @@ class Generators:
 
     def __init__(self) -> None:
         self.iteration: int | None = None
-        self._kept: dict[
-            tuple[Any, ...], torch.Generator
-        ] = {}  # by device, what is drawn, and how often it was asked for
+        #: by device, what is drawn, and how often it was asked for before in an iteration
+        self._kept: dict[tuple[Any, ...], torch.Generator] = {}
         self._asked: dict[tuple[Any, ...], int] = {}  # how often in this iteration
 
     @property

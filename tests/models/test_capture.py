@@ -131,3 +131,19 @@ def test_a_loss_that_was_not_finite_is_named_by_the_iteration_that_was_replayed(
     with pytest.raises(TrainingError, match=r"iteration 13: the discriminator's loss .*\(breaks is .*inf.*generator"):
         fit(model, tiny_data, max_steps=23, log_every_n_steps=100)
     assert replayed[0].num == 1
+
+
+def test_a_second_training_reads_the_rates_of_its_own_optimizers(tiny_gan, tiny_data, fit, replayed, monkeypatch):
+    def result():
+        model = tiny_gan(optimizer=players)
+        fit(model, tiny_data, max_steps=6)
+        slow = partial(torch.optim.Adam, lr=1e-4, betas=(0.5, 0.999), fused=True)
+        model._optimizer_factories = dict.fromkeys(players, slow)
+        fit(model, tiny_data, max_steps=6)
+        return {name: value.clone() for name, value in model.state_dict().items()}
+
+    weights = result()
+    monkeypatch.setattr(devices, "captures", lambda place: False)
+    monkeypatch.setattr(devices, "works_behind", lambda place: False)
+    for name, value in result().items():
+        torch.testing.assert_close(weights[name], value)

@@ -188,7 +188,7 @@ class Elbo(VaeObjective):
         )
         divergence = per_unit.clamp_min(self.free_nats).sum() if self.free_nats else per_unit.sum()
         total = beta * divergence - log_likelihood.mean()
-        return _loss(inference, log_likelihood, total, lambda: {"beta": torch.as_tensor(beta).to(total)})
+        return _loss(inference, log_likelihood, total, lambda: {"beta": total.new_zeros(()) + beta})
 
 
 class Iwae(VaeObjective):
@@ -268,7 +268,7 @@ class BetaTc(VaeObjective):
         divergence = self.alpha * information + beta * correlation + self.gamma * dimension_wise
         total = divergence - log_likelihood.mean()
         parts = {"information": information, "total_correlation": correlation, "dimension_wise_kl": dimension_wise}
-        return _loss(inference, log_likelihood, total, lambda: {**parts, "beta": torch.as_tensor(beta).to(total)})
+        return _loss(inference, log_likelihood, total, lambda: {**parts, "beta": total.new_zeros(()) + beta})
 
 
 def stratified_log_weights(batch: int, num_examples: int, *, like: Tensor) -> Float[Tensor, "batch batch"]:

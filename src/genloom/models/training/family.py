@@ -202,6 +202,7 @@ class Family(GenerativeModel):
         ):
             follow(player, optimizer, settings, schedules.get(optimizer))
         self._watch.start(self.device)
+        self._numbers = Numbers()  # those of an earlier training would be of its optimizers
         self._capture = self.captured = None
         if devices.captures(self.device) and getattr(self.trainer, "capture", "auto") != "off":
             if (why := self._why_not_captured()) is None:
@@ -456,9 +457,12 @@ class Family(GenerativeModel):
                 for schedule in schedules if isinstance(schedules, list) else [schedules]:
                     schedule.step()  # pyright: ignore[reportCallIssue]
         if self.logs_now:
-            said = torch.stack([value.float() for value in logged.values()]).isnan().logical_not_().tolist()
-            values = zip(logged.items(), said, strict=True)
-            self.log_dict({f"train/{name}": value for (name, value), is_said in values if is_said})
+            self._log(logged)
+
+    def _log(self, logged: Mapping[str, Tensor]) -> None:
+        said = torch.stack([value.float() for value in logged.values()]).isnan().logical_not_().tolist()
+        values = zip(logged.items(), said, strict=True)
+        self.log_dict({f"train/{name}": value for (name, value), is_said in values if is_said})
 
     @property
     def logs_now(self) -> bool:
