@@ -11,6 +11,7 @@ CPU, which has no graphs, those contenders are left out.
 
 import argparse
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from contextlib import redirect_stdout
@@ -176,8 +177,9 @@ def groups(device: str) -> list[Group]:
     ]
 
 
-def measured(group: Group, iterations: int, rounds: int, until: float) -> dict[str, float]:
-    """Return the median rate of each contender that found time and did not fail; a failure is printed."""
+def measured(group: Group, iterations: int, rounds: int, until: float) -> tuple[dict[str, float], int]:
+    """Return the median rate of each contender that found time and did not fail, and how many failures were printed."""
+    failures = 0
     rates: dict[str, list[float]] = {}
     for number in range(rounds):
         turns = list(group.contenders.items())
@@ -189,8 +191,9 @@ def measured(group: Group, iterations: int, rounds: int, until: float) -> dict[s
                 with redirect_stdout(StringIO()):
                     rates.setdefault(name, []).append(train(iterations))
             except Exception as error:  # the others are still worth knowing
+                failures += 1
                 print(f"{group.name}: {name}: {type(error).__name__}: {error}", flush=True)
-    return {name: statistics.median(values) for name, values in rates.items() if values}
+    return {name: statistics.median(values) for name, values in rates.items() if values}, failures
 
 
 def main() -> None:
@@ -206,11 +209,12 @@ def main() -> None:
     until = time.monotonic() + options.limit
     card = torch.cuda.get_device_name() if options.device == "cuda" else "CPU"
     lines = [f"On {card}, PyTorch {torch.__version__}; the median of {options.rounds} rounds."]
-    missed = []
+    missed, failures = [], 0
     for group in groups(options.device):
         if options.only not in group.name:
             continue
-        rates = measured(group, options.iterations, options.rounds, until)
+        rates, failed = measured(group, options.iterations, options.rounds, until)
+        failures += failed
         lines += ["", f"| {group.name} | rate | of the first |", "| --- | ---: | ---: |"]
         lines += [f"| {name} | {rate:,.0f} | {rate / next(iter(rates.values())):.2f} |" for name, rate in rates.items()]
         for ours, theirs, least in group.limits:
@@ -219,11 +223,12 @@ def main() -> None:
                 lines += ["", f"{ours} over {theirs}: {found:.2f} (at least {least})"]
                 missed += [lines[-1]] * (found < least)
     print("\n".join(lines))
-    print(f"{len(missed)} limits missed")
+    print(f"{len(missed)} limits missed, {failures} contenders failed")
     if options.write:
         before, _, rest = options.write.read_text(encoding="utf-8").partition(BEGIN)
         _, _, after = rest.partition(END)
         options.write.write_text(f"{before}{BEGIN}\n" + "\n".join(lines) + f"\n{END}{after}", encoding="utf-8")
+    sys.exit(bool(missed or failures))
 
 
 if __name__ == "__main__":
